@@ -1,0 +1,40 @@
+"""Every error that vidseg raises on purpose: one sentence saying what happened, the value, and what to do.
+
+Leaves also inherit the matching builtin, so that callers may catch either.
+"""
+
+
+class VidsegError(Exception):
+    """Something turned out wrong with files, models, the machine or the network (exit code 1)."""
+
+
+class OptionError(VidsegError, ValueError):
+    """A wrong option: unknown class, model or codec, a score out of range, start after end (exit code 2)."""
+
+
+class InputError(VidsegError, OSError):
+    """An input that is missing, unreadable, or not of a kind that vidseg reads."""
+
+
+class DamagedInputError(InputError):
+    """An input that opens but cannot be decoded to its end; `read` frames came out before the damage."""
+
+    def __init__(self, message: str, *, read: int) -> None:
+        super().__init__(message)
+        self.read = read
+
+
+class OutputError(VidsegError, OSError):
+    """An output that cannot be written: no such folder, no space, an encoder that failed."""
+
+
+class OutputExistsError(OutputError, FileExistsError):
+    """The output is there already and nobody asked to overwrite it."""
+
+
+class ModelError(VidsegError):
+    """A model file that cannot be used: damaged, of another program, or without the classes asked for."""
+
+
+class WeightsUnavailableError(ModelError):
+    """Weights that are not on this machine and could not be fetched."""

@@ -1,0 +1,24 @@
+"""One picture of a video together with its place in time."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+"""A picture: (H, W, 3) uint8, RGB. BGR exists only inside a cv2 call."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A decoded frame, upright, in display colours."""
+
+    index: int
+    """Number of the frame in its source, from 0."""
+    time: Fraction
+    """Seconds after the start of the source, exact."""
+    image: Image
+    """(H, W, 3) uint8 RGB."""
+    duration: Fraction = Fraction(0)
+    """Seconds that the frame is shown; 0 where the source does not say."""

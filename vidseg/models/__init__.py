@@ -1,0 +1,1 @@
+"""Mask R-CNN models: architectures, class names, weights, and the files bundled with vidseg."""

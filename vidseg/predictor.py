@@ -1,0 +1,20 @@
+"""The seam between vidseg and a network: what a predictor must offer."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from vidseg.frame import Image
+from vidseg.instances import Instances
+
+
+class Predictor(Protocol):
+    """Finds the objects in frames. Anything with these two members can stand behind every command."""
+
+    @property
+    def classes(self) -> Mapping[int, str]:
+        """Label to class name, without background, e.g. ``{1: "person", 2: "bicycle"}``."""
+        ...
+
+    def predict(self, images: Sequence[Image]) -> list[Instances]:
+        """The objects of each image, best score first; images are (H, W, 3) uint8 RGB, of any sizes."""
+        ...

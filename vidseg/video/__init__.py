@@ -1,0 +1,1 @@
+"""Video in, video out: moviepy and PyAV live in this package and nowhere else."""

@@ -1,0 +1,71 @@
+"""What an input is, before any of its frames is decoded."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["video", "animation", "photo", "folder"]
+"""`animation` is an animated image (GIF, APNG, WebP); `folder` is a folder of photos."""
+
+UNKNOWN = "unknown"
+"""Value of a colour property that the file does not tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Color:
+    """How code values become light, in ffmpeg's own names; `UNKNOWN` where the file does not say."""
+
+    matrix: str = UNKNOWN
+    range: str = UNKNOWN
+    primaries: str = UNKNOWN
+    transfer: str = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """One stream of the file, whether vidseg decodes it or copies it."""
+
+    index: int
+    kind: str
+    """video, audio, subtitle, data or attachment."""
+    codec: str
+    language: str | None = None
+    default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """Facts about an input, as its frames will be read: upright, display colours."""
+
+    path: Path
+    kind: Kind
+    size: tuple[int, int]
+    """(height, width) of the upright frames; the largest photo's in a folder."""
+    rate: Fraction
+    """Frames a second: exact where the rate is constant, the average where it is not; 1 for photos."""
+    constant_rate: bool
+    frames: int | None
+    """How many frames the file holds, counted by its packets; None where only decoding would tell."""
+    duration: Fraction | None
+    """Seconds from the start of the file to the end of its last frame."""
+    start: Fraction = Fraction(0)
+    """Time of the first frame, in seconds after the start of the file (its earliest stream)."""
+    time_base: Fraction = Fraction(1, 90000)
+    rotation: int = 0
+    """Clockwise degrees by which the stored picture is turned to stand upright: 0, 90, 180, 270."""
+    pixel_aspect: Fraction = Fraction(1)
+    """Width : height of one pixel of the upright frame."""
+    pixel_format: str = "rgb24"
+    color: Color = Color()
+    hdr: bool = False
+    """PQ or HLG transfer: tone-mapped to SDR while reading."""
+    alpha: bool = False
+    """The file has transparency, which reading drops."""
+    container: str = ""
+    stream: int | None = None
+    """Index of the video stream that is read; None for photos."""
+    streams: tuple[StreamInfo, ...] = ()
+    chapters: int = 0
+    photos: tuple[Path, ...] = ()
+    """The files of a folder of photos, in natural order of their names."""
