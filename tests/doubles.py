@@ -50,7 +50,7 @@ class BrokenPredictor(OraclePredictor):
 
 
 class SceneSource:
-    """Iterates over `frames` scenes; records how many were `read`, in which `threads`, and `closed`."""
+    """Iterates over `frames` scenes; keeps count of those `read`, the `threads`, and `closed`."""
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -18,12 +19,12 @@ UNTRACKED = -1
 class Instances:
     """The objects of one frame; row i of every array is the same object.
 
-    Masks are soft and live inside their boxes: at 1080p, 50 objects take 39 KB this way and 104 MB as
-    full-frame bool masks. `vidseg.masks` turns them into crops, label maps and RLE.
+    Masks are soft and live inside their boxes: at 1080p, 50 objects take 39 KB this way and 104 MB
+    as full-frame bool masks. `vidseg.masks` turns them into crops, label maps and RLE.
     """
 
     boxes: NDArray[np.float32]
-    """(N, 4) xyxy in pixels of the source frame, 0 <= x0 <= x1 <= width, 0 <= y0 <= y1 <= height."""
+    """(N, 4) xyxy in source pixels, 0 <= x0 <= x1 <= width, 0 <= y0 <= y1 <= height."""
     masks: NDArray[np.uint8]
     """(N, M, M) probability x 255, sampled at the centres of an M x M grid laid over the box."""
     scores: NDArray[np.float32]
@@ -73,3 +74,24 @@ class Instances:
     def with_ids(self, ids: NDArray[np.int64]) -> Instances:
         """The same objects under other track ids, (N,) int64."""
         return replace(self, ids=ids)
+
+
+def shown(
+    instances: Instances,
+    *,
+    score: float = 0.5,
+    labels: Collection[int] | None = None,
+    max_objects: int | None = None,
+) -> Instances:
+    """The objects from `score` on, of the given `labels` (None: all), at most `max_objects`.
+
+    Order stays; where there are too many, the best scores remain, of equals the earlier row.
+    """
+    chosen = instances.scores >= np.float32(score)
+    if labels is not None:
+        chosen &= np.isin(instances.labels, list(labels))
+    rows = np.flatnonzero(chosen)
+    if max_objects is not None and len(rows) > max_objects:
+        best = np.argsort(-instances.scores[rows], kind="stable")[:max_objects]
+        rows = np.sort(rows[best])
+    return instances[rows]

@@ -1,0 +1,197 @@
+"""From soft masks inside boxes to pixels: crops, full masks, label maps, areas, IoU, RLE.
+
+A mask holds probabilities at the centres of its cells; between centres they are bilinear, and a
+pixel takes the value at its own centre. Outside its box an object has probability 0, so it fades
+out within half a cell, except past the frame's edge, where it goes on as it was. This is the
+aligned form of detectron2's `_do_paste_mask`; torchvision's `paste_masks_in_image` first rounds the
+box to whole pixels, which moves edges by up to a pixel. A pixel is the object's from `THRESHOLD` on.
+"""
+
+from typing import NamedTuple, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco
+
+from vidseg.boxes import box_intersections
+from vidseg.instances import Instances
+
+THRESHOLD = 128
+"""Smallest soft value that counts as the object: uint8 for probability 0.5."""
+
+
+class Crop(NamedTuple):
+    """An object in its part of the frame: ``full[rows, cols] == mask``, nothing elsewhere."""
+
+    rows: slice
+    cols: slice
+    mask: NDArray[np.uint8] | NDArray[np.bool_]
+    """(rows, cols) bool, or uint8 where the crop is soft."""
+
+
+class RLE(TypedDict):
+    """A mask in COCO's run-length form, column after column, as pycocotools reads it."""
+
+    size: list[int]
+    """[height, width]"""
+    counts: str
+
+
+def crop(instances: Instances, row: int) -> Crop:
+    """The object's pixels as bool, in the whole pixels whose centres lie inside its box.
+
+    A box between pixel centres covers none: its crop is empty, with valid slices.
+    """
+    x0, y0, x1, y1 = (float(value) for value in instances.boxes[row])
+    rows = _centres(y0, y1, instances.size[0])
+    cols = _centres(x0, x1, instances.size[1])
+    return Crop(rows, cols, _sample(instances, row, rows, cols) >= THRESHOLD)
+
+
+def soft_crop(instances: Instances, row: int) -> Crop:
+    """Probability x 255 as uint8, wherever it is not 0: half a cell more than the box."""
+    x0, y0, x1, y1 = (float(value) for value in instances.boxes[row])
+    side = instances.masks.shape[-1]
+    dx, dy = (x1 - x0) / (2 * side), (y1 - y0) / (2 * side)
+    rows = _centres(y0 - dy, y1 + dy, instances.size[0])
+    cols = _centres(x0 - dx, x1 + dx, instances.size[1])
+    return Crop(rows, cols, _sample(instances, row, rows, cols))
+
+
+def full_mask(instances: Instances, row: int) -> NDArray[np.bool_]:
+    """(H, W) bool: the object in the whole frame. Ask for one at a time."""
+    rows, cols, mask = crop(instances, row)
+    full = np.zeros(instances.size, bool)
+    full[rows, cols] = mask
+    return full
+
+
+def label_map(
+    instances: Instances, numbers: NDArray[np.int64] | None = None
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """(H, W): 0 for background, else the object's number: row + 1, or its entry in `numbers` (N,).
+
+    Where objects overlap, the highest score is on top; of equal scores, the earlier row.
+    uint8 while every number fits, else uint16; ValueError for a number outside 1..65535.
+    """
+    if numbers is None:
+        numbers = np.arange(1, len(instances) + 1)
+    largest = int(numbers.max(initial=0))
+    if largest > 65535 or numbers.min(initial=1) < 1:
+        raise ValueError(f"object numbers must lie in 1..65535, got {numbers.min()}..{largest}")
+    labels = np.zeros(instances.size, np.uint8 if largest <= 255 else np.uint16)
+    for row in painting_order(instances):
+        rows, cols, mask = crop(instances, row)
+        labels[rows, cols][mask] = numbers[row]
+    return labels
+
+
+def painting_order(instances: Instances) -> NDArray[np.intp]:
+    """(N,) rows, bottom to top of a picture: best score last, of equals the earlier row."""
+    return np.argsort(-instances.scores, kind="stable")[::-1]
+
+
+def areas(instances: Instances) -> NDArray[np.int64]:
+    """(N,) pixels that each object covers."""
+    counts = (np.count_nonzero(crop(instances, row).mask) for row in range(len(instances)))
+    return np.fromiter(counts, np.int64, len(instances))
+
+
+def iou_matrix(a: Instances, b: Instances) -> NDArray[np.float64]:
+    """(N, M) intersection over union of the masks, 0..1; 0 where both are empty.
+
+    Works on the crops that overlap, so memory is that of the crops.
+    """
+    crops_a = [crop(a, row) for row in range(len(a))]
+    crops_b = [crop(b, row) for row in range(len(b))]
+    shared = np.zeros((len(a), len(b)), np.float64)
+    for i, j in np.argwhere(box_intersections(a.boxes, b.boxes) > 0):
+        shared[i, j] = _shared_pixels(crops_a[i], crops_b[j])
+    areas_a = np.array([np.count_nonzero(c.mask) for c in crops_a], np.float64)
+    areas_b = np.array([np.count_nonzero(c.mask) for c in crops_b], np.float64)
+    union = areas_a[:, None] + areas_b[None, :] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def to_rle(mask: NDArray[np.bool_]) -> RLE:
+    """COCO run-length form of a full (H, W) bool mask."""
+    encoded = coco.encode(np.asfortranarray(mask, np.uint8))
+    return {"size": list(mask.shape), "counts": encoded["counts"].decode("ascii")}
+
+
+def instance_rle(instances: Instances, row: int) -> RLE:
+    """COCO run-length form of an object in its whole frame, made from its crop alone."""
+    rows, cols, mask = crop(instances, row)
+    return _rle(mask, rows.start, cols.start, instances.size)
+
+
+def from_rle(rle: RLE) -> NDArray[np.bool_]:
+    """(H, W) bool mask of a COCO run-length form with text or byte counts."""
+    return coco.decode(rle).astype(bool)
+
+
+def _centres(low: float, high: float, length: int) -> slice:
+    """The pixels 0..length - 1 whose centres lie in [low, high)."""
+    start = int(min(max(np.ceil(low - 0.5), 0), length))
+    stop = int(min(max(np.ceil(high - 0.5), start), length))
+    return slice(start, stop)
+
+
+def _sample(instances: Instances, row: int, rows: slice, cols: slice) -> NDArray[np.uint8]:
+    """Probability x 255, rounded, at the centres of the given pixels.
+
+    Bilinear sampling along the axes is a product of three matrices, and faster so than a warp.
+    """
+    if rows.start == rows.stop or cols.start == cols.stop:
+        return np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.uint8)
+    x0, y0, x1, y1 = (float(value) for value in instances.boxes[row])
+    height, width = instances.size
+    mask = instances.masks[row].astype(np.float32)
+    vertical = _weights(y0, y1, rows, height, len(mask))
+    horizontal = _weights(x0, x1, cols, width, len(mask))
+    values = (vertical @ mask) @ horizontal.T
+    values += 0.5
+    return values.astype(np.uint8)
+
+
+def _weights(
+    low: float, high: float, pixels: slice, length: int, cells: int
+) -> NDArray[np.float32]:
+    """(pixels, cells) share of every cell in the value at every pixel centre, along one axis."""
+    centres = np.arange(pixels.start, pixels.stop) + 0.5
+    at = (centres - low) * (cells / (high - low)) - 0.5
+    if low <= 0.5:
+        at = np.maximum(at, 0)
+    if high > length - 0.5:
+        at = np.minimum(at, cells - 1)
+    shares = 1 - np.abs(at[:, None] - np.arange(cells))
+    return shares.clip(min=0).astype(np.float32)
+
+
+def _shared_pixels(a: Crop, b: Crop) -> int:
+    rows = slice(max(a.rows.start, b.rows.start), min(a.rows.stop, b.rows.stop))
+    cols = slice(max(a.cols.start, b.cols.start), min(a.cols.stop, b.cols.stop))
+    if rows.start >= rows.stop or cols.start >= cols.stop:
+        return 0
+    return int(np.count_nonzero(_window(a, rows, cols) & _window(b, rows, cols)))
+
+
+def _window(part: Crop, rows: slice, cols: slice) -> NDArray[np.bool_]:
+    top, left = part.rows.start, part.cols.start
+    return part.mask[rows.start - top : rows.stop - top, cols.start - left : cols.stop - left] > 0
+
+
+def _rle(mask: NDArray, top: int, left: int, size: tuple[int, int]) -> RLE:
+    """COCO RLE of `mask` lying at (top, left) of an empty frame of `size`."""
+    height, width = size
+    framed = np.zeros((mask.shape[1], mask.shape[0] + 2), np.int8)
+    framed[:, 1:-1] = mask.T
+    column, edge = np.nonzero(np.diff(framed, axis=1))
+    turns = (left + column) * height + top + edge
+    joined = np.flatnonzero(turns[1:-1:2] == turns[2::2]) * 2 + 1
+    turns = np.delete(turns, np.concatenate([joined, joined + 1]))
+    counts = np.diff(turns, prepend=0, append=height * width)
+    if counts[-1] == 0:
+        counts = counts[:-1]
+    encoded = coco.frPyObjects({"size": [height, width], "counts": counts.tolist()}, height, width)
+    return {"size": [height, width], "counts": encoded["counts"].decode("ascii")}
