@@ -76,6 +76,15 @@ class Instances:
         return replace(self, ids=ids)
 
 
+def check_fits(instances: Instances, image: NDArray[np.uint8]) -> None:
+    """Raise ValueError unless `image` is (H, W, 3) uint8 of the frame size of `instances`."""
+    if image.dtype != np.uint8 or image.shape != (*instances.size, 3):
+        raise ValueError(
+            f"image must be {(*instances.size, 3)} uint8 like the frame of its instances, "
+            f"got {image.shape} {image.dtype}"
+        )
+
+
 def shown(
     instances: Instances,
     *,

@@ -3,11 +3,12 @@
 A mask holds probabilities at the centres of its cells; between centres they are bilinear, and a
 pixel takes the value at its own centre. Outside its box an object has probability 0, so it fades
 out within half a cell, except past the frame's edge, where it goes on as it was. This is the
-aligned form of detectron2's `_do_paste_mask`; torchvision's `paste_masks_in_image` first rounds the
-box to whole pixels, which moves edges by up to a pixel. A pixel is the object's from `THRESHOLD` on.
+aligned form of detectron2's `_do_paste_mask`; torchvision's `paste_masks_in_image` rounds the
+box to whole pixels first, which moves edges by up to a pixel. A pixel is the object's from
+`THRESHOLD` on.
 """
 
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ class Crop(NamedTuple):
 
     rows: slice
     cols: slice
-    mask: NDArray[np.uint8] | NDArray[np.bool_]
+    mask: NDArray[Any]
     """(rows, cols) bool, or uint8 where the crop is soft."""
 
 
@@ -68,7 +69,7 @@ def full_mask(instances: Instances, row: int) -> NDArray[np.bool_]:
 
 def label_map(
     instances: Instances, numbers: NDArray[np.int64] | None = None
-) -> NDArray[np.uint8] | NDArray[np.uint16]:
+) -> NDArray[np.uint8 | np.uint16]:
     """(H, W): 0 for background, else the object's number: row + 1, or its entry in `numbers` (N,).
 
     Where objects overlap, the highest score is on top; of equal scores, the earlier row.
@@ -115,7 +116,7 @@ def iou_matrix(a: Instances, b: Instances) -> NDArray[np.float64]:
 
 def to_rle(mask: NDArray[np.bool_]) -> RLE:
     """COCO run-length form of a full (H, W) bool mask."""
-    encoded = coco.encode(np.asfortranarray(mask, np.uint8))
+    encoded: Any = coco.encode(np.asfortranarray(mask, np.uint8))
     return {"size": list(mask.shape), "counts": encoded["counts"].decode("ascii")}
 
 
@@ -127,7 +128,8 @@ def instance_rle(instances: Instances, row: int) -> RLE:
 
 def from_rle(rle: RLE) -> NDArray[np.bool_]:
     """(H, W) bool mask of a COCO run-length form with text or byte counts."""
-    return coco.decode(rle).astype(bool)
+    as_they_type_it: Any = rle
+    return coco.decode(as_they_type_it).astype(bool)
 
 
 def _centres(low: float, high: float, length: int) -> slice:
@@ -193,5 +195,7 @@ def _rle(mask: NDArray, top: int, left: int, size: tuple[int, int]) -> RLE:
     counts = np.diff(turns, prepend=0, append=height * width)
     if counts[-1] == 0:
         counts = counts[:-1]
-    encoded = coco.frPyObjects({"size": [height, width], "counts": counts.tolist()}, height, width)
+    encoded: Any = coco.frPyObjects(
+        {"size": [height, width], "counts": counts.tolist()}, height, width
+    )
     return {"size": [height, width], "counts": encoded["counts"].decode("ascii")}

@@ -1,0 +1,115 @@
+"""The objects drawn over the picture: tinted masks, outlines, boxes and name tags."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from vidseg.colors import Color, color_of
+from vidseg.effects.blend import plain
+from vidseg.effects.outline import draw_outline
+from vidseg.effects.text import tag
+from vidseg.frame import Image
+from vidseg.instances import UNTRACKED, Instances, check_fits
+from vidseg.masks import Crop, crop, painting_order
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """Draws objects over a picture, best scores on top; lines and letters grow with the picture.
+
+    With `color_by="object"` every track has a colour of its own. An object without a track takes
+    its class's colour: nothing else that one frame tells (rank by score, by place, by size) is
+    sure to be the same in the next, and colours would flicker.
+    """
+
+    names: Mapping[int, str]
+    """Label to class name."""
+    alpha: float = 0.5
+    """Share of the object's colour inside its mask, 0..1."""
+    masks: bool = True
+    boxes: bool = True
+    labels: bool = True
+    contours: bool = False
+    color_by: Literal["class", "object"] = "object"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha <= 1:
+            raise ValueError(f"alpha must lie in 0..1, got {self.alpha}")
+
+    def __call__(self, image: Image, instances: Instances) -> Image:
+        """A new (H, W, 3) uint8 RGB picture; `image` stays as it is."""
+        check_fits(instances, image)
+        picture = np.array(image, order="C")
+        order = [int(row) for row in painting_order(instances)]
+        if self.masks or self.contours:
+            for row in order:
+                self._draw_mask(picture, instances, row)
+        if self.boxes:
+            for row in order:
+                self._draw_box(picture, instances, row)
+        if self.labels:
+            for row in order:
+                self._draw_tag(picture, instances, row)
+        return picture
+
+    def color(self, instances: Instances, row: int) -> Color:
+        """The colour of one object."""
+        number = int(instances.ids[row])
+        if self.color_by == "class" or number == UNTRACKED:
+            number = int(instances.labels[row])
+        return color_of(number)
+
+    def text(self, instances: Instances, row: int) -> str:
+        """Class name and score in percent."""
+        label = int(instances.labels[row])
+        return f"{self.names.get(label, label)} {instances.scores[row]:.0%}"
+
+    def _draw_mask(self, picture: Image, instances: Instances, row: int) -> None:
+        rows, cols, mask = crop(instances, row)
+        if not mask.size:
+            return
+        color = self.color(instances, row)
+        if self.masks:
+            part = picture[rows, cols]
+            tint = plain(part.shape, color)
+            blended = cv2.addWeighted(part, 1 - self.alpha, tint, self.alpha, 0)
+            cv2.copyTo(blended, mask.view(np.uint8), part)
+        if self.contours:
+            draw_outline(picture, Crop(rows, cols, mask), color, line_width(picture))
+
+    def _draw_box(self, picture: Image, instances: Instances, row: int) -> None:
+        x0, y0, x1, y1 = box_pixels(instances, row)
+        color = self.color(instances, row)
+        cv2.rectangle(picture, (x0, y0), (x1 - 1, y1 - 1), color, line_width(picture))
+
+    def _draw_tag(self, picture: Image, instances: Instances, row: int) -> None:
+        name = tag(self.text(instances, row), letter_size(picture), self.color(instances, row))
+        height, width = picture.shape[:2]
+        name = name[:height, :width]
+        x0, y0, _, _ = box_pixels(instances, row)
+        edge = line_width(picture) // 2 if self.boxes else 0
+        left = min(max(x0 - edge, 0), width - name.shape[1])
+        top = max(y0 - edge - name.shape[0], 0)
+        top = min(top, height - name.shape[0])
+        picture[top : top + name.shape[0], left : left + name.shape[1]] = name
+
+
+def line_width(picture: Image) -> int:
+    """Pixels: 1 at 360p, 2 at 720p, 3 at 1080p, 6 at 4K."""
+    return max(1, round(min(picture.shape[:2]) / 360))
+
+
+def letter_size(picture: Image) -> int:
+    """Pixels: 12 at 360p, 15 at 720p, 20 at 1080p, 40 at 4K."""
+    return max(12, round(min(picture.shape[:2]) / 54))
+
+
+def box_pixels(instances: Instances, row: int) -> tuple[int, int, int, int]:
+    """The box on whole pixels, x1 and y1 exclusive, at least one pixel big and inside the frame."""
+    height, width = instances.size
+    x0, y0, x1, y1 = (round(float(value)) for value in instances.boxes[row])
+    x0, y0 = min(max(x0, 0), width - 1), min(max(y0, 0), height - 1)
+    return x0, y0, min(max(x1, x0 + 1), width), min(max(y1, y0 + 1), height)

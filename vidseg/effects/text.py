@@ -1,0 +1,34 @@
+"""Lettering: small pictures with one line of text."""
+
+from functools import lru_cache
+from threading import Lock
+
+import cv2
+import numpy as np
+
+from vidseg.colors import Color, ink_on
+from vidseg.frame import Image
+
+WEIGHT = 500
+"""Between regular (400) and semibold (600)."""
+
+_one_at_a_time = Lock()
+"""OpenCV 5.0 mixes up glyphs when two threads draw text at once."""
+
+
+@lru_cache(maxsize=512)
+def tag(text: str, size: int, color: Color) -> Image:
+    """(h, w, 3) uint8, read-only: `text` of `size` pixels, black or white on a `color` ground.
+
+    The height depends on the size alone, so that tags of different words line up.
+    """
+    pad = max(2, round(size * 0.3))
+    with _one_at_a_time:
+        font = cv2.FontFace("sans")
+        left, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), font, size, WEIGHT)
+        picture = np.empty((round(size * 1.4), width + 2 * pad, 3), np.uint8)
+        picture[...] = color
+        baseline = round(size * 1.05)
+        cv2.putText(picture, text, (pad - left, baseline), ink_on(color), font, size, WEIGHT)
+    picture.flags.writeable = False
+    return picture
