@@ -1,0 +1,308 @@
+"""The predictor against torchvision's `model(images)`, and what it does when memory runs out."""
+
+import logging
+import os
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.roi_heads import paste_masks_in_image
+
+from tests.tiny import random_images, tiny_maskrcnn, torchvision_finds
+from vidseg.errors import OptionError, VidsegError
+from vidseg.instances import Instances
+from vidseg.models.device import resolve_device
+from vidseg.predict import MaskRCNNPredictor, auto_batch_size
+
+CLASSES = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
+
+SIZES = [(120, 200), (97, 201), (201, 97), (64, 64), (480, 640), (31, 33), (8, 300)]
+
+
+def predictor(model: MaskRCNN, **options) -> MaskRCNNPredictor:
+    options = {"keep_score": model.roi_heads.score_thresh, **options}
+    return MaskRCNNPredictor(model, CLASSES, **options)
+
+
+def assert_equal(found: Instances, wanted: dict[str, np.ndarray]) -> None:
+    """Bit for bit; boxes held inside the frame, which torchvision's leave by a rounding error."""
+    height, width = found.size
+    np.testing.assert_array_equal(
+        found.boxes, wanted["boxes"].clip(0, np.array([width, height, width, height], np.float32))
+    )
+    np.testing.assert_array_equal(found.scores, wanted["scores"])
+    np.testing.assert_array_equal(found.labels, wanted["labels"])
+
+
+def assert_close(found: Instances, wanted: Instances) -> None:
+    np.testing.assert_array_equal(found.labels, wanted.labels)
+    np.testing.assert_allclose(found.boxes, wanted.boxes, atol=1e-3)
+    np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-5)
+    assert np.abs(found.masks.astype(int) - wanted.masks).max(initial=0) <= 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_one_image_equals_torchvision(size):
+    model = tiny_maskrcnn()
+    [image] = random_images(size)
+    [found] = predictor(model).predict([image])
+    [wanted] = torchvision_finds(model, [image])
+    assert len(found) == 100
+    assert found.size == size
+    assert_equal(found, wanted)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_score_threshold_and_few_detections_equal_torchvision(seed):
+    model = tiny_maskrcnn(seed=seed, score_thresh=0.3, detections=1000)
+    [image] = random_images((120, 200), seed=seed)
+    [found] = predictor(model).predict([image])
+    [wanted] = torchvision_finds(model, [image])
+    assert 0 < len(found) < 1000
+    assert_equal(found, wanted)
+
+
+def test_many_candidates_take_torchvisions_other_way_of_suppression():
+    # Above 1000 boxes torchvision's batched_nms goes class by class.
+    model = tiny_maskrcnn(proposals=500)
+    [image] = random_images((120, 200))
+    [found] = predictor(model).predict([image])
+    assert_equal(found, torchvision_finds(model, [image])[0])
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 8])
+def test_batches_equal_torchvision_on_the_same_batches(batch_size):
+    model = tiny_maskrcnn()
+    images = random_images(*[(120, 200)] * 5)
+    found = predictor(model, batch_size=batch_size).predict(images)
+    wanted = [
+        one
+        for start in range(0, 5, batch_size)
+        for one in torchvision_finds(model, images[start : start + batch_size])
+    ]
+    for mine, theirs in zip(found, wanted, strict=True):
+        assert_equal(mine, theirs)
+
+
+def test_batch_size_changes_no_more_than_rounding():
+    model = tiny_maskrcnn(detections=20)
+    images = random_images(*[(120, 200)] * 5)
+    alone = predictor(model, batch_size=1).predict(images)
+    together = predictor(model, batch_size=4).predict(images)
+    for one, other in zip(together, alone, strict=True):
+        assert_close(one, other)
+
+
+def test_mixed_sizes_give_each_image_its_own_result_in_order():
+    model = tiny_maskrcnn()
+    images = random_images(*SIZES, SIZES[0], SIZES[2])
+    found = predictor(model, batch_size=1).predict(images)
+    together = predictor(model, batch_size=8).predict(images)
+    for image, one, other in zip(images, found, together, strict=True):
+        assert_equal(one, torchvision_finds(model, [image])[0])
+        np.testing.assert_allclose(other.scores, one.scores, atol=1e-5)
+        assert other.size == image.shape[:2]
+
+
+def test_masks_pasted_agree_with_torchvision():
+    model = tiny_maskrcnn(detections=30)
+    [image] = random_images((120, 200))
+    [found] = predictor(model).predict([image])
+    [wanted] = torchvision_finds(model, [image])
+    soft = torch.from_numpy(found.masks)[:, None].float() / 255
+    pasted = paste_masks_in_image(soft, torch.from_numpy(wanted["boxes"]), image.shape[:2]).numpy()
+    assert found.masks.shape == (30, 28, 28)
+    assert wanted["masks"].max() > 0.8
+    np.testing.assert_allclose(pasted, wanted["masks"], atol=1 / 510 + 1e-5)
+
+
+@pytest.mark.parametrize("labels", [{2}, {1, 4}, {5, 3, 1}])
+def test_wanted_classes_equal_torchvision_filtered_without_its_cut(labels):
+    model = tiny_maskrcnn()
+    uncut = tiny_maskrcnn(detections=100_000)
+    images = random_images((120, 200), (201, 97))
+    for image, found in zip(images, predictor(model, labels=labels).predict(images), strict=True):
+        [wanted] = torchvision_finds(uncut, [image])
+        rows = np.flatnonzero(np.isin(wanted["labels"], list(labels)))[:100]
+        assert len(rows)
+        assert_equal(found, {name: value[rows] for name, value in wanted.items()})
+
+
+def test_higher_keep_score_gives_the_first_rows():
+    model = tiny_maskrcnn()
+    [image] = random_images((120, 200))
+    [everything] = predictor(model).predict([image])
+    [some] = predictor(model, keep_score=0.6).predict([image])
+    assert 0 < len(some) < len(everything)
+    assert_close(some, everything[everything.scores > 0.6])
+
+
+def test_mask_head_sees_the_chosen_objects_alone():
+    model = tiny_maskrcnn()
+    seen = []
+    model.roi_heads.mask_head.register_forward_hook(lambda _, args, __: seen.append(len(args[0])))
+    [found] = predictor(model, labels={5}, keep_score=0.2).predict(random_images((120, 200)))
+    assert 0 < len(found) < 100
+    assert seen == [len(found)]
+    predictor(model, keep_score=1.0).predict(random_images((120, 200)))
+    assert len(seen) == 1
+
+
+def test_nothing_found():
+    found = predictor(tiny_maskrcnn(), keep_score=1.0, batch_size=2).predict(
+        random_images((120, 200), (120, 200), (64, 64))
+    )
+    assert [(len(one), one.size) for one in found] == [(0, (120, 200))] * 2 + [(0, (64, 64))]
+    assert predictor(tiny_maskrcnn()).predict([]) == []
+
+
+def test_boxes_stay_inside_the_frame_where_torchvisions_leave_it():
+    # 480 -> 800 -> 480 in float32 gives 480.00003.
+    model = tiny_maskrcnn(image_size=(800, 1333))
+    model.roi_heads.box_predictor.bbox_pred.bias.data.fill_(20.0)  # boxes larger than the frame
+    images = random_images((480, 640))
+    [wanted] = torchvision_finds(model, images)
+    [found] = predictor(model).predict(images)
+    assert wanted["boxes"][:, 3].max() > 480
+    assert found.boxes[:, 3].max() == 480
+    assert_equal(found, wanted)
+
+
+def test_a_thin_first_image_does_not_spoil_the_next():
+    # RoI pools keep the strides inferred at their first call; torchvision infers 1/2, not 1/4.
+    thin, image = random_images((5, 400), (120, 200))
+    used = predictor(tiny_maskrcnn())
+    used.predict([thin])
+    [found] = used.predict([image])
+    assert_equal(found, torchvision_finds(tiny_maskrcnn(), [image])[0])
+
+
+def test_any_memory_layout_of_an_image():
+    model = predictor(tiny_maskrcnn())
+    [image] = random_images((120, 200))
+    [wanted] = model.predict([image])
+    view = np.flip(np.flip(image, 2).copy(), 2)
+    frozen = image.copy()
+    frozen.setflags(write=False)
+    for other in (view, frozen):
+        np.testing.assert_array_equal(model.predict([other])[0].boxes, wanted.boxes)
+
+
+def test_no_global_state_is_touched():
+    threads, state = torch.get_num_threads(), torch.random.get_rng_state()
+    predictor(tiny_maskrcnn()).predict(random_images((64, 64)))
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+ERRORS = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 5 bytes"),
+    RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 5 bytes."),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+    MemoryError(),
+]
+
+
+def holding(images: int, error: Exception) -> MaskRCNN:
+    """A model on a device whose memory holds so many images."""
+
+    def check(_, args) -> None:
+        if len(args[0]) > images:
+            raise error
+
+    model = tiny_maskrcnn(detections=20)
+    model.backbone.register_forward_pre_hook(check)
+    return model
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: str(error)[:30])
+def test_a_batch_too_big_is_halved_and_retried(error, caplog):
+    images = random_images(*[(120, 200)] * 7)
+    small = predictor(holding(2, error), batch_size=5)
+    with caplog.at_level(logging.WARNING, logger="vidseg"):
+        found = small.predict(images)
+        small.predict(images)
+    assert [record.getMessage() for record in caplog.records] == [
+        "A batch of 5 frames does not fit in the memory of cpu; going on with 2."
+    ]
+    assert small.batch_size == 2
+    wanted = predictor(tiny_maskrcnn(detections=20), batch_size=1).predict(images)
+    for one, other in zip(found, wanted, strict=True):
+        assert_close(one, other)
+
+
+def test_one_image_too_big_is_an_error_that_says_what_to_do():
+    with pytest.raises(VidsegError, match=r"cpu does not hold .* 200x120; .*--model") as caught:
+        predictor(holding(0, ERRORS[1]), batch_size=4).predict(random_images(*[(120, 200)] * 4))
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_other_errors_pass_through():
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        predictor(holding(0, RuntimeError("shapes do not match"))).predict(random_images((64, 64)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"keep_score": 7}, "score 7 is outside 0 to 1"),
+        ({"keep_score": -0.1}, "score -0.1"),
+        ({"keep_score": float("nan")}, "score nan"),
+        ({"labels": [6]}, "no class with the label 6"),
+        ({"labels": [0]}, "no class with the label 0"),
+        ({"batch_size": 0}, "batch size 0"),
+    ],
+)
+def test_wrong_options(options, message):
+    with pytest.raises(OptionError, match=message):
+        predictor(tiny_maskrcnn(), **options)
+
+
+def test_classes_are_the_models_whatever_is_looked_for():
+    assert predictor(tiny_maskrcnn(), labels={2}).classes == CLASSES
+
+
+def test_auto_batch_size(monkeypatch):
+    model = tiny_maskrcnn(image_size=(800, 1333))
+    assert auto_batch_size(model, torch.device("cpu")) == 1
+    for free, size in ((1 << 28, 1), (5 << 30, 4), (140 << 30, 16)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, free))
+        assert auto_batch_size(model, torch.device("cuda", 0)) == size
+
+
+def test_device_by_name(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert resolve_device("auto") == resolve_device("cpu") == torch.device("cpu")
+    for name in ("gpu", "cuda:", "cuda:-1", "CPU", "", "cpu:1"):
+        with pytest.raises(OptionError, match="There is no device"):
+            resolve_device(name)
+    with pytest.raises(VidsegError, match="no NVIDIA GPU; use --device cpu"):
+        resolve_device("cuda:0")
+    with pytest.raises(VidsegError, match="no Apple GPU"):
+        resolve_device("mps")
+
+
+def test_cuda_devices_by_number(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert resolve_device("auto") == resolve_device("cuda") == torch.device("cuda", 0)
+    assert resolve_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(VidsegError, match="cuda:2 is not there: .* GPUs cuda:0 to cuda:1"):
+        resolve_device("cuda:2")
+
+
+@pytest.mark.needs_cuda
+def test_cuda_agrees_with_the_cpu():
+    if not torch.cuda.is_available():
+        assert not os.environ.get("FAIL_WITHOUT_CUDA"), "no GPU"
+        pytest.skip("no NVIDIA GPU")
+    images = random_images(*[(120, 200)] * 3, (201, 97))
+    on_cpu = predictor(tiny_maskrcnn(detections=20)).predict(images)
+    on_gpu = predictor(tiny_maskrcnn(detections=20), device="cuda", batch_size=2).predict(images)
+    for one, other in zip(on_gpu, on_cpu, strict=True):
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-2)

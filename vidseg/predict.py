@@ -1,0 +1,259 @@
+"""Mask R-CNN behind the `Predictor` protocol, in batches that fit in memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torchvision.models.detection import MaskRCNN
+
+from vidseg.errors import OptionError, VidsegError
+from vidseg.frame import Image
+from vidseg.instances import UNTRACKED, Instances
+from vidseg.models.catalog import class_names, find_model, torchvision_architecture
+from vidseg.models.checkpoint import load_model
+from vidseg.models.coco import load_coco
+from vidseg.models.detect import Wanted, detect, unpack
+from vidseg.models.device import resolve_device
+from vidseg.models.download import Progress
+from vidseg.models.weights import fetch_weights
+
+log = logging.getLogger("vidseg")
+
+KEEP_SCORE = 0.1
+"""Objects are kept from this score on, for a caller to show those above a higher one."""
+
+LARGEST_AUTO_BATCH = 16
+
+BYTES_PER_PIXEL = 1 << 10
+"""Working memory of a ResNet-50 model per pixel of its input, estimated: 1 GiB for 800 x 1333."""
+
+OUT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "ALLOC_FAILED",
+)
+"""Marks of torch's memory errors: CUDA and MPS, the CPU allocator's two, cuBLAS and cuDNN."""
+
+
+class MaskRCNNPredictor:
+    """A torchvision Mask R-CNN that finds the objects of frames.
+
+    In float32 with all classes its boxes, labels and scores are those of ``model([image])``, each
+    box held inside its frame (torchvision's may stand out by a rounding error). Only images of one
+    size share a batch: torchvision pads a mixed batch to its largest image, which changes what it
+    finds in the others.
+    """
+
+    def __init__(
+        self,
+        model: MaskRCNN,
+        classes: Mapping[int, str],
+        *,
+        device: torch.device | str = "cpu",
+        keep_score: float = KEEP_SCORE,
+        labels: Collection[int] | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        """Takes `model` over: moves it to `device` and into evaluation mode.
+
+        Args:
+            model: predicts masks; its label 0 is background.
+            classes: label to class name, without background.
+            keep_score: objects at or below this score are dropped.
+            labels: look for these alone; the others cost no mask.
+            batch_size: images that run at once at most; chosen by device and free memory if None.
+
+        Raises:
+            OptionError: a score outside 0..1, a label that `classes` lacks, a batch size below 1.
+        """
+        _check(classes, keep_score, labels, batch_size)
+        self._device = torch.device(device)
+        self._model = model.to(self._device).eval()
+        self._classes = dict(classes)
+        self._keep_score = keep_score
+        self._labels = torch.tensor(
+            _every_label(model) if labels is None else sorted(set(labels)), device=self._device
+        )
+        self._batch_size = batch_size or auto_batch_size(model, self._device)
+
+    @property
+    def classes(self) -> Mapping[int, str]:
+        """Label to class name of everything that the model knows."""
+        return self._classes
+
+    @property
+    def keep_score(self) -> float:
+        """Objects at or below this score are dropped."""
+        return self._keep_score
+
+    @property
+    def batch_size(self) -> int:
+        """Images that run at once at most; smaller after a batch that did not fit in memory."""
+        return self._batch_size
+
+    @property
+    def device(self) -> torch.device:
+        return self._device
+
+    def predict(self, images: Sequence[Image]) -> list[Instances]:
+        """The objects of each image, best score first; (H, W, 3) uint8 RGB images of any sizes.
+
+        Raises:
+            VidsegError: the device's memory does not hold one image.
+        """
+        found: dict[int, Instances] = {}
+        for places in _same_size(images):
+            found.update(zip(places, self._predict_alike([images[i] for i in places]), strict=True))
+        return [found[i] for i in range(len(images))]
+
+    def _predict_alike(self, images: list[Image]) -> Iterator[Instances]:
+        done = 0
+        while done < len(images):
+            batch = images[done : done + self._batch_size]
+            try:
+                found = self._run(batch)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if len(batch) == 1:
+                    raise self._too_large(batch[0]) from error
+            else:
+                yield from found
+                done += len(batch)
+                continue
+            # Outside the handler: until it ends, the error's traceback holds the batch's tensors.
+            self._halve(len(batch))
+
+    def _run(self, images: list[Image]) -> list[Instances]:
+        with torch.inference_mode():
+            pixels = torch.from_numpy(np.stack(images)).to(self._device)
+            wanted = Wanted(self._keep_score, self._labels)
+            rows, counts = detect(self._model, pixels, wanted)
+            records = unpack(rows.cpu().numpy())
+        ends = np.cumsum(counts)[:-1]
+        height, width = images[0].shape[:2]
+        return [_instances(part, (height, width)) for part in np.split(records, ends)]
+
+    def _halve(self, failed: int) -> None:
+        self._batch_size = failed // 2
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        log.warning(
+            "A batch of %d frames does not fit in the memory of %s; going on with %d.",
+            failed,
+            self._device,
+            self._batch_size,
+        )
+
+    def _too_large(self, image: Image) -> VidsegError:
+        height, width = image.shape[:2]
+        instead = "free some memory, or use a smaller model (--model)"
+        if self._device.type != "cpu":
+            instead += " or the CPU (--device cpu)"
+        return VidsegError(
+            f"The memory of {self._device} does not hold the model's work on one frame of "
+            f"{width}x{height}; {instead}."
+        )
+
+
+def load_predictor(
+    model: str | Path,
+    *,
+    device: str = "auto",
+    keep_score: float = KEEP_SCORE,
+    labels: Collection[int] | None = None,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> MaskRCNNPredictor:
+    """A predictor by the name or the file of a model; weights that are missing are downloaded.
+
+    Args:
+        model: a key of `vidseg.models.catalog.MODELS`, or the path of a model file.
+        progress: called with the bytes that are there and the whole number of bytes, if known.
+
+    Raises:
+        OptionError: no such model or device, or as `MaskRCNNPredictor` raises it.
+        ModelError: a model file that is missing, damaged or foreign.
+        WeightsUnavailableError: the weights are not on this machine and could not be fetched.
+        VidsegError: this machine has no such device.
+    """
+    place = resolve_device(device)
+    classes = class_names(model)
+    _check(classes, keep_score, labels, batch_size)
+    return MaskRCNNPredictor(
+        load_network(model, progress=progress),
+        classes,
+        device=place,
+        keep_score=keep_score,
+        labels=labels,
+        batch_size=batch_size,
+    )
+
+
+def load_network(model: str | Path, *, progress: Progress | None = None) -> MaskRCNN:
+    """The network alone, on the CPU, in evaluation mode; see `load_predictor`."""
+    found = find_model(model)
+    if found.file is None:
+        return load_coco(found.name, fetch_weights(found.name, progress=progress))
+    if architecture := torchvision_architecture(found.file):
+        return load_coco(architecture, found.file)
+    return load_model(found.file)[0]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` is torch's or Python's way to say that memory ran out, on any device."""
+    return isinstance(error, MemoryError) or any(mark in str(error) for mark in OUT_OF_MEMORY)
+
+
+def auto_batch_size(model: MaskRCNN, device: torch.device) -> int:
+    """Images to run at once: one on the CPU, where batches gain nothing; what fits on CUDA."""
+    if device.type != "cuda":
+        return 1
+    free, _ = torch.cuda.mem_get_info(device)
+    one = BYTES_PER_PIXEL * max(model.transform.min_size) * model.transform.max_size
+    return int(min(max(free // one, 1), LARGEST_AUTO_BATCH))
+
+
+def _check(
+    classes: Mapping[int, str],
+    keep_score: float,
+    labels: Collection[int] | None,
+    batch_size: int | None,
+) -> None:
+    if not 0 <= keep_score <= 1:
+        raise OptionError(f"The score {keep_score} is outside 0 to 1; use one between.")
+    unknown = sorted(set(labels or ()) - set(classes))
+    if unknown:
+        raise OptionError(f"The model has no class with the label {unknown[0]}.")
+    if batch_size is not None and batch_size < 1:
+        raise OptionError(f"The batch size {batch_size} is too small; use 1 or more.")
+
+
+def _every_label(model: MaskRCNN) -> list[int]:
+    """All labels but background, those without a name included, in torchvision's order."""
+    return list(range(1, model.roi_heads.box_predictor.cls_score.out_features))
+
+
+def _same_size(images: Sequence[Image]) -> list[list[int]]:
+    """Places in `images`, grouped by the images' height and width."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for place, image in enumerate(images):
+        groups.setdefault(image.shape, []).append(place)
+    return list(groups.values())
+
+
+def _instances(records: NDArray[np.void], size: tuple[int, int]) -> Instances:
+    return Instances(
+        boxes=np.ascontiguousarray(records["boxes"]),
+        masks=np.ascontiguousarray(records["masks"]),
+        scores=np.ascontiguousarray(records["scores"]),
+        labels=records["labels"].astype(np.int64),
+        ids=np.full(len(records), UNTRACKED, np.int64),
+        size=size,
+    )
