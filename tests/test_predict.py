@@ -141,7 +141,9 @@ def test_higher_keep_score_gives_the_first_rows():
 def test_mask_head_sees_the_chosen_objects_alone():
     model = tiny_maskrcnn()
     seen = []
-    model.roi_heads.mask_head.register_forward_hook(lambda _, args, __: seen.append(len(args[0])))
+    model.get_submodule("roi_heads.mask_head").register_forward_hook(
+        lambda _, args, __: seen.append(len(args[0]))
+    )
     [found] = predictor(model, labels={5}, keep_score=0.2).predict(random_images((120, 200)))
     assert 0 < len(found) < 100
     assert seen == [len(found)]
@@ -160,7 +162,8 @@ def test_nothing_found():
 def test_boxes_stay_inside_the_frame_where_torchvisions_leave_it():
     # 480 -> 800 -> 480 in float32 gives 480.00003.
     model = tiny_maskrcnn(image_size=(800, 1333))
-    model.roi_heads.box_predictor.bbox_pred.bias.data.fill_(20.0)  # boxes larger than the frame
+    shift = model.get_parameter("roi_heads.box_predictor.bbox_pred.bias")
+    shift.data.fill_(20.0)  # boxes larger than the frame
     images = random_images((480, 640))
     [wanted] = torchvision_finds(model, images)
     [found] = predictor(model).predict(images)
@@ -292,7 +295,7 @@ def test_cuda_devices_by_number(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert resolve_device("auto") == resolve_device("cuda") == torch.device("cuda", 0)
     assert resolve_device("cuda:1") == torch.device("cuda", 1)
-    with pytest.raises(VidsegError, match="cuda:2 is not there: .* GPUs cuda:0 to cuda:1"):
+    with pytest.raises(VidsegError, match=r"cuda:2 is not there: .* GPUs cuda:0 to cuda:1"):
         resolve_device("cuda:2")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
@@ -80,9 +80,12 @@ def _backbone() -> BackboneWithFPN:
 
 def _liven(model: MaskRCNN) -> None:
     """Spread what fresh weights leave near zero: objectness, class scores, box shifts, masks."""
-    model.rpn.head.cls_logits.weight.data.normal_(std=1.0)
-    model.rpn.head.bbox_pred.weight.data.normal_(std=0.1)
-    model.roi_heads.box_predictor.cls_score.weight.data.normal_(std=3.0)
-    model.roi_heads.box_predictor.bbox_pred.weight.data.normal_(std=0.5)
-    logits: Tensor = model.roi_heads.mask_predictor.mask_fcn_logits.weight.data
-    logits.normal_(std=1.0)
+    spread = {
+        "rpn.head.cls_logits": 1.0,
+        "rpn.head.bbox_pred": 0.1,
+        "roi_heads.box_predictor.cls_score": 3.0,
+        "roi_heads.box_predictor.bbox_pred": 0.5,
+        "roi_heads.mask_predictor.mask_fcn_logits": 1.0,
+    }
+    for name, std in spread.items():
+        model.get_parameter(f"{name}.weight").data.normal_(std=std)

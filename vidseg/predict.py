@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from vidseg.instances import UNTRACKED, Instances
 from vidseg.models.catalog import class_names, find_model, torchvision_architecture
 from vidseg.models.checkpoint import load_model
 from vidseg.models.coco import load_coco
-from vidseg.models.detect import Wanted, detect, unpack
+from vidseg.models.detect import Wanted, detect, every_label, unpack
 from vidseg.models.device import resolve_device
 from vidseg.models.download import Progress
 from vidseg.models.weights import fetch_weights
@@ -78,7 +79,7 @@ class MaskRCNNPredictor:
         self._classes = dict(classes)
         self._keep_score = keep_score
         self._labels = torch.tensor(
-            _every_label(model) if labels is None else sorted(set(labels)), device=self._device
+            every_label(model) if labels is None else sorted(set(labels)), device=self._device
         )
         self._batch_size = batch_size or auto_batch_size(model, self._device)
 
@@ -216,7 +217,8 @@ def auto_batch_size(model: MaskRCNN, device: torch.device) -> int:
     if device.type != "cuda":
         return 1
     free, _ = torch.cuda.mem_get_info(device)
-    one = BYTES_PER_PIXEL * max(model.transform.min_size) * model.transform.max_size
+    transform: Any = model.transform
+    one = BYTES_PER_PIXEL * max(transform.min_size) * transform.max_size
     return int(min(max(free // one, 1), LARGEST_AUTO_BATCH))
 
 
@@ -233,11 +235,6 @@ def _check(
         raise OptionError(f"The model has no class with the label {unknown[0]}.")
     if batch_size is not None and batch_size < 1:
         raise OptionError(f"The batch size {batch_size} is too small; use 1 or more.")
-
-
-def _every_label(model: MaskRCNN) -> list[int]:
-    """All labels but background, those without a name included, in torchvision's order."""
-    return list(range(1, model.roi_heads.box_predictor.cls_score.out_features))
 
 
 def _same_size(images: Sequence[Image]) -> list[list[int]]:

@@ -6,7 +6,7 @@ the mask head sees them, and the masks stay in their boxes.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -68,6 +68,11 @@ def detect(model: MaskRCNN, pixels: Tensor, wanted: Wanted) -> tuple[Tensor, lis
     return _pack(in_frame, chosen, masks), [len(boxes) for boxes in in_frame]
 
 
+def every_label(model: MaskRCNN) -> list[int]:
+    """All labels but background, the nameless ones too, in torchvision's order."""
+    return list(range(1, _heads(model).box_predictor.cls_score.out_features))
+
+
 def choose_boxes(
     model: MaskRCNN,
     features: dict[str, Tensor],
@@ -76,7 +81,7 @@ def choose_boxes(
     wanted: Wanted,
 ) -> list[Boxes]:
     """The box head, and `RoIHeads.postprocess_detections` on the wanted classes alone."""
-    heads = model.roi_heads
+    heads = _heads(model)
     pooled = heads.box_head(heads.box_roi_pool(features, proposals, _padded_sizes(images)))
     logits, regression = heads.box_predictor(pooled)
     counts = [len(boxes) for boxes in proposals]
@@ -93,7 +98,7 @@ def predict_masks(
     model: MaskRCNN, features: dict[str, Tensor], chosen: Sequence[Boxes], images: ImageList
 ) -> Tensor:
     """(N, M, M) float: the mask of each chosen box for its own label, image after image."""
-    heads = model.roi_heads
+    heads = _heads(model)
     labels = torch.cat([found.labels for found in chosen])
     if not len(labels):
         return images.tensors.new_zeros((0, MASK_SIDE, MASK_SIDE))
@@ -124,6 +129,11 @@ def _pack(boxes: Sequence[Tensor], chosen: Sequence[Boxes], masks: Tensor) -> Te
     return torch.cat([column.contiguous().view(torch.uint8) for column in columns], dim=1)
 
 
+def _heads(model: MaskRCNN) -> Any:
+    """A `RoIHeads`; type checkers take each of its parts for a Tensor or a Module."""
+    return model.roi_heads
+
+
 def _to_float(pixels: Tensor) -> list[Tensor]:
     """(3, H, W) in 0..1 each, laid out and divided as by torchvision's `to_tensor`."""
     planes = pixels.permute(0, 3, 1, 2).contiguous()
@@ -143,7 +153,7 @@ def _padded_sizes(images: ImageList) -> list[Size]:
 def _choose(
     boxes: Tensor, scores: Tensor, size: Size, wanted: Wanted, *, nms: float, most: int
 ) -> Boxes:
-    """Chosen of (R, K, 4) boxes and (R, K) scores, by torchvision's steps in torchvision's order."""
+    """Chosen of (R, K, 4) boxes and (R, K) scores, by torchvision's steps in their order."""
     labels = wanted.labels.expand_as(scores)
     good = scores > wanted.score
     boxes = clip_boxes_to_image(boxes[good], size)
