@@ -28,7 +28,9 @@ ANCHOR_SIZES = ((16, 24), (40, 64), (96, 144), (224, 320))
 """Pixels, at strides 8, 16, 32 and 64 of the small models."""
 
 
-def build(architecture: str, num_classes: int, *, image_size: tuple[int, int] = (800, 1333)) -> MaskRCNN:
+def build(
+    architecture: str, num_classes: int, *, image_size: tuple[int, int] = (800, 1333)
+) -> MaskRCNN:
     """An untrained model.
 
     Args:
@@ -61,8 +63,11 @@ def _small(backbone: nn.Module, num_classes: int, image_size: tuple[int, int]) -
         max_size=image_size[1],
         rpn_anchor_generator=anchors,
         rpn_head=RPNHead(WIDTH, anchors.num_anchors_per_location()[0]),
+        rpn_pre_nms_top_n_train=600,
+        rpn_post_nms_top_n_train=300,
         rpn_pre_nms_top_n_test=400,
         rpn_post_nms_top_n_test=200,
+        box_batch_size_per_image=128,
         box_head=TwoMLPHead(WIDTH * 7 * 7, HIDDEN),
         box_predictor=FastRCNNPredictor(HIDDEN, num_classes),
         mask_head=MaskRCNNHeads(WIDTH, (WIDTH,) * 4, 1),

@@ -1,16 +1,16 @@
 """Model files: weights, and a header that says what they are.
 
-A checkpoint is an ordinary `torch.save` file (a zip archive) with one more record in it, `vidseg.json`. So the
-class names of any checkpoint can be read without importing torch, and the weights load with
-`weights_only=True`. The header holds ``architecture`` (a key of `ARCHITECTURES`), ``classes`` (label to name),
-``image_size`` ([shorter, longest] side in pixels) and ``provenance`` (free text facts: data, licence, figures).
+A checkpoint is an ordinary `torch.save` file (a zip archive) with one more record in it,
+`vidseg.json`. So the class names of any checkpoint can be read without importing torch, and the
+weights load with `weights_only=True`. The header holds ``architecture`` (a key of `ARCHITECTURES`),
+``classes`` (label to name), ``image_size`` ([shorter, longest] side in pixels) and ``provenance``
+(facts for people: data, licence, figures).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torchvision.models.detection import MaskRCNN
 
-HEADER = "vidseg.json"
+HEADER = "archive/vidseg.json"
+"""Torch reads only below its own folder, which is `archive` when it saves to a file object."""
 
 REQUIRED = ("architecture", "classes", "image_size")
 
 
 def save_checkpoint(path: str | Path, state: dict[str, Any], header: dict[str, Any]) -> None:
-    """Write `state` (anything that loads with `weights_only=True`) and `header` to `path`, atomically."""
+    """Write `state`, anything that loads with `weights_only=True`, and `header`, atomically."""
     import torch
 
     path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    part = Path(name)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("wb") as file:
             torch.save(state, file)
         with zipfile.ZipFile(part, "a") as archive:
             archive.writestr(HEADER, json.dumps(header, ensure_ascii=False, indent=1))
@@ -58,7 +58,9 @@ def read_header(path: str | Path) -> dict[str, Any]:
     except IsADirectoryError as error:
         raise ModelError(f"{path} is a folder; name the model file in it.") from error
     except KeyError as error:
-        raise ModelError(f"{path} is not a vidseg checkpoint: it has no {HEADER} record.") from error
+        raise ModelError(
+            f"{path} is not a vidseg checkpoint: it has no {HEADER} record."
+        ) from error
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} cannot be read as a model file: {error}.") from error
     missing = [key for key in REQUIRED if key not in header]
@@ -76,10 +78,16 @@ def load_state(path: str | Path) -> dict[str, Any]:
     """
     import torch
 
+    damaged = f"The weights in {path} are damaged; fetch or save the file again."
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()  # the CRC of every record, which torch does not check
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds, from pickle's to RuntimeError
-        raise ModelError(f"The weights in {path} are damaged; fetch or save the file again.") from error
+        raise ModelError(damaged) from error
+    if broken is not None:
+        raise ModelError(damaged)
+    return state
 
 
 def load_model(path: str | Path) -> tuple[MaskRCNN, dict[str, Any]]:
@@ -94,7 +102,8 @@ def load_model(path: str | Path) -> tuple[MaskRCNN, dict[str, Any]]:
     if header["architecture"] not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ModelError(
-            f"{path} needs the architecture {header['architecture']!r}, which this version lacks; it has {known}."
+            f"{path} needs the architecture {header['architecture']!r}, which is none of {known}; "
+            "a newer vidseg may have it."
         )
     shorter, longest = header["image_size"]
     model = build(

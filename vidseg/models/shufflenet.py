@@ -1,7 +1,7 @@
-"""ShuffleNet V2 0.5x trunk in Megvii's block order, the order in which FastestDet published its weights.
+"""ShuffleNet V2 0.5x trunk in Megvii's block order, in which FastestDet published its weights.
 
-Torchvision's `shufflenet_v2_x0_5` computes the same function but shuffles at the end of a block instead of
-at its start, so published Megvii-order weights do not load into it.
+Torchvision's `shufflenet_v2_x0_5` computes the same function but shuffles at the end of a block
+instead of at its start, so published Megvii-order weights do not load into it.
 """
 
 from collections import OrderedDict
@@ -18,7 +18,10 @@ STEM = 24
 
 def shufflenet_v2_x0_5_trunk() -> nn.Sequential:
     """Stages by name: `stage2`, `stage3` and `stage4` give strides 8, 16 and 32."""
-    stages = [("first_conv", _conv_bn_relu(3, STEM, kernel=3, stride=2)), ("maxpool", nn.MaxPool2d(3, 2, 1))]
+    stages = [
+        ("first_conv", _conv_bn_relu(3, STEM, kernel=3, stride=2)),
+        ("maxpool", nn.MaxPool2d(3, 2, 1)),
+    ]
     for number, ((before, after), repeats) in enumerate(
         zip(pairwise((STEM, *CHANNELS)), REPEATS, strict=True), start=2
     ):
@@ -29,7 +32,7 @@ def shufflenet_v2_x0_5_trunk() -> nn.Sequential:
 
 
 class _Block(nn.Module):
-    """Half of the channels pass by, the other half is convolved (Ma et al. 2018, figure 3c and 3d)."""
+    """Half of the channels pass by, half are convolved (Ma et al. 2018, figure 3c and 3d)."""
 
     def __init__(self, before: int, after: int, *, stride: int) -> None:
         super().__init__()
