@@ -1,0 +1,37 @@
+"""Checks around every test: no thread, child process or ERROR log may be left behind."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROCESSES = Path("/proc")
+
+
+def _child_processes() -> set[int]:
+    """Ids of the living children of this process; empty where the system has no /proc."""
+    threads = PROCESSES.glob("self/task/*/children")
+    return {int(child) for path in threads for child in path.read_text().split()}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_running() -> Iterator[None]:
+    threads, children = set(threading.enumerate()), _child_processes()
+    yield
+    left: set[object] = set()
+    for _ in range(50):
+        left = (set(threading.enumerate()) - threads) | (_child_processes() - children)
+        if not left:
+            break
+        time.sleep(0.02)  # what is just ending gets a moment
+    assert not left, f"left running after the test: {left}"
+
+
+@pytest.fixture(autouse=True)
+def _no_error_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    errors = [r.getMessage() for r in caplog.get_records("call") if r.levelno >= logging.ERROR]
+    assert not errors, f"logged as errors: {errors}"

@@ -1,0 +1,106 @@
+"""Imports point down: read from the source, without importing anything."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "vidseg"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+VALUES = {"errors", "frame", "instances", "predictor", "boxes", "masks", "colors"}
+TOP = {"": 3, "__main__": 3, "cli": 3, "pipeline": 2, "search": 2, "api": 2}
+"""Room to layer: 0 values (those in `VALUES`), 1 tools (every other), 2 wiring, 3 command line.
+
+The package itself only hands out names, when they are asked for.
+"""
+HOMES = {
+    "moviepy": {"video"},
+    "av": {"video"},
+    "imageio_ffmpeg": {"video"},
+    "cv2": {"masks", "effects", "export", "video", "cli"},
+    "torch": {"models", "predict", "train", "datasets", "cli"},
+    "torchvision": {"models", "predict", "train", "datasets"},
+    "click": {"cli"},
+    "tqdm": {"cli"},
+}
+"""Heavy library to the rooms that may know it; `cli` sets thread counts."""
+
+
+def room(module: str) -> str:
+    """`vidseg.video.reader` is in the room `video`."""
+    return (module.split(".") + [""])[1]
+
+
+def layer(module: str) -> int:
+    name = room(module)
+    return 0 if name in VALUES else TOP.get(name, 1)
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that the file imports, anywhere in it, outside `if TYPE_CHECKING`."""
+    tree = ast.parse(path.read_text())
+    only_for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in only_for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_point_down(path: Path) -> None:
+    here = name_of(path)
+    upward = [
+        target
+        for target in imported(path)
+        if target.split(".")[0] == "vidseg" and layer(target) > layer(here)
+    ]
+    assert not upward, f"{here} is layer {layer(here)} and imports {upward}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_heavy_libraries_stay_in_their_rooms(path: Path) -> None:
+    here = room(name_of(path))
+    strangers = [
+        target for target in imported(path) if here not in HOMES.get(target.split(".")[0], {here})
+    ]
+    assert not strangers, f"{name_of(path)} imports {strangers}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_files_stay_small_and_functions_short(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            documented = ast.get_docstring(node, clean=False)
+            lines = (node.end_lineno or 0) - node.body[0].lineno + 1
+            lines -= len(documented.splitlines()) if documented else 0
+            assert lines <= 60, f"{node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("module", ["vidseg", "vidseg.cli"])
+def test_importing_is_light(module: str) -> None:
+    heavy = {"torch", "torchvision", "cv2", "moviepy", "av", "numpy", "scipy", "pycocotools"}
+    code = f"import sys, {module}; print(*({heavy!r} & set(sys.modules)))"
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert found.stdout.split() == []

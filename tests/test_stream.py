@@ -1,0 +1,160 @@
+"""The laws of the stages: order, bound, exceptions, and that nothing is left running."""
+
+import threading
+import traceback
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidseg.stream import batched, map_ahead, prefetch
+
+Stage = Callable[[Iterable[int]], Generator[int, None, None]]
+STAGES: dict[str, Stage] = {
+    "prefetch": lambda items: prefetch(items, 3),
+    "map_ahead": lambda items: map_ahead(lambda item: item, items, workers=2, ahead=3),
+    "batched": lambda items: (item for batch in batched(items, 3) for item in batch),
+    "chain": lambda items: prefetch(
+        map_ahead(lambda item: item, prefetch(items, 2), workers=2, ahead=2), 2
+    ),
+}
+every_stage = pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+
+
+class Source:
+    """Counts what was taken from it, may break, and knows whether it was closed."""
+
+    def __init__(self, length: int, *, breaks_at: int | None = None) -> None:
+        self.taken = 0
+        self.closed = False
+        self._items = self._run(length, breaks_at)
+
+    def _run(self, length: int, breaks_at: int | None) -> Iterator[int]:
+        for item in range(length):
+            if item == breaks_at:
+                raise OSError(f"source broke at {item}")
+            self.taken += 1
+            yield item
+
+    def __iter__(self) -> "Source":
+        return self
+
+    def __next__(self) -> int:
+        return next(self._items)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@given(items=st.lists(st.integers(), max_size=20), ahead=st.integers(1, 5))
+def test_prefetch_is_iter(items: list[int], ahead: int) -> None:
+    assert list(prefetch(items, ahead)) == items
+
+
+@given(
+    items=st.lists(st.integers(), max_size=20), workers=st.integers(1, 4), ahead=st.integers(1, 5)
+)
+def test_map_ahead_is_map(items: list[int], workers: int, ahead: int) -> None:
+    assert list(map_ahead(str, items, workers=workers, ahead=ahead)) == list(map(str, items))
+
+
+@given(items=st.lists(st.integers(), max_size=30), size=st.integers(1, 7))
+def test_batches_join_to_the_items(items: list[int], size: int) -> None:
+    batches = list(batched(items, size))
+    assert [item for batch in batches for item in batch] == items
+    assert all(len(batch) == size for batch in batches[:-1])
+    assert all(batches)
+
+
+@every_stage
+def test_a_source_error_comes_after_every_good_item(stage: Stage) -> None:
+    source, seen = Source(50, breaks_at=37), []
+
+    def drain() -> None:
+        for item in stage(source):
+            seen.append(item)
+
+    with pytest.raises(OSError, match="source broke at 37") as caught:
+        drain()
+    assert seen == list(range(37))
+    assert "_run" in [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert source.closed
+
+
+@every_stage
+def test_closing_early_closes_the_source_and_ends_threads(stage: Stage) -> None:
+    before, source = threading.active_count(), Source(1000)
+    with closing(stage(source)) as items:
+        assert next(items) == 0
+    assert source.closed
+    assert source.taken < 20
+    assert threading.active_count() == before
+
+
+@every_stage
+def test_a_consumer_that_fails_leaves_nothing(stage: Stage) -> None:
+    before, source = threading.active_count(), Source(1000)
+
+    def consume() -> None:
+        with closing(stage(source)) as items:
+            for item in items:
+                if item == 10:
+                    raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        consume()
+    assert caught.value.__traceback__ is not None
+    assert source.closed
+    assert threading.active_count() == before
+
+
+def test_an_error_of_the_function_comes_in_its_place() -> None:
+    def fails_at_7(item: int) -> int:
+        if item == 7:
+            raise ValueError("stage broke")
+        return item
+
+    seen = []
+
+    def drain() -> None:
+        for item in map_ahead(fails_at_7, range(20), workers=3, ahead=4):
+            seen.append(item)
+
+    with pytest.raises(ValueError, match="stage broke"):
+        drain()
+    assert seen == list(range(7))
+
+
+@pytest.mark.parametrize("ahead", [1, 4])
+def test_prefetch_never_takes_more_than_it_says(ahead: int) -> None:
+    source = Source(40)
+    for handed_out, _ in enumerate(prefetch(source, ahead), 1):
+        assert source.taken <= handed_out + ahead
+
+
+@pytest.mark.parametrize("ahead", [1, 4])
+def test_map_ahead_never_takes_more_than_it_says(ahead: int) -> None:
+    source = Source(40)
+    for handed_out, _ in enumerate(map_ahead(abs, source, workers=2, ahead=ahead), 1):
+        assert source.taken <= handed_out + ahead
+
+
+def test_prefetch_runs_a_generator_on_one_other_thread() -> None:
+    def names() -> Iterator[str]:
+        for _ in range(5):
+            yield threading.current_thread().name
+
+    assert len(set(prefetch(names(), 2))) == 1
+    assert set(prefetch(names(), 2)) != {threading.current_thread().name}
+
+
+@pytest.mark.parametrize("wrong", [0, -1])
+def test_sizes_below_one_are_refused(wrong: int) -> None:
+    with pytest.raises(ValueError, match=f"got {wrong}"):
+        list(prefetch([1], wrong))
+    with pytest.raises(ValueError, match=f"got {wrong}"):
+        list(map_ahead(abs, [1], workers=1, ahead=wrong))
+    with pytest.raises(ValueError, match=f"got {wrong}"):
+        list(batched([1], wrong))

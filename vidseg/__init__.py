@@ -1,0 +1,63 @@
+"""Find objects in every frame of a video, and draw, splash or save them.
+
+`vidseg.overlay`, `vidseg.splash` and `vidseg.frames` are the three commands, one call each; the
+other names are the parts that they are made of. Each is imported when it is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vidseg.api import frames as frames
+    from vidseg.api import overlay as overlay
+    from vidseg.api import splash as splash
+    from vidseg.effects import Overlay as Overlay
+    from vidseg.effects import Splash as Splash
+    from vidseg.effects import on_image as on_image
+    from vidseg.errors import VidsegError as VidsegError
+    from vidseg.export import MaskFolder as MaskFolder
+    from vidseg.frame import Frame as Frame
+    from vidseg.instances import Instances as Instances
+    from vidseg.pipeline import detect as detect
+    from vidseg.pipeline import render as render
+    from vidseg.predict import load_predictor as load_predictor
+    from vidseg.search import Search as Search
+    from vidseg.video.clip import FrameClip as FrameClip
+    from vidseg.video.probe import probe as probe
+    from vidseg.video.reader import read_frames as read_frames
+    from vidseg.video.writer import open_writer as open_writer
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Frame": "frame",
+    "FrameClip": "video.clip",
+    "Instances": "instances",
+    "MaskFolder": "export",
+    "Overlay": "effects",
+    "Search": "search",
+    "Splash": "effects",
+    "VidsegError": "errors",
+    "detect": "pipeline",
+    "frames": "api",
+    "load_predictor": "predict",
+    "on_image": "effects",
+    "open_writer": "video.writer",
+    "overlay": "api",
+    "probe": "video.probe",
+    "read_frames": "video.reader",
+    "render": "pipeline",
+    "splash": "api",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vidseg' has no attribute {name!r}")
+    return getattr(import_module(f"vidseg.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

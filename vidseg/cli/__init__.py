@@ -1,0 +1,48 @@
+"""The command line: one file a command; heavy libraries are imported inside the functions."""
+
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from vidseg import __version__
+from vidseg.cli.classes import classes
+from vidseg.cli.exits import Failure, errors_as_sentences, stop_on_signals
+from vidseg.cli.frames import frames
+from vidseg.cli.info import info
+from vidseg.cli.models import models
+from vidseg.cli.options import VERBOSITY
+from vidseg.cli.overlay import overlay
+from vidseg.cli.splash import splash
+
+
+class Program(click.Group):
+    """A group whose commands stop cleanly on signals and report errors as one sentence."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with errors_as_sentences(), stop_on_signals():
+                return super().invoke(ctx)
+        except Failure:
+            if ctx.meta.get(VERBOSITY, 0) >= 2:
+                traceback.print_exc(file=sys.stderr)
+            raise
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of use, not of the alphabet."""
+        return list(self.commands)
+
+
+@click.group(
+    cls=Program,
+    commands=[overlay, splash, frames, classes, models, info],
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 something went wrong, 2 wrong options, 130 Ctrl-C, 143 SIGTERM.",
+)
+@click.version_option(__version__, prog_name="vidseg")
+def main() -> None:
+    """Find objects in every frame of a video, and draw, splash or save them.
+
+    IN may be a video, an animated image, a photo or a folder of photos.
+    """

@@ -1,0 +1,19 @@
+"""vidseg classes."""
+
+import click
+
+from vidseg.cli.options import examples, option, talk_options
+from vidseg.cli.types import Model
+
+
+@click.command(epilog=examples("vidseg classes", "vidseg classes --model balloon"))
+@option(
+    "--model", type=Model(), show_default="the default model", help="Name of a model, or a file."
+)
+@talk_options
+def classes(*, model: str | None) -> None:
+    """List the classes that a model knows, one on a line."""
+    from vidseg.models.catalog import DEFAULT_MODEL, class_names
+
+    for name in class_names(model or DEFAULT_MODEL).values():
+        click.echo(name)

@@ -1,0 +1,109 @@
+"""How the program ends: exit codes, one sentence for an error, and clean stops on signals.
+
+0 done, 1 something turned out wrong, 2 wrong options, 128 + the signal's number when stopped by
+one: 130 for Ctrl-C, 143 for SIGTERM.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from vidseg.errors import OptionError, VidsegError
+
+WRONG_OPTIONS = 2
+STOPPED = 128
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+SYSTEM_PACKAGES = "libgl1 and libglib2.0-0"
+"""Debian's names of what `opencv-python` needs and a bare server lacks."""
+
+
+class Failure(click.ClickException):
+    """An error as one sentence on stderr, with its exit code."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the program to stop; raised in the main thread, so that all is cleaned up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    # A second signal must not break into the cleaning up.
+    for name in SIGNALS:
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    raise Stopped(number)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """Within: the first SIGINT, SIGTERM or SIGHUP raises `Stopped`; one that was ignored stays so."""
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    before = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """Within: an error that was foreseen ends the program with one sentence and its code."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+        raise Failure(_stop_sentence(number), STOPPED + number) from stop
+    except (VidsegError, OSError, MemoryError, ImportError) as error:
+        sentence = sentence_for(error)
+        if sentence is None:
+            raise
+        raise Failure(sentence, exit_code_for(error)) from error
+
+
+def exit_code_for(error: BaseException) -> int:
+    return WRONG_OPTIONS if isinstance(error, OptionError) else 1
+
+
+def sentence_for(error: BaseException) -> str | None:
+    """What to tell a person; None for an error that nobody foresaw: it keeps its traceback."""
+    if isinstance(error, VidsegError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "There is not enough memory; try a smaller --batch-size or a smaller video."
+    if isinstance(error, ImportError):
+        return _missing_library(error)
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, BrokenPipeError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}."
+    return None
+
+
+def _missing_library(error: ImportError) -> str | None:
+    text = str(error)
+    if "cannot open shared object file" not in text:
+        return None
+    library = text.split(":")[0]
+    return (
+        f"A system library is missing, {library}; install {SYSTEM_PACKAGES}, "
+        "for example with: apt-get install -y libgl1 libglib2.0-0"
+    )
+
+
+def _stop_sentence(number: int) -> str:
+    by = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+    return f"Stopped by {by}; the unfinished output was removed."

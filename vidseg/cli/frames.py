@@ -1,0 +1,75 @@
+"""vidseg frames."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from vidseg.cli.jobs import Job, OnFrame, folder_plan, introduce, outputs_checked, run_jobs
+from vidseg.cli.machine import limit_threads
+from vidseg.cli.options import (
+    Run,
+    Span,
+    examples,
+    option,
+    run_options,
+    search_options,
+    span_options,
+)
+
+if TYPE_CHECKING:
+    from vidseg.search import Search
+
+
+@click.command(
+    epilog=examples(
+        "vidseg frames street.mp4 street_masks",
+        "vidseg frames --class car --per-object --image street.mp4 street_masks",
+    )
+)
+@click.argument("sources", metavar="IN...", nargs=-1, required=True)
+@click.argument("target", metavar="OUTDIR")
+@option(
+    "--per-object",
+    is_flag=True,
+    help="Also write one 0/255 PNG for every object and frame, which keeps overlaps.",
+)
+@option("--image", is_flag=True, help="Also write the frame itself.")
+@search_options
+@span_options
+@run_options
+def frames(
+    *,
+    sources: tuple[str, ...],
+    target: str,
+    per_object: bool,
+    image: bool,
+    search: "Search",
+    span: Span,
+    run: Run,
+) -> None:
+    """Save the objects of every frame of IN in the folder OUTDIR.
+
+    Writes one indexed PNG a frame (0 is background, else the object's number) and instances.json
+    with times, classes, scores, boxes and RLE masks. Several inputs get a folder each in OUTDIR.
+    """
+    plan = folder_plan(sources, target)
+    with outputs_checked(plan, force=run.force, folders=True):
+        limit_threads()
+        from vidseg.pipeline import save_masks
+
+        def do(job: Job, on_frame: OnFrame) -> None:
+            save_masks(
+                job.source,
+                job.target,
+                search=search,
+                per_object=per_object,
+                image=image,
+                start=span.start,
+                end=span.end,
+                force=run.force,
+                keep_going=span.keep_going,
+                on_frame=on_frame,
+            )
+
+        introduce(search, run)
+        run_jobs(plan.jobs, do, run)

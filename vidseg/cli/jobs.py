@@ -1,0 +1,151 @@
+"""One run over one input or several: where each output goes, progress, and what failed."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from vidseg.cli.exits import Failure, sentence_for
+from vidseg.cli.options import Run
+from vidseg.cli.progress import Download, Progress, duration
+from vidseg.cli.talk import say
+from vidseg.errors import OptionError, OutputError
+
+if TYPE_CHECKING:
+    from vidseg.search import Search
+
+OnFrame = Callable[[int, int | None], None]
+FOREIGN = ".mp4"
+"""Container of an output whose input's container cannot be written."""
+
+
+class Job(NamedTuple):
+    """One input and where its output goes."""
+
+    source: Path
+    target: Path
+
+
+class Plan(NamedTuple):
+    """What to do, checked for everything that names alone can tell."""
+
+    jobs: list[Job]
+    folder: Path | None = None
+    """The folder that outputs are collected in; made where it is missing."""
+
+
+def media_plan(sources: Sequence[str], target: str) -> Plan:
+    """`IN OUT`, or each of `IN... OUTDIR/` under its own name in the folder."""
+    from vidseg.video.codecs import CONTAINERS, PHOTO_SUFFIXES
+
+    paths = [Path(source) for source in sources]
+    collects = target.endswith("/") or Path(target).is_dir()
+    if len(paths) == 1 and (paths[0].is_dir() or not collects):
+        return Plan([Job(paths[0], Path(target))])
+    _check_several(paths, target)
+    known = {*CONTAINERS, *PHOTO_SUFFIXES}
+    names = [
+        path.name if path.is_dir() or path.suffix.lower() in known else f"{path.stem}{FOREIGN}"
+        for path in paths
+    ]
+    return _collected(paths, names, Path(target))
+
+
+def folder_plan(sources: Sequence[str], target: str) -> Plan:
+    """`IN OUTDIR`, or each of `IN... OUTDIR` in a folder of its own in there."""
+    paths = [Path(source) for source in sources]
+    if len(paths) == 1:
+        return Plan([Job(paths[0], Path(target))])
+    return _collected(paths, [p.name if p.is_dir() else p.stem for p in paths], Path(target))
+
+
+def _check_several(paths: Sequence[Path], target: str) -> None:
+    if Path(target).suffix and not target.endswith("/") and not Path(target).is_dir():
+        raise OptionError(
+            f"{len(paths)} inputs need a folder for their outputs; {target} names a file. "
+            "Write a folder's name, with a slash at its end."
+        )
+
+
+def _collected(paths: Sequence[Path], names: Sequence[str], folder: Path) -> Plan:
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise OptionError(
+            f"Several inputs would be written to {folder / min(twice)}; "
+            "rename them or run them apart."
+        )
+    jobs = [Job(path, folder / name) for path, name in zip(paths, names, strict=True)]
+    return Plan(jobs, folder)
+
+
+def run_jobs(jobs: Sequence[Job], do: Callable[[Job, OnFrame], None], run: Run) -> None:
+    """Do one job after the other; where there are several, go on after a failure.
+
+    Raises Failure, naming those that failed.
+    """
+    if len(jobs) == 1:
+        _run_one(jobs[0], do, run)
+        return
+    failed: list[str] = []
+    for job in jobs:
+        try:
+            _run_one(job, do, run)
+        except Exception as error:
+            sentence = sentence_for(error)
+            if sentence is None:
+                raise
+            say(f"Error: {job.source}: {sentence}")
+            failed.append(str(job.source))
+    if failed:
+        raise Failure(f"{len(failed)} of {len(jobs)} inputs failed: {', '.join(failed)}")
+
+
+def introduce(search: "Search", run: Run) -> None:
+    """Say which model was chosen where that may surprise, and show its download."""
+    if search.message and not run.quiet:
+        say(search.message)
+    if run.progress:
+        search.on_download = Download().on_bytes
+
+
+def _run_one(job: Job, do: Callable[[Job, OnFrame], None], run: Run) -> None:
+    began = time.monotonic()
+    with Progress(bar=run.progress, quiet=run.quiet) as progress:
+        do(job, progress.on_frame)
+    if not run.quiet:
+        frames = "1 frame" if progress.done == 1 else f"{progress.done} frames"
+        say(f"{job.target}: {frames} in {duration(time.monotonic() - began)}")
+
+
+@contextmanager
+def outputs_checked(plan: Plan, *, force: bool, folders: bool = False) -> Iterator[None]:
+    """Refuse outputs that cannot be written, before anything heavy.
+
+    A folder that was made for them is removed again if it stays empty.
+    """
+    from vidseg.video.codecs import output_kind
+    from vidseg.video.landing import check_output
+
+    with _made(plan.folder):
+        sources = [job.source for job in plan.jobs]
+        for job in plan.jobs:
+            folder = folders or output_kind(job.target) == "folder"
+            check_output(job.target, sources, force=force, folder=folder)
+        yield
+
+
+@contextmanager
+def _made(folder: Path | None) -> Iterator[None]:
+    if folder is None or folder.exists() or not folder.parent.is_dir():
+        yield
+        return
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # not empty: outputs are in it
+            folder.rmdir()

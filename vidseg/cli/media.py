@@ -1,0 +1,63 @@
+"""What the commands that draw have in common."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from vidseg.cli.jobs import Job, OnFrame, introduce, media_plan, outputs_checked, run_jobs
+from vidseg.cli.machine import limit_threads
+from vidseg.cli.options import Command, Quality, Run, Span
+
+if TYPE_CHECKING:
+    from vidseg.effects import Effect
+    from vidseg.search import Search
+
+
+def media_arguments(command: Command) -> Command:
+    """IN... and OUT, as `sources` and `target`."""
+    target = click.argument("target", metavar="OUT")
+    sources = click.argument("sources", metavar="IN...", nargs=-1, required=True)
+    return sources(target(command))
+
+
+def draw(
+    sources: Sequence[str],
+    target: str,
+    effect: "Callable[[], Effect]",
+    *,
+    search: "Search",
+    span: Span,
+    quality: Quality,
+    run: Run,
+) -> None:
+    """Draw on every frame of each input; `effect` is made once the options and paths are good."""
+    from vidseg.video.codecs import choose_codec
+
+    plan = media_plan(sources, target)
+    encodings = {
+        job: choose_codec(job.target, quality.codec, quality.crf, quality.preset)
+        for job in plan.jobs
+    }
+    with outputs_checked(plan, force=run.force):
+        limit_threads()
+        from vidseg.pipeline import render
+
+        drawn = effect()
+
+        def do(job: Job, on_frame: OnFrame) -> None:
+            render(
+                job.source,
+                job.target,
+                drawn,
+                search=search,
+                encoding=encodings[job],
+                start=span.start,
+                end=span.end,
+                force=run.force,
+                keep_going=span.keep_going,
+                on_frame=on_frame,
+            )
+
+        introduce(search, run)
+        run_jobs(plan.jobs, do, run)

@@ -1,0 +1,228 @@
+"""Options that several commands share, as decorators.
+
+Each bundles its options into one value, checked before the command runs; the command gets it by
+name: `search_options` gives `search`, `span_options` gives `span`, `run_options` gives `run`,
+`encoding_options` gives `quality`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import wraps
+from typing import Any
+
+import click
+
+from vidseg.cli.talk import talking
+from vidseg.cli.types import BatchSize, ClassNames, Device, Model, Time, split_names
+from vidseg.errors import OptionError
+
+Command = Callable[..., Any]
+VERBOSITY = "vidseg.verbosity"
+"""Key in `ctx.meta`: -1 for -q, 0, 1 for -v, 2 for -vv."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which part of the input, and what to do where it is damaged."""
+
+    start: Fraction | None
+    end: Fraction | None
+    keep_going: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How to behave while running."""
+
+    force: bool
+    quiet: bool
+    progress: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How to encode; None leaves it to the container's default."""
+
+    codec: str | None
+    crf: int | None
+    preset: str | None
+
+
+def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
+    """`click.option` that shows its default and, in any command, reads VIDSEG_<NAME>."""
+    long = next(name for name in names if name.startswith("--"))
+    variable = "VIDSEG_" + long.split("/")[0][2:].upper().replace("-", "_")
+    return click.option(*names, **{"show_default": True, "envvar": variable, **settings})
+
+
+def examples(*lines: str) -> str:
+    """The epilog of a command's help, kept as it is written."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def search_options(command: Command) -> Command:
+    """Which objects to find, by which model: gives `search`, a `vidseg.search.Search`."""
+
+    @option(
+        "--class",
+        "classes",
+        type=ClassNames(),
+        multiple=True,
+        show_default="all classes",
+        help="Class to look for, by name; repeat it or put commas between.",
+    )
+    @option("--score", type=float, default=0.5, help="Show objects from this score on, 0 to 1.")
+    @option(
+        "--max-objects",
+        type=int,
+        show_default="no limit",
+        help="Show at most so many objects a frame, the best ones.",
+    )
+    @option(
+        "--model",
+        type=Model(),
+        show_default="one that knows the classes",
+        help="Name of a model (see `vidseg models`) or a model file.",
+    )
+    @option(
+        "--device",
+        type=Device(),
+        default="auto",
+        help="auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one.",
+    )
+    @option(
+        "--batch-size",
+        type=BatchSize(),
+        default="auto",
+        help="Frames that run through the model at once.",
+    )
+    @wraps(command)
+    def wrapper(
+        *,
+        classes: tuple[str, ...],
+        score: float,
+        max_objects: int | None,
+        model: str | None,
+        device: str,
+        batch_size: int | None,
+        **others: Any,
+    ) -> Any:
+        from vidseg.search import Search
+
+        search = Search(
+            split_names(classes),
+            score=score,
+            max_objects=max_objects,
+            model=model,
+            device=device,
+            batch_size=batch_size,
+        )
+        return command(search=search, **others)
+
+    return wrapper
+
+
+def span_options(command: Command) -> Command:
+    """Which part of the input: gives `span`, a `Span`."""
+
+    @option(
+        "--start",
+        type=Time(),
+        show_default="the beginning",
+        help="Begin here: seconds or hh:mm:ss.sss.",
+    )
+    @option(
+        "--end",
+        type=Time(),
+        show_default="the end",
+        help="Stop before this time: seconds or hh:mm:ss.sss.",
+    )
+    @option(
+        "--keep-going",
+        is_flag=True,
+        help="Where the input is damaged, keep what could be read and warn.",
+    )
+    @wraps(command)
+    def wrapper(
+        *, start: Fraction | None, end: Fraction | None, keep_going: bool, **others: Any
+    ) -> Any:
+        check_span(start, end)
+        return command(span=Span(start, end, keep_going), **others)
+
+    return wrapper
+
+
+def check_span(start: Fraction | None, end: Fraction | None) -> None:
+    """Raises OptionError: nothing lies between `start` and `end`."""
+    if end is not None and (start or 0) >= end:
+        raise OptionError(
+            f"--start {float(start or 0):g} is not before --end {float(end):g} (seconds)."
+        )
+
+
+def encoding_options(command: Command) -> Command:
+    """How to encode a video: gives `quality`, a `Quality`."""
+
+    @option(
+        "--codec",
+        show_default="by the name of OUT",
+        help="Video codec, such as h264, hevc, vp9, av1, prores or gif.",
+    )
+    @option(
+        "--crf",
+        type=int,
+        show_default="18 for H.264",
+        help="Constant quality: lower is better and larger.",
+    )
+    @option(
+        "--preset",
+        show_default="veryfast for H.264",
+        help="Speed of the encoder, in its own words.",
+    )
+    @wraps(command)
+    def wrapper(*, codec: str | None, crf: int | None, preset: str | None, **others: Any) -> Any:
+        return command(quality=Quality(codec, crf, preset), **others)
+
+    return wrapper
+
+
+def run_options(command: Command) -> Command:
+    """How to behave: gives `run`, a `Run`; -q and -v take effect at once."""
+
+    @option("-f", "--force", is_flag=True, help="Overwrite the output where it exists.")
+    @option(
+        "--progress/--no-progress",
+        default=None,
+        show_default="on a terminal",
+        help="Show a progress bar on stderr.",
+    )
+    @talk_options
+    @wraps(command)
+    def wrapper(*, force: bool, progress: bool | None, **others: Any) -> Any:
+        quiet = click.get_current_context().meta[VERBOSITY] < 0
+        terminal = click.get_text_stream("stderr").isatty()
+        wanted = terminal and not quiet if progress is None else progress
+        return command(run=Run(force, quiet, wanted), **others)
+
+    return wrapper
+
+
+def talk_options(command: Command) -> Command:
+    """-q and -v, which set how much of the library's log is seen."""
+
+    @option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+    @option(
+        "-v",
+        "--verbose",
+        count=True,
+        show_default=False,
+        help="Say more; -vv also shows tracebacks.",
+    )
+    @wraps(command)
+    def wrapper(*, quiet: bool, verbose: int, **others: Any) -> Any:
+        verbosity = click.get_current_context().meta[VERBOSITY] = -1 if quiet else verbose
+        with talking(verbosity):
+            return command(**others)
+
+    return wrapper

@@ -1,0 +1,81 @@
+"""vidseg overlay."""
+
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from vidseg.cli.media import draw, media_arguments
+from vidseg.cli.options import (
+    Quality,
+    Run,
+    Span,
+    encoding_options,
+    examples,
+    option,
+    run_options,
+    search_options,
+    span_options,
+)
+
+if TYPE_CHECKING:
+    from vidseg.effects import Effect
+    from vidseg.search import Search
+
+
+@click.command(
+    epilog=examples(
+        "vidseg overlay street.mp4 street_objects.mp4",
+        "vidseg overlay --class person,dog --no-boxes --start 1:30 --end 1:45 park.mov out.mp4",
+    )
+)
+@media_arguments
+@option("--alpha", type=click.FloatRange(0, 1), default=0.5, help="Strength of the masks' colour.")
+@option("--masks/--no-masks", default=True, help="Tint the objects.")
+@option("--boxes/--no-boxes", default=True, help="Draw boxes.")
+@option("--labels/--no-labels", default=True, help="Write class and score.")
+@option("--contours/--no-contours", default=False, help="Draw outlines.")
+@option(
+    "--color-by",
+    type=click.Choice(["object", "class"]),
+    default="object",
+    help="One colour for every object, or for every class.",
+)
+@search_options
+@span_options
+@encoding_options
+@run_options
+def overlay(
+    *,
+    sources: tuple[str, ...],
+    target: str,
+    alpha: float,
+    masks: bool,
+    boxes: bool,
+    labels: bool,
+    contours: bool,
+    color_by: Literal["object", "class"],
+    search: "Search",
+    span: Span,
+    quality: Quality,
+    run: Run,
+) -> None:
+    """Draw the objects of IN over it: masks, boxes and names.
+
+    OUT is a video (.mp4, .mov, .mkv, .webm), a .gif, a photo or a folder of photos, as its name
+    says; with several inputs it is a folder.
+    """
+
+    def effect() -> "Effect":
+        from vidseg.effects import Overlay
+
+        return Overlay(
+            search.names,
+            alpha=alpha,
+            masks=masks,
+            boxes=boxes,
+            labels=labels,
+            contours=contours,
+            color_by=color_by,
+        )
+
+    draw(sources, target, effect, search=search, span=span, quality=quality, run=run)

@@ -1,0 +1,62 @@
+"""vidseg splash."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from vidseg.cli.media import draw, media_arguments
+from vidseg.cli.options import (
+    Quality,
+    Run,
+    Span,
+    encoding_options,
+    examples,
+    option,
+    run_options,
+    search_options,
+    span_options,
+)
+
+if TYPE_CHECKING:
+    from vidseg.effects import Effect
+    from vidseg.search import Search
+
+
+@click.command(
+    epilog=examples(
+        "vidseg splash --class balloon examples/balloons.mp4 balloons_splash.mp4",
+        "vidseg splash --class person --feather 6 holiday.mov holiday_splash.mov",
+    )
+)
+@media_arguments
+@option(
+    "--feather",
+    type=click.FloatRange(min=0),
+    show_default="as soft as the masks",
+    help="Pixels over which colour fades to grey; 0 is a hard edge.",
+)
+@search_options
+@span_options
+@encoding_options
+@run_options
+def splash(
+    *,
+    sources: tuple[str, ...],
+    target: str,
+    feather: float | None,
+    search: "Search",
+    span: Span,
+    quality: Quality,
+    run: Run,
+) -> None:
+    """Keep the objects of IN in colour and turn the rest grey.
+
+    A frame where nothing was found is all grey. OUT is named as for `vidseg overlay`.
+    """
+
+    def effect() -> "Effect":
+        from vidseg.effects import Splash
+
+        return Splash(feather)
+
+    draw(sources, target, effect, search=search, span=span, quality=quality, run=run)

@@ -1,0 +1,49 @@
+"""What the program says on stderr; stdout is for data."""
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from tqdm import tqdm
+
+LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
+
+
+class Bar(tqdm):
+    """A progress bar on stderr without tqdm's monitor thread and multiprocessing lock."""
+
+    monitor_interval = 0
+
+
+Bar.set_lock(threading.RLock())
+
+
+class _Talk(logging.Handler):
+    """Log records as plain lines, above a progress bar where there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        prefix = "Warning: " if record.levelno == logging.WARNING else ""
+        say(prefix + self.format(record))
+
+
+def say(sentence: str) -> None:
+    """A line on stderr, above a progress bar where there is one."""
+    with Bar.external_write_mode(file=sys.stderr):
+        click.echo(sentence, err=True)
+
+
+@contextmanager
+def talking(verbosity: int) -> Iterator[None]:
+    """Within: the library's log goes to stderr, from the level that -q, -v or -vv asked for."""
+    logger, handler = logging.getLogger("vidseg"), _Talk()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(LEVELS.get(verbosity, logging.DEBUG))
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)

@@ -1,0 +1,110 @@
+"""Kinds of option values that click lacks."""
+
+import re
+from collections.abc import Iterable
+from fractions import Fraction
+
+import click
+from click.shell_completion import CompletionItem
+
+TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
+
+
+class Time(click.ParamType):
+    """Seconds or [hh:]mm:ss.sss, as an exact fraction of a second."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Fraction:
+        if isinstance(value, Fraction):
+            return value
+        match = TIME.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is no time; write seconds, 12.5, or 00:01:02.5", param, ctx)
+        hours, minutes, seconds = match.groups()
+        return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)
+
+
+class Device(click.ParamType):
+    """auto, cpu, cuda, cuda:N or mps."""
+
+    name = "device"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", str(value)):
+            self.fail(f"{value!r} is no device; use auto, cpu, cuda, cuda:N or mps", param, ctx)
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return _starting(["auto", "cpu", "cuda", "cuda:0", "mps"], incomplete)
+
+
+class BatchSize(click.ParamType):
+    """`auto`, which becomes None, or a number of frames."""
+
+    name = "auto|N"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        if value == "auto" or value is None:
+            return None
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = 0
+        if number < 1:
+            self.fail(f"{value!r} is no batch size; use auto or a number from 1 on", param, ctx)
+        return number
+
+
+class ClassNames(click.ParamType):
+    """One class name, or several with commas between."""
+
+    name = "name"
+    envvar_list_splitter = ","
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from vidseg.errors import VidsegError
+        from vidseg.models.catalog import MODELS, class_names
+
+        typed, comma, _ = incomplete.rpartition(",")
+        asked = ctx.params.get("model")
+        known: set[str] = set()
+        for model in [asked] if asked else MODELS:
+            try:
+                known.update(class_names(model).values())
+            except VidsegError:  # a model that is not there has no names to offer
+                continue
+        return _starting(sorted(f"{typed}{comma}{name}" for name in known), incomplete)
+
+
+class Model(click.ParamType):
+    """The name of a model, or the path of a checkpoint file."""
+
+    name = "name or file"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from vidseg.models.catalog import MODELS
+
+        return _starting(MODELS, incomplete) or [CompletionItem(incomplete, type="file")]
+
+
+def split_names(values: tuple[str, ...]) -> tuple[str, ...]:
+    """`("a,b", "c")` is a, b, c; spaces around a name are dropped, and so are repeats."""
+    names = (name.strip() for value in values for name in value.split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _starting(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(word) for word in words if word.startswith(incomplete)]

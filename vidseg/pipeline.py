@@ -1,0 +1,219 @@
+"""The one place that joins the stages: read, predict, draw, write.
+
+    read_frames ─► prefetch ─► batched ─► predict ─► prefetch ─► FrameClip.draw ─► Sink.write
+                   thread 1               thread 2               the caller's thread
+
+Memory: with batches of B frames, at most `frames_alive(B)` = 3 B + 3 frames exist at once, however
+long the video: B + 1 read ahead, B at the model, B handed on and not yet written, the one in the
+caller's hands, and its drawn copy. The objects of a frame add some 40 KB; what the encoder keeps
+comes on top.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from fractions import Fraction
+from itertools import chain
+from math import ceil
+from pathlib import Path
+
+from vidseg.effects import Effect
+from vidseg.errors import InputError, OptionError
+from vidseg.export import MaskFolder
+from vidseg.frame import Frame
+from vidseg.instances import Instances
+from vidseg.predictor import Predictor
+from vidseg.search import Search
+from vidseg.stream import batched, closing_input, prefetch
+from vidseg.video.clip import FrameClip
+from vidseg.video.codecs import Encoding, Output, choose_codec
+from vidseg.video.info import Kind, VideoInfo
+from vidseg.video.landing import check_output
+from vidseg.video.probe import probe
+from vidseg.video.reader import read_frames
+from vidseg.video.writer import open_writer
+
+DEFAULT_BATCH = 4
+"""Frames a batch for a predictor that does not say by `batch_size` how many suit it."""
+
+Found = tuple[Frame, Instances]
+OnFrame = Callable[[int, int | None], None]
+"""Called after every frame with how many are done, and of how many if that is known."""
+
+
+def detect(
+    frames: Iterable[Frame], predictor: Predictor, *, batch_size: int | None = None
+) -> Generator[Found, None, None]:
+    """Each frame with its objects, in order; reading and predicting run ahead on a thread each.
+
+    Frames are predicted `batch_size` at a time; None takes what suits the predictor. An error of
+    the source or the predictor comes after the frames before it; closing ends the threads and
+    closes `frames`.
+    """
+    size = batch_size or getattr(predictor, "batch_size", DEFAULT_BATCH)
+    batches = prefetch(_predicted(prefetch(frames, size + 1), predictor, size), 1)
+    with closing(batches):
+        for batch in batches:
+            while batch:
+                yield batch.popleft()
+
+
+def frames_alive(batch_size: int) -> int:
+    """The most frames that `render` holds at once, the drawn one included."""
+    return 3 * batch_size + 3
+
+
+def _predicted(
+    frames: Iterable[Frame], predictor: Predictor, size: int
+) -> Generator[deque[Found], None, None]:
+    with closing_input(batched(frames, size)) as batches:
+        for batch in batches:
+            found = predictor.predict([frame.image for frame in batch])
+            yield deque(zip(batch, found, strict=True))
+            del batch, found  # not to be alive beside the next batch
+
+
+def render(
+    source: str | Path,
+    target: str | Path,
+    effect: Effect,
+    *,
+    search: Search,
+    encoding: Encoding | None = None,
+    start: Fraction | None = None,
+    end: Fraction | None = None,
+    force: bool = False,
+    keep_going: bool = False,
+    on_frame: OnFrame | None = None,
+) -> int:
+    """Write `source` with `effect` drawn on every frame to `target`; returns the number of frames.
+
+    Options are checked first, then paths, then the input's first frame is read, then weights load.
+
+    Raises:
+        OptionError: kinds of input and output that do not go together.
+        InputError, DamagedInputError: the input cannot be read, or not to its end.
+        OutputError, OutputExistsError: the output cannot be written; nothing is left of it.
+        ModelError, WeightsUnavailableError: the model cannot be loaded.
+    """
+    encoding = encoding or choose_codec(target)
+    check_output(target, [source], force=force, folder=encoding.output == "folder")
+    info = probe(source)
+    check_kinds(info.kind, encoding.output)
+    with (
+        _search_in(info, search, start=start, end=end, keep_going=keep_going) as found,
+        open_writer(target, info, encoding=encoding, start=start, end=end, force=force) as sink,
+        closing(FrameClip(found, info).draw(effect)) as clip,
+    ):
+        total, done = expected_frames(info, start, end), 0
+        for done, frame in enumerate(clip.frames(), 1):
+            sink.write(frame)
+            if on_frame is not None:
+                on_frame(done, total)
+    return done
+
+
+def save_masks(
+    source: str | Path,
+    target: str | Path,
+    *,
+    search: Search,
+    per_object: bool = False,
+    image: bool = False,
+    start: Fraction | None = None,
+    end: Fraction | None = None,
+    force: bool = False,
+    keep_going: bool = False,
+    on_frame: OnFrame | None = None,
+) -> int:
+    """Write the objects of every frame into the folder `target`; returns the number of frames.
+
+    In the order of checks and the errors as `render`.
+    """
+    check_output(target, [source], force=force, folder=True)
+    info = probe(source)
+    total, done = expected_frames(info, start, end), 0
+    with (
+        _search_in(info, search, start=start, end=end, keep_going=keep_going) as found,
+        MaskFolder(
+            target,
+            search.names,
+            kept_score=search.score,
+            per_object=per_object,
+            image=image,
+            frames=total,
+            force=force,
+        ) as sink,
+    ):
+        for done, (frame, instances) in enumerate(found, 1):
+            sink.write(frame, instances)
+            if on_frame is not None:
+                on_frame(done, total)
+    return done
+
+
+@contextmanager
+def _search_in(
+    info: VideoInfo,
+    search: Search,
+    *,
+    start: Fraction | None,
+    end: Fraction | None,
+    keep_going: bool,
+) -> Iterator[Iterator[Found]]:
+    """The frames with the objects to show; the first frame is read before the weights load."""
+    with closing(read_frames(info, start=start, end=end, keep_going=keep_going)) as frames:
+        first = next(frames, None)
+        if first is None:
+            raise InputError(_no_frames(info, start, end))
+        predictor = search.predictor()
+        all_frames = chain([first], frames)
+        del first  # the chain lets go of it
+        with closing(detect(all_frames, predictor, batch_size=search.batch_size)) as found:
+            yield ((frame, search.shown(instances)) for frame, instances in found)
+
+
+def expected_frames(
+    info: VideoInfo, start: Fraction | None = None, end: Fraction | None = None
+) -> int | None:
+    """How many frames lie from `start` to before `end`: exact at a constant rate, else about."""
+    if start is None and end is None:
+        return info.frames
+    stop = min((time for time in (end, info.duration) if time is not None), default=None)
+    if stop is None:
+        return None
+    return max(ceil((stop - (start or 0)) * info.rate), 0)
+
+
+def check_kinds(given: Kind, wanted: Output) -> None:
+    """Raises OptionError: an input of this kind does not become an output of that kind."""
+    if wanted not in BECOMES[given]:
+        fit = " or ".join(AN[kind] for kind in BECOMES[given])
+        raise OptionError(
+            f"{AN[given].capitalize()} cannot become {AN[wanted]}; name OUT as {fit}."
+        )
+
+
+BECOMES: dict[Kind, tuple[Output, ...]] = {
+    "video": ("video", "animation"),
+    "animation": ("video", "animation"),
+    "photo": ("photo",),
+    "folder": ("folder",),
+}
+"""Kinds of input to the kinds of output that they can become."""
+
+AN = {
+    "video": "a video",
+    "animation": "an animated image",
+    "photo": "a photo",
+    "folder": "a folder of photos",
+}
+
+
+def _no_frames(info: VideoInfo, start: Fraction | None, end: Fraction | None) -> str:
+    if start is None and end is None:
+        return f"{info.path} has no frame that can be read."
+    length = (
+        f"it lasts {float(info.duration):g} s" if info.duration is not None else "it is shorter"
+    )
+    return f"{info.path} has no frame between --start and --end; {length}."

@@ -1,0 +1,89 @@
+"""What to look for, and the model that finds it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from vidseg.errors import OptionError
+from vidseg.instances import Instances, shown
+from vidseg.models.catalog import choose_model
+from vidseg.predictor import Predictor
+
+KEPT = 0.1
+"""A predictor keeps objects from this score on, or from the score asked for where that is lower."""
+
+Downloaded = Callable[[int, int | None], None]
+
+
+class Search:
+    """Which objects to find, by which model.
+
+    Every option is checked at once; the weights load when `predictor` is first called.
+    """
+
+    def __init__(
+        self,
+        classes: Iterable[str] = (),
+        *,
+        score: float = 0.5,
+        max_objects: int | None = None,
+        model: str | Path | None = None,
+        device: str = "auto",
+        batch_size: int | None = None,
+        on_download: Downloaded | None = None,
+    ) -> None:
+        """Raises OptionError: an unknown class or model, a number out of range."""
+        check_range("score", score)
+        check_positive("max_objects", max_objects)
+        check_positive("batch_size", batch_size)
+        self.score, self.max_objects = score, max_objects
+        choice = choose_model(tuple(classes), model)
+        self.model = choice.model
+        self.names: Mapping[int, str] = choice.classes
+        """Label to name of every class that the model knows."""
+        self.labels = choice.labels
+        """The labels to show; None for all."""
+        self.message = choice.message
+        """One line for a person where the choice of the model is not what they may expect."""
+        self.device, self.batch_size, self.on_download = device, batch_size, on_download
+        self._predictor: Predictor | None = None
+
+    def predictor(self) -> Predictor:
+        """The model with its weights, loaded once.
+
+        Raises:
+            ModelError, WeightsUnavailableError: the weights cannot be read or fetched.
+            VidsegError: this machine has no such device.
+        """
+        if self._predictor is None:
+            self._predictor = load(self)
+        return self._predictor
+
+    def shown(self, instances: Instances) -> Instances:
+        """Those of one frame that were asked for, best score first."""
+        return shown(instances, score=self.score, labels=self.labels, max_objects=self.max_objects)
+
+
+def load(search: Search) -> Predictor:
+    """The predictor that a search asks for; imports torch."""
+    from vidseg.predict import load_predictor
+
+    return load_predictor(
+        search.model,
+        device=search.device,
+        keep_score=min(KEPT, search.score),
+        labels=search.labels,
+        batch_size=search.batch_size,
+        on_download=search.on_download,
+    )
+
+
+def check_range(name: str, value: float) -> None:
+    """Raises OptionError: `value` is not within 0..1."""
+    if not 0 <= value <= 1:
+        raise OptionError(f"{name} must be between 0 and 1, got {value:g}.")
+
+
+def check_positive(name: str, value: int | None) -> None:
+    """Raises OptionError: `value` is below 1."""
+    if value is not None and value < 1:
+        raise OptionError(f"{name} must be at least 1, got {value}.")
