@@ -9,6 +9,7 @@ import numpy as np
 
 from vidseg.colors import Color, color_of
 from vidseg.effects.blend import plain
+from vidseg.effects.layout import Box, place_tags
 from vidseg.effects.outline import draw_outline
 from vidseg.effects.text import tag
 from vidseg.frame import Image
@@ -51,8 +52,7 @@ class Overlay:
             for row in order:
                 self._draw_box(picture, instances, row)
         if self.labels:
-            for row in order:
-                self._draw_tag(picture, instances, row)
+            self._draw_tags(picture, instances, order)
         return picture
 
     def color(self, instances: Instances, row: int) -> Color:
@@ -81,20 +81,28 @@ class Overlay:
             draw_outline(picture, Crop(rows, cols, mask), color, line_width(picture))
 
     def _draw_box(self, picture: Image, instances: Instances, row: int) -> None:
+        """Nested rectangles, since OpenCV rounds the corners of thick ones."""
         x0, y0, x1, y1 = box_pixels(instances, row)
-        color = self.color(instances, row)
-        cv2.rectangle(picture, (x0, y0), (x1 - 1, y1 - 1), color, line_width(picture))
+        color, width = self.color(instances, row), line_width(picture)
+        for out in range(width // 2, width // 2 - width, -1):
+            corners = (x0 - out, y0 - out), (x1 - 1 + out, y1 - 1 + out)
+            cv2.rectangle(picture, *corners, color)
 
-    def _draw_tag(self, picture: Image, instances: Instances, row: int) -> None:
-        name = tag(self.text(instances, row), letter_size(picture), self.color(instances, row))
-        height, width = picture.shape[:2]
-        name = name[:height, :width]
-        x0, y0, _, _ = box_pixels(instances, row)
+    def _draw_tags(self, picture: Image, instances: Instances, rows: list[int]) -> None:
+        """Rows in painting order; the best score comes last, is placed first and lies on top."""
+        size, letters = instances.size, letter_size(picture)
+        rows = rows[::-1]
         edge = line_width(picture) // 2 if self.boxes else 0
-        left = min(max(x0 - edge, 0), width - name.shape[1])
-        top = max(y0 - edge - name.shape[0], 0)
-        top = min(top, height - name.shape[0])
-        picture[top : top + name.shape[0], left : left + name.shape[1]] = name
+        boxes = [widened(box_pixels(instances, row), edge) for row in rows]
+        tags = [
+            tag(self.text(instances, row), letters, self.color(instances, row))[
+                : size[0], : size[1]
+            ]
+            for row in rows
+        ]
+        places = place_tags(boxes, [picture.shape[:2] for picture in tags], size)
+        for (left, top), name in reversed(list(zip(places, tags, strict=True))):
+            picture[top : top + name.shape[0], left : left + name.shape[1]] = name
 
 
 def line_width(picture: Image) -> int:
@@ -107,7 +115,12 @@ def letter_size(picture: Image) -> int:
     return max(12, round(min(picture.shape[:2]) / 54))
 
 
-def box_pixels(instances: Instances, row: int) -> tuple[int, int, int, int]:
+def widened(box: Box, edge: int) -> Box:
+    """The box with the outer half of its line."""
+    return box[0] - edge, box[1] - edge, box[2] + edge, box[3] + edge
+
+
+def box_pixels(instances: Instances, row: int) -> Box:
     """The box on whole pixels, x1 and y1 exclusive, at least one pixel big and inside the frame."""
     height, width = instances.size
     x0, y0, x1, y1 = (round(float(value)) for value in instances.boxes[row])
