@@ -1,0 +1,259 @@
+"""Everything of a file but its pictures, carried over: sound, subtitles, cover, fonts, chapters, metadata.
+
+Streams are copied packet for packet. What the new container cannot hold is converted, and what
+cannot be converted is left out; both are said in a warning that names the stream.
+"""
+
+import io
+import logging
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.stream import Discard
+
+from vidseg.errors import InputError
+from vidseg.video.info import VideoInfo
+from vidseg.video.tracks import CopiedTrack, SoundTrack, TextTrack, Track
+
+log = logging.getLogger("vidseg")
+
+SOUND = {"webm": "libopus", "mp4": "aac", "mov": "aac", "matroska": "flac"}
+"""Encoder for sound that the container cannot hold as it is."""
+SUBTITLES = {"webm": "webvtt", "mp4": "mov_text", "mov": "mov_text", "matroska": "subrip"}
+
+# Facts of the old coding or layout that would be false of the new file
+STALE_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration", "rotate")
+STALE_STARTS = ("bps", "number_of_", "_statistics_")
+ATTACHED_PICTURE = 0x400
+
+
+class StreamCopier:
+    """Reads a file beside the one that decodes its pictures, and keeps pace with the encoder."""
+
+    def __init__(self, info: VideoInfo, target: Any, container: str) -> None:
+        self._target = target
+        self._source = open_source(info)
+        self._file_start = file_start(self._source)
+        self._tracks: dict[int, Track] = {}
+        self._last: dict[int, int] = {}
+        self._waiting: tuple[Fraction, Any] | None = None
+        for stream in self._source.streams:
+            if stream.index != info.stream:
+                self._add(stream, container)
+        self._packets = self._demux()
+
+    def close(self) -> None:
+        self._source.close()
+
+    def copy_tags(self, video: Any, source_index: int | None) -> None:
+        """Carry over the file's metadata, and language, title and dispositions of the picture."""
+        self._target.metadata.update(_fresh(self._source.metadata))
+        if source_index is not None:
+            source = self._source.streams[source_index]
+            keep = ("language", "title", "handler_name")
+            video.metadata.update({k: v for k, v in source.metadata.items() if k in keep})
+            video.disposition = int(source.disposition) & ~ATTACHED_PICTURE
+
+    def begin(self, start: Fraction | None, end: Fraction | None, zero: Fraction) -> None:
+        """Set the cut, and which second of the source becomes second 0; before the first packet."""
+        self._start, self._end, self._zero = start, end, zero
+        chapters = _cut_chapters(self._source.chapters(), self._file_start, zero, end)
+        if chapters:
+            self._target.set_chapters(chapters)
+
+    def copy_until(self, time: Fraction | None) -> None:
+        """Write every packet up to `time` (seconds in the output); None for the rest."""
+        while True:
+            if self._waiting is None:
+                self._waiting = next(self._packets, None)
+            if self._waiting is None:
+                return
+            at, packet = self._waiting
+            if time is not None and at - self._zero > time:
+                return
+            self._waiting = None
+            if self._inside(at, packet):
+                self._write(self._tracks[packet.stream_index].feed(packet))
+
+    def finish(self) -> None:
+        """Write what is left of all streams."""
+        self.copy_until(None)
+        for track in self._tracks.values():
+            self._write(track.flush())
+
+    def _add(self, stream: Any, container: str) -> None:
+        track = _track(stream, self._target, container)
+        if track is None:
+            return
+        track.target.metadata.update(_fresh(stream.metadata))
+        track.target.disposition = int(stream.disposition)
+        self._tracks[stream.index] = track
+
+    def _demux(self) -> Iterator[tuple[Fraction, Any]]:
+        wanted = [s for s in self._source.streams if s.index in self._tracks]
+        for stream in self._source.streams:
+            if stream not in wanted:
+                stream.discard = Discard.all
+        if not wanted:
+            return
+        try:
+            for packet in self._source.demux(wanted):
+                at = packet.pts if packet.pts is not None else packet.dts
+                if at is not None:
+                    yield at * packet.time_base - self._file_start, packet
+        except av.FFmpegError as error:
+            log.warning("The sound could not be read to its end: %s.", error.strerror)
+
+    def _inside(self, at: Fraction, packet: Any) -> bool:
+        """Whether the middle of a packet lies in the cut; a subtitle counts while it is shown."""
+        length = (packet.duration or 0) * packet.time_base
+        subtitle = packet.stream.type == "subtitle"
+        if self._start is not None and at + (length if subtitle else length / 2) < self._zero:
+            return False
+        return self._end is None or at + (0 if subtitle else length / 2) < self._end
+
+    def _write(self, packets: Iterable[Any]) -> None:
+        for packet in packets:
+            self._shift(packet)
+            self._target.mux_one(packet)
+
+    def _shift(self, packet: Any) -> None:
+        """Times from the source's to the output's, never backwards within a stream."""
+        base = packet.time_base
+        shift = round((self._file_start + self._zero) / base)
+        pts = (packet.pts if packet.pts is not None else packet.dts) - shift
+        dts = (packet.dts if packet.dts is not None else packet.pts) - shift
+        if packet.stream.type == "subtitle" and pts < 0:
+            packet.duration = max((packet.duration or 0) + pts, 0)
+            pts = dts = 0
+        last = self._last.get(packet.stream_index)
+        if last is not None and dts <= last:
+            dts = last + 1
+        self._last[packet.stream_index] = dts
+        packet.pts, packet.dts = max(pts, dts), dts
+
+
+def open_source(info: VideoInfo) -> Any:
+    """The input file, opened for reading packets; odd bytes in its metadata survive."""
+    try:
+        return av.open(str(info.path.absolute()), metadata_errors="surrogateescape")
+    except (av.FFmpegError, OSError) as error:
+        raise InputError(f"{info.path} cannot be opened any more: {error}.") from error
+
+
+def file_start(container: Any) -> Fraction:
+    """Time of the file's earliest stream, in the file's own seconds."""
+    start = container.start_time
+    return Fraction(0) if start is None else Fraction(start, av.time_base)
+
+
+def _fresh(tags: dict[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in tags.items()
+        if name.lower() not in STALE_TAGS and not name.lower().startswith(STALE_STARTS)
+    }
+
+
+def _cut_chapters(
+    chapters: list[Any], file_start: Fraction, zero: Fraction, end: Fraction | None
+) -> list[Any]:
+    """Chapters on the output's times; those outside the cut are left out."""
+    kept = []
+    for chapter in chapters:
+        base = chapter["time_base"]
+        shift = file_start + zero
+        first = max(chapter["start"] * base - shift, Fraction(0))
+        last = chapter["end"] * base - shift
+        if end is not None:
+            last = min(last, end - zero)
+        if last > first:
+            ticks = {"start": round(first / base), "end": round(last / base)}
+            kept.append({**chapter, **ticks})
+    return kept
+
+
+def _track(stream: Any, target: Any, container: str) -> Track | None:
+    """The first rung of the ladder that holds: copy, convert, leave out with a warning."""
+    if stream.type == "data":
+        log.info("Stream %d (%s data) is left out.", stream.index, _codec(stream))
+        return None
+    if stream.type == "attachment":
+        return _attach(stream, target, container)
+    cover = stream.type == "video" and int(stream.disposition) & ATTACHED_PICTURE
+    if stream.type == "video" and not cover:
+        log.warning("Stream %d is a second video; it is left out.", stream.index)
+        return None
+    if cover and container == "matroska":
+        return _attach_cover(stream, target)
+    if _can_copy(stream, container):
+        return CopiedTrack(stream, target)
+    return _converted(stream, target, container)
+
+
+def _converted(stream: Any, target: Any, container: str) -> Track | None:
+    made: Track | None = None
+    try:
+        if stream.type == "audio" and container in SOUND:
+            made = SoundTrack(stream, target, SOUND[container])
+        if stream.type == "subtitle" and container in SUBTITLES:
+            made = TextTrack(stream, target, SUBTITLES[container])
+    except (av.FFmpegError, ValueError, NotImplementedError) as error:
+        log.debug("Stream %d could not be converted: %s", stream.index, error)
+    if made is None:
+        log.warning(
+            "Stream %d (%s %s) does not go into %s; it is left out.",
+            stream.index, _codec(stream), stream.type, container,
+        )  # fmt: skip
+    else:
+        log.warning(
+            "Stream %d (%s %s) does not go into %s; it is converted to %s.",
+            stream.index, _codec(stream), stream.type, container, made.target.name,
+        )  # fmt: skip
+    return made
+
+
+def _codec(stream: Any) -> str:
+    context = stream.codec_context
+    return context.name if context is not None else "unknown"
+
+
+def _can_copy(stream: Any, container: str) -> bool:
+    """Whether a header with this stream alone can be written; nothing else tells as surely."""
+    if stream.codec_context is None:
+        return False
+    trial = av.open(io.BytesIO(), "w", format=container, container_options={"strict": "-2"})
+    try:
+        trial.add_stream_from_template(stream, opaque=True)
+        trial.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    finally:
+        _close_quietly(trial)
+    return True
+
+
+def _close_quietly(container: Any) -> None:
+    try:
+        container.close()
+    except (av.FFmpegError, OSError):
+        pass  # a trailer without packets may fail; the trial has said what it could
+
+
+def _attach(stream: Any, target: Any, container: str) -> Track | None:
+    name = stream.metadata.get("filename", "attachment")
+    if container == "matroska":
+        target.add_stream_from_template(stream)
+    else:
+        log.warning("The attached file %s does not go into %s; it is left out.", name, container)
+    return None
+
+
+def _attach_cover(stream: Any, target: Any) -> None:
+    """Matroska keeps covers as attached files; ffmpeg hands them out before any other packet."""
+    packet = next(stream.container.demux(stream))
+    ending = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png")}
+    suffix, mime = ending.get(_codec(stream), (_codec(stream), f"image/{_codec(stream)}"))
+    target.add_attachment(f"cover.{suffix}", mime, bytes(packet))

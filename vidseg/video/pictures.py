@@ -1,0 +1,104 @@
+"""Outputs that are photos: one file, or a folder of them."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+
+from vidseg.errors import OptionError, OutputError
+from vidseg.frame import Frame, Image
+from vidseg.video.codecs import PHOTO_SUFFIXES
+from vidseg.video.info import VideoInfo
+from vidseg.video.landing import landing
+
+QUALITY = {
+    ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+    ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
+    ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
+    ".png": [cv2.IMWRITE_PNG_COMPRESSION, 6],
+}
+
+
+class PhotoWriter:
+    """One photo; the kind of file follows its name."""
+
+    def __init__(self, path: str | Path, info: VideoInfo, *, force: bool = False) -> None:
+        """Raises OptionError where the input holds more than one frame."""
+        self._path, self._force = Path(path), force
+        self._stack = ExitStack()
+        self._written = 0
+        if info.frames is not None and info.frames > 1:
+            raise OptionError(
+                f"{self._path.name} holds one picture and the input {info.frames}; "
+                "name a video or a folder."
+            )
+
+    def __enter__(self) -> "PhotoWriter":
+        self._part = self._stack.enter_context(landing(self._path, force=self._force))
+        return self
+
+    def write(self, frame: Frame) -> None:
+        """Write the picture; only one may come."""
+        if self._written:
+            raise OutputError(f"{self._path} holds one picture; name a video or a folder.")
+        self._written += 1
+        write_photo(self._part, frame.image)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        return self._stack.__exit__(kind, error, trace)
+
+
+class PhotoFolderWriter:
+    """A folder with one photo a frame: under the names of the input's photos, else numbered."""
+
+    def __init__(self, path: str | Path, info: VideoInfo, *, force: bool = False) -> None:
+        self._path, self._force = Path(path), force
+        self._names = photo_names(info.photos)
+        self._digits = max(5, len(str(max((info.frames or 1) - 1, 0))))
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "PhotoFolderWriter":
+        self._part = self._stack.enter_context(landing(self._path, force=self._force, folder=True))
+        return self
+
+    def write(self, frame: Frame) -> None:
+        """Write the photo of this frame's index."""
+        numbered = f"{frame.index:0{self._digits}d}.png"
+        name = self._names[frame.index] if frame.index < len(self._names) else numbered
+        write_photo(self._part / name, frame.image)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        return self._stack.__exit__(kind, error, trace)
+
+
+def photo_names(photos: tuple[Path, ...]) -> list[str]:
+    """The photos' own names; kinds that cannot be written get .png behind them, as in a.heic.png."""
+    return [
+        photo.name if photo.suffix.lower() in PHOTO_SUFFIXES else f"{photo.name}.png"
+        for photo in photos
+    ]
+
+
+def write_photo(path: Path, image: Image) -> None:
+    """Write an image in the format of its name. Raises OutputError where the format cannot hold it."""
+    suffix = path.suffix.lower()
+    try:
+        done, data = cv2.imencode(suffix, image[..., ::-1], QUALITY.get(suffix, []))
+    except cv2.error as error:
+        raise OutputError(f"{path.name} cannot hold this picture: {error.err}.") from error
+    if not done:
+        raise OutputError(
+            f"{path.name} cannot hold a picture of {image.shape[1]}x{image.shape[0]}."
+        )
+    path.write_bytes(data.tobytes())

@@ -1,0 +1,119 @@
+"""Single streams on their way into an output: copied as they are, or converted."""
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Any, Protocol
+
+import av
+
+
+class Track(Protocol):
+    """One stream of the source and its stream in the output."""
+
+    target: Any
+
+    def feed(self, packet: Any) -> Iterable[Any]:
+        """Packets for the output, their times still those of the source."""
+        ...
+
+    def flush(self) -> Iterable[Any]:
+        """What is left at the end."""
+        ...
+
+
+class CopiedTrack:
+    """Packets pass through with their bytes untouched."""
+
+    def __init__(self, stream: Any, target: Any) -> None:
+        self.target = target.add_stream_from_template(stream, opaque=True)
+        context = stream.codec_context
+        self._samples = context.frame_size if stream.type == "audio" else 0
+        self._rate = context.sample_rate if stream.type == "audio" else 0
+        coarse = self._samples and stream.time_base > Fraction(1, self._rate)
+        self._smooth = bool(coarse)
+        self._expected: int | None = None
+
+    def feed(self, packet: Any) -> Iterable[Any]:
+        if self._smooth and packet.pts is not None:
+            self._regain_samples(packet)
+        packet.stream = self.target
+        return (packet,)
+
+    def flush(self) -> Iterable[Any]:
+        return ()
+
+    def _regain_samples(self, packet: Any) -> None:
+        """Count in samples again where the source had to round, as Matroska does to milliseconds."""
+        tick = packet.time_base * self._rate
+        at = round(packet.pts * tick)
+        if self._expected is not None and abs(at - self._expected) <= tick:
+            at = self._expected
+        self._expected = at + self._samples
+        packet.time_base = Fraction(1, self._rate)
+        packet.pts = packet.dts = at
+        packet.duration = self._samples
+
+
+class SoundTrack:
+    """Sound in a codec that the container cannot hold, coded anew."""
+
+    RATES = {"libopus": 48000}
+    LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+
+    def __init__(self, stream: Any, target: Any, encoder: str) -> None:
+        context = stream.codec_context
+        self._source = stream
+        self.target = target.add_stream(
+            encoder,
+            rate=self.RATES.get(encoder, context.sample_rate),
+            layout=self.LAYOUTS.get(context.layout.nb_channels, "stereo"),
+        )
+        self.target.codec_context.bit_rate = (
+            0
+            if encoder == "flac"
+            else 96000 * max(1, self.target.codec_context.layout.nb_channels // 2)
+        )
+        self.target.codec_context.open()
+
+    def feed(self, packet: Any) -> Iterator[Any]:
+        for frame in self._decode(packet):
+            yield from self.target.encode(frame)
+
+    def flush(self) -> Iterator[Any]:
+        for frame in self._decode(None):
+            yield from self.target.encode(frame)
+        yield from self.target.encode(None)
+
+    def _decode(self, packet: Any) -> list[Any]:
+        try:
+            return self._source.codec_context.decode(packet)
+        except av.FFmpegError:
+            return []  # a damaged packet is a gap; the frames around it keep their times
+
+
+class TextTrack:
+    """Text subtitles in another of ffmpeg's text codecs, styles kept where both know them."""
+
+    def __init__(self, stream: Any, target: Any, encoder: str) -> None:
+        self._source = stream.codec_context
+        self._source.open(strict=False)
+        header = self._source.subtitle_header
+        if header is None:
+            raise ValueError("a picture subtitle holds no text")
+        self.target = target.add_stream(encoder)
+        self.target.codec_context.subtitle_header = header
+        self.target.codec_context.time_base = Fraction(1, 1000)
+        self.target.codec_context.open()
+
+    def feed(self, packet: Any) -> Iterable[Any]:
+        subtitle = self._source.decode2(packet)
+        if subtitle is None:
+            return ()
+        made = self.target.codec_context.encode_subtitle(subtitle)
+        made.pts, made.dts, made.duration = packet.pts, packet.dts, packet.duration
+        made.time_base = packet.time_base
+        made.stream = self.target
+        return (made,)
+
+    def flush(self) -> Iterable[Any]:
+        return ()

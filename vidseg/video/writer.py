@@ -1,0 +1,243 @@
+"""Writing videos: exact frames and times, everything else of the source carried over, whole or not at all."""
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+import av
+import numpy as np
+
+from vidseg.errors import OutputError, VidsegError
+from vidseg.frame import Frame
+from vidseg.video.codecs import Encoding, choose_codec
+from vidseg.video.copy import StreamCopier
+from vidseg.video.encode import LARGEST_TIMESCALE, VideoEncoder, timescale
+from vidseg.video.gif import GifEncoder
+from vidseg.video.info import VideoInfo
+from vidseg.video.landing import landing, output_error
+from vidseg.video.pictures import PhotoFolderWriter, PhotoWriter
+
+AHEAD = 2
+"""Frames that may wait for the encoder beside the one it works on."""
+
+
+S = TypeVar("S")
+
+
+class Sink(Protocol):
+    """Takes the frames of an output in order; the output is there when the block ends well."""
+
+    def __enter__(self: S) -> S: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None: ...
+
+    def write(self, frame: Frame) -> None:
+        """Add a frame; its image must not be changed afterwards."""
+        ...
+
+
+def open_writer(
+    path: str | Path,
+    info: VideoInfo,
+    *,
+    encoding: Encoding | None = None,
+    start: Fraction | None = None,
+    end: Fraction | None = None,
+    force: bool = False,
+) -> Sink:
+    """The sink for an output of this name: a video, a GIF, one photo, or a folder of photos.
+
+    Raises OptionError where the name's ending cannot be written, or a photo is asked of a film.
+    """
+    encoding = encoding or choose_codec(path)
+    if encoding.output == "photo":
+        return PhotoWriter(path, info, force=force)
+    if encoding.output == "folder":
+        return PhotoFolderWriter(path, info, force=force)
+    return VideoWriter(path, info, encoding=encoding, start=start, end=end, force=force)
+
+
+class VideoWriter:
+    """A video file made of frames, with sound, subtitles, chapters and metadata of `info.path`.
+
+    Every frame keeps its time: second 0 is the start of the source, or of the cut where `start` is
+    given. `start` and `end` (seconds of the source, end exclusive) say what the frames are cut to;
+    copied streams are cut at the nearest packet.
+
+    Coding runs on one thread beside the caller. At most `AHEAD + 1` frames are held, and what the
+    encoder looks ahead.
+
+    Raises OutputError where the file cannot be written; nothing is left behind then.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        info: VideoInfo,
+        *,
+        encoding: Encoding,
+        start: Fraction | None = None,
+        end: Fraction | None = None,
+        force: bool = False,
+    ) -> None:
+        self._path, self._info, self._encoding = Path(path), info, encoding
+        self._start, self._end, self._force = start, end, force
+        self._stack = ExitStack()
+        self._jobs: deque[Future[None]] = deque()
+        self._copier: StreamCopier | None = None
+        self._offset: Fraction | None = None
+        self._unit = Fraction(1)
+        self._written = self._muxed = 0
+        self._whole = False
+
+    def __enter__(self) -> "VideoWriter":
+        with ExitStack() as stack, self._mapped_errors():
+            self._part = stack.enter_context(landing(self._path, force=self._force))
+            self._output: Any = av.open(
+                str(self._part),
+                "w",
+                format=self._encoding.container,
+                container_options=_container_options(self._encoding.container),
+                metadata_errors="surrogateescape",
+            )
+            stack.callback(self._abandon)
+            made = GifEncoder if self._encoding.codec == "gif" else VideoEncoder
+            self._encoder = made(self._output, self._info, self._encoding)
+            self._open_copier(stack)
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="vidseg-write")
+            stack.callback(self._pool.shutdown, wait=True, cancel_futures=True)
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, frame: Frame) -> None:
+        """Hand a frame to the encoder; its image must not be changed afterwards.
+
+        Raises ValueError where the image is not (H, W, 3) uint8, and OutputError where coding or
+        writing an earlier frame failed.
+        """
+        if frame.image.ndim != 3 or frame.image.shape[2] != 3 or frame.image.dtype != np.uint8:
+            found = f"{frame.image.shape} {frame.image.dtype}"
+            raise ValueError(f"A frame must be (height, width, 3) uint8, got {found}.")
+        self._written += 1
+        self._jobs.append(self._pool.submit(self._encode, frame))
+        with self._mapped_errors():
+            while len(self._jobs) > AHEAD:
+                self._jobs.popleft().result()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        if error is not None:
+            return self._stack.__exit__(kind, error, trace)
+        with self._stack, self._mapped_errors():
+            self._finish()
+        return None
+
+    def _open_copier(self, stack: ExitStack) -> None:
+        if self._info.kind != "video" or self._encoding.container == "gif":
+            return
+        self._copier = StreamCopier(self._info, self._output, self._encoding.container)
+        stack.callback(self._copier.close)
+        self._copier.copy_tags(self._encoder.stream, self._info.stream)
+
+    def _encode(self, frame: Frame) -> None:
+        if self._offset is None:
+            self._begin(frame)
+        self._mux(self._encoder.encode(frame))
+
+    def _begin(self, first: Frame) -> None:
+        """Fix second 0 and the tick of the container; both need the first frame's time."""
+        zero = self._start or Fraction(0)
+        if self._start is not None and zero <= first.time < zero + 1 / self._info.rate:
+            zero = first.time  # no gap before a cut's first frame
+        self._offset = first.time - zero
+        self._unit = Fraction(1, timescale(self._encoder.unit, self._offset))
+        self._encoder.stream.time_base = self._unit
+        if self._encoding.container in ("mp4", "mov"):
+            self._output.container_options["movie_timescale"] = str(self._movie_timescale())
+        if self._copier is not None:
+            self._copier.begin(self._start, self._end, zero)
+
+    def _movie_timescale(self) -> int:
+        """Ticks a second of MP4's edit lists, which hold the streams' offsets and lengths."""
+        units = [stream.time_base for stream in self._output.streams if stream.time_base]
+        exact = math.lcm(*(unit.denominator for unit in units))
+        return exact if exact <= LARGEST_TIMESCALE else self._unit.denominator
+
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            self._retime(packet)
+            if self._copier is not None:
+                self._copier.copy_until(packet.dts * self._unit)
+            self._output.mux_one(packet)
+            self._muxed += 1
+
+    def _retime(self, packet: Any) -> None:
+        assert self._offset is not None
+        ticks, offset = self._encoder.unit / self._unit, self._offset / self._unit
+        packet.time_base = self._unit
+        packet.pts = round(packet.pts * ticks + offset)
+        packet.dts = round(packet.dts * ticks + offset)
+        packet.duration = round(packet.duration * ticks)
+
+    def _finish(self) -> None:
+        while self._jobs:
+            self._jobs.popleft().result()
+        if self._written == 0:
+            raise OutputError(f"There was no frame to write to {self._path}.")
+        self._mux(self._encoder.flush())
+        if self._copier is not None:
+            self._copier.finish()
+        self._output.close()
+        self._encoder.seal(self._part)
+        self._verify()
+
+    def _verify(self) -> None:
+        """Read the file back: an encoder or a disk may lose frames without a word."""
+        with av.open(str(self._part)) as container:
+            index = self._encoder.stream.index
+            packets = container.demux(container.streams[index])
+            found = sum(1 for packet in packets if packet.size)
+        given = self._encoder.count
+        if not given == self._muxed == found:
+            raise OutputError(
+                f"{self._path} holds {found} frames where {given} were written; it was thrown away."
+            )
+        self._whole = True
+
+    def _abandon(self) -> None:
+        """Close the container; after a success it is closed already."""
+        if not self._whole:
+            with suppress(OSError):
+                self._part.unlink()  # else closing would move all of it for faststart
+        with suppress(av.FFmpegError, OSError):
+            self._output.close()
+
+    @contextmanager
+    def _mapped_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            if isinstance(error, VidsegError):
+                raise
+            raise output_error(self._path, error) from error
+
+
+def _container_options(container: str) -> dict[str, str]:
+    if container in ("mp4", "mov"):
+        return {"movflags": "+faststart", "strict": "-2"}
+    return {"strict": "-2"}
