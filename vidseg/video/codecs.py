@@ -58,7 +58,8 @@ def _speeds(option: str, speeds: tuple[int, ...]) -> dict[str, dict[str, str]]:
 CODECS: Mapping[str, _Codec] = {
     "h264": _Codec("libx264", 18, 51, _x26x(), "veryfast"),
     "hevc": _Codec(
-        "libx265", 20, 51, _x26x(), "veryfast", options={"x265-params": "log-level=none"}, tag="hvc1"
+        "libx265", 20, 51, _x26x(), "veryfast",
+        options={"x265-params": "log-level=none"}, tag="hvc1",
     ),
     "vp9": _Codec(
         "libvpx-vp9", 24, 63, _speeds("cpu-used", (8, 7, 6, 5, 4, 3, 2, 1, 0)), "veryfast",
@@ -113,13 +114,13 @@ def output_kind(path: str | Path) -> Output:
 def choose_codec(
     path: str | Path, codec: str | None = None, crf: int | None = None, preset: str | None = None
 ) -> Encoding:
-    """The encoding for an output of this name; what is None takes the default of the container or codec.
+    """The encoding for an output of this name; None takes the default of the container or codec.
 
-    `crf` is the encoder's own quality number, lower is better; `preset` is one of x264's names for every
-    codec but ProRes, where it is the profile (proxy, lt, standard, hq).
+    `crf` is the encoder's own quality number, lower is better; `preset` is one of x264's names for
+    every codec but ProRes, where it is the profile (proxy, lt, standard, hq).
 
-    Raises OptionError for an unknown codec or preset, a pair of codec and container that does not go
-    together, and a `crf` out of range.
+    Raises OptionError for an unknown codec or preset, a pair of codec and container that does not
+    go together, and a `crf` out of range.
     """
     output = output_kind(path)
     if output in ("photo", "folder"):

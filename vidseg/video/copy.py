@@ -1,4 +1,4 @@
-"""Everything of a file but its pictures, carried over: sound, subtitles, cover, fonts, chapters, metadata.
+"""Everything of a file but its pictures, carried over: sound, subtitles, fonts, chapters, tags.
 
 Streams are copied packet for packet. What the new container cannot hold is converted, and what
 cannot be converted is left out; both are said in a warning that names the stream.
@@ -7,10 +7,12 @@ cannot be converted is left out; both are said in a warning that names the strea
 import io
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
 import av
+from av.error import FFmpegError
 from av.stream import Discard
 
 from vidseg.errors import InputError
@@ -103,7 +105,7 @@ class StreamCopier:
                 at = packet.pts if packet.pts is not None else packet.dts
                 if at is not None:
                     yield at * packet.time_base - self._file_start, packet
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             log.warning("The sound could not be read to its end: %s.", error.strerror)
 
     def _inside(self, at: Fraction, packet: Any) -> bool:
@@ -139,7 +141,7 @@ def open_source(info: VideoInfo) -> Any:
     """The input file, opened for reading packets; odd bytes in its metadata survive."""
     try:
         return av.open(str(info.path.absolute()), metadata_errors="surrogateescape")
-    except (av.FFmpegError, OSError) as error:
+    except (FFmpegError, OSError) as error:
         raise InputError(f"{info.path} cannot be opened any more: {error}.") from error
 
 
@@ -200,7 +202,7 @@ def _converted(stream: Any, target: Any, container: str) -> Track | None:
             made = SoundTrack(stream, target, SOUND[container])
         if stream.type == "subtitle" and container in SUBTITLES:
             made = TextTrack(stream, target, SUBTITLES[container])
-    except (av.FFmpegError, ValueError, NotImplementedError) as error:
+    except (FFmpegError, ValueError, NotImplementedError) as error:
         log.debug("Stream %d could not be converted: %s", stream.index, error)
     if made is None:
         log.warning(
@@ -228,7 +230,7 @@ def _can_copy(stream: Any, container: str) -> bool:
     try:
         trial.add_stream_from_template(stream, opaque=True)
         trial.start_encoding()
-    except (av.FFmpegError, ValueError):
+    except (FFmpegError, ValueError):
         return False
     finally:
         _close_quietly(trial)
@@ -236,10 +238,9 @@ def _can_copy(stream: Any, container: str) -> bool:
 
 
 def _close_quietly(container: Any) -> None:
-    try:
+    """A trailer without packets may fail; the trial has said before what it could."""
+    with suppress(FFmpegError, OSError):
         container.close()
-    except (av.FFmpegError, OSError):
-        pass  # a trailer without packets may fail; the trial has said what it could
 
 
 def _attach(stream: Any, target: Any, container: str) -> Track | None:

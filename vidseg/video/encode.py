@@ -120,7 +120,7 @@ def _matrix(info: VideoInfo) -> str:
 
 
 def encoder_unit(info: VideoInfo) -> Fraction:
-    """Seconds a tick: one frame where the rate is constant, the source's own unit where it is not."""
+    """Seconds a tick: one frame at a constant rate, the source's own unit at a variable one."""
     if info.constant_rate:
         return 1 / info.rate
     return Fraction(1, timescale(info.time_base, Fraction(0)))
@@ -129,7 +129,7 @@ def encoder_unit(info: VideoInfo) -> Fraction:
 def timescale(unit: Fraction, offset: Fraction) -> int:
     """Ticks a second that hold every multiple of `unit` and `offset` exactly.
 
-    Where that would be more than containers can count, `offset` is rounded to about 10 microseconds.
+    Where that is more than containers can count, `offset` is rounded to about 10 microseconds.
     """
     exact = math.lcm(unit.denominator, offset.denominator)
     if exact <= LARGEST_TIMESCALE:
@@ -138,7 +138,7 @@ def timescale(unit: Fraction, offset: Fraction) -> int:
 
 
 def fit(image: Image, size: tuple[int, int], padded: tuple[int, int] | None = None) -> Image:
-    """`image` scaled into `size` with black bars where the shape differs, edges repeated to `padded`.
+    """`image` scaled into `size`, black bars where the shape differs, edges repeated to `padded`.
 
     An image that is of the wanted size already comes back as it is.
     """

@@ -7,6 +7,7 @@ from typing import Any
 
 import av
 from av.filter import Graph
+from av.video.format import VideoFormat
 
 from vidseg.frame import Frame
 from vidseg.video.codecs import Encoding
@@ -24,8 +25,8 @@ SHORTEST = 2
 class GifEncoder:
     """Codes frames for a GIF. Each time is rounded by itself, so that errors never add up.
 
-    Frames that come less than `SHORTEST` ticks after the one before are left out, which happens above
-    50 frames a second; `count` says how many went in.
+    Frames that come less than `SHORTEST` ticks after the one before are left out, which happens
+    above 50 frames a second; `count` says how many went in.
     """
 
     def __init__(self, container: Any, info: VideoInfo, encoding: Encoding) -> None:
@@ -71,8 +72,8 @@ class GifEncoder:
     def seal(self, path: Path) -> None:
         """Give the last frame its own delay; ffmpeg's muxer repeats the one before.
 
-        The delay is bytes 4 and 5 of the graphic control extension that opens the frame's block, and
-        the file ends with one byte after that block (GIF89a specification, sections 23 and 27).
+        The delay is bytes 4 and 5 of the graphic control extension that opens the frame's block,
+        and the file ends with one byte after that block (GIF89a specification, sections 23, 27).
         """
         delay = min(max(self._end - self._last, SHORTEST), 0xFFFF)
         with path.open("rb+") as file:
@@ -91,7 +92,9 @@ class GifEncoder:
 def _palette_graph(size: tuple[int, int]) -> Graph:
     """256 colours chosen for each frame alone, ordered dither so that still parts stay still."""
     graph = Graph()
-    source = graph.add_buffer(width=size[1], height=size[0], format="rgb24", time_base=TICK)
+    source = graph.add_buffer(
+        width=size[1], height=size[0], format=VideoFormat("rgb24"), time_base=TICK
+    )
     split = graph.add("split")
     palette = graph.add("palettegen", "stats_mode=single:reserve_transparent=1")
     use = graph.add("paletteuse", "new=1:dither=bayer:bayer_scale=3")

@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all: written beside the target under a temporary name, then moved."""
+"""Outputs that appear whole or not at all: written beside the target, then moved onto its name."""
 
 import errno
 import os
@@ -16,11 +16,11 @@ PREFIX = ".vidseg-"
 
 @contextmanager
 def landing(path: str | Path, *, force: bool = False, folder: bool = False) -> Iterator[Path]:
-    """A temporary path beside `path`, with its extension, that becomes `path` when the block ends well.
+    """A path beside `path`, with its extension, that becomes `path` if the block ends well.
 
-    On any error, Ctrl-C included, what was written is removed and `path` stays as it was. With `folder`
-    the temporary path is a new folder. A folder that is there already (an empty one, or any with `force`)
-    keeps what it holds besides the names that were written.
+    On any error, Ctrl-C included, what was written is removed and `path` stays as it was. With
+    `folder` the temporary path is a new folder. A folder that is there already (an empty one, or
+    any with `force`) keeps what it holds besides the names that were written.
 
     Raises OutputExistsError or OutputError before the block runs.
     """
@@ -50,7 +50,7 @@ def check_output(
     """Refuse a target that cannot or must not be written; cheap, for use before anything heavy.
 
     Raises:
-        OutputExistsError: it is there (for a `folder`: with something in it) and `force` is not given.
+        OutputExistsError: it is there (a `folder`: with something in it) and `force` is not given.
         OutputError: it is one of the `inputs`, also through a link; its folder is missing or not
             writable; it is a file where a folder is wanted, or the other way round.
     """

@@ -83,7 +83,7 @@ class PhotoFolderWriter:
 
 
 def photo_names(photos: tuple[Path, ...]) -> list[str]:
-    """The photos' own names; kinds that cannot be written get .png behind them, as in a.heic.png."""
+    """The photos' own names; kinds that cannot be written get .png behind, as in a.heic.png."""
     return [
         photo.name if photo.suffix.lower() in PHOTO_SUFFIXES else f"{photo.name}.png"
         for photo in photos
@@ -91,7 +91,7 @@ def photo_names(photos: tuple[Path, ...]) -> list[str]:
 
 
 def write_photo(path: Path, image: Image) -> None:
-    """Write an image in the format of its name. Raises OutputError where the format cannot hold it."""
+    """Write an image in the format of its name. Raises OutputError where that cannot hold it."""
     suffix = path.suffix.lower()
     try:
         done, data = cv2.imencode(suffix, image[..., ::-1], QUALITY.get(suffix, []))

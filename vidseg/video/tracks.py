@@ -4,7 +4,12 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any, Protocol
 
-import av
+from av.error import FFmpegError
+
+RATES = {"libopus": 48000}
+"""Hz that an encoder insists on."""
+LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+"""Channels to the layout they are coded in; others become stereo."""
 
 
 class Track(Protocol):
@@ -43,7 +48,7 @@ class CopiedTrack:
         return ()
 
     def _regain_samples(self, packet: Any) -> None:
-        """Count in samples again where the source had to round, as Matroska does to milliseconds."""
+        """Count in samples again where the source had to round, as Matroska does."""
         tick = packet.time_base * self._rate
         at = round(packet.pts * tick)
         if self._expected is not None and abs(at - self._expected) <= tick:
@@ -57,16 +62,13 @@ class CopiedTrack:
 class SoundTrack:
     """Sound in a codec that the container cannot hold, coded anew."""
 
-    RATES = {"libopus": 48000}
-    LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
-
     def __init__(self, stream: Any, target: Any, encoder: str) -> None:
         context = stream.codec_context
         self._source = stream
         self.target = target.add_stream(
             encoder,
-            rate=self.RATES.get(encoder, context.sample_rate),
-            layout=self.LAYOUTS.get(context.layout.nb_channels, "stereo"),
+            rate=RATES.get(encoder, context.sample_rate),
+            layout=LAYOUTS.get(context.layout.nb_channels, "stereo"),
         )
         self.target.codec_context.bit_rate = (
             0
@@ -87,7 +89,7 @@ class SoundTrack:
     def _decode(self, packet: Any) -> list[Any]:
         try:
             return self._source.codec_context.decode(packet)
-        except av.FFmpegError:
+        except FFmpegError:
             return []  # a damaged packet is a gap; the frames around it keep their times
 
 

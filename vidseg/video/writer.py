@@ -1,4 +1,4 @@
-"""Writing videos: exact frames and times, everything else of the source carried over, whole or not at all."""
+"""Writing videos: exact frames and times, all else of the source kept, whole or not at all."""
 
 import math
 from collections import deque
@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import av
 import numpy as np
+from av.error import FFmpegError
 
 from vidseg.errors import OutputError, VidsegError
 from vidseg.frame import Frame
@@ -224,14 +225,14 @@ class VideoWriter:
         if not self._whole:
             with suppress(OSError):
                 self._part.unlink()  # else closing would move all of it for faststart
-        with suppress(av.FFmpegError, OSError):
+        with suppress(FFmpegError, OSError):
             self._output.close()
 
     @contextmanager
     def _mapped_errors(self) -> Iterator[None]:
         try:
             yield
-        except (av.FFmpegError, OSError) as error:
+        except (FFmpegError, OSError) as error:
             if isinstance(error, VidsegError):
                 raise
             raise output_error(self._path, error) from error

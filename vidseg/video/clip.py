@@ -1,0 +1,227 @@
+"""A moviepy clip over exact frames: any moviepy method works on it, and none loses a frame.
+
+Importing this module imports moviepy (about 0.3 s).
+"""
+
+import logging
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from moviepy import AudioFileClip, VideoClip
+
+from vidseg.frame import Frame, Image
+from vidseg.instances import Instances
+from vidseg.video.info import VideoInfo
+
+log = logging.getLogger("vidseg")
+
+Pair = tuple[Frame, Instances]
+Effect = Callable[[Image, Instances], Image]
+
+
+class FrameClip(VideoClip):
+    """A moviepy clip over a stream of frames and their objects, each pulled once and in order.
+
+    `frames()` drives the clip, with all that was put on it, over the stream's own frames and
+    times. moviepy's `get_frame`, `iter_frames` and `write_videofile` work too, forwards; a clip
+    from `open` also goes back, by reading the file again. A function given to `image_transform` is
+    called once a frame, without moviepy's extra call for the size, and may draw into its array.
+
+    Copies of a clip, as all of moviepy's methods make, share one stream: use one of them at a time.
+    """
+
+    def __init__(
+        self,
+        pairs: Iterable[Pair | Frame],
+        info: VideoInfo,
+        *,
+        reopen: Callable[[], Iterable[Pair | Frame]] | None = None,
+    ) -> None:
+        """`pairs` may be bare frames (with no objects); `reopen` gives them anew to go back."""
+        super().__init__(duration=_clip_duration(info))
+        self.stream = _Stream(pairs, info, reopen)
+        self.fps = float(info.rate)
+        self.frame_function = self.stream.image_at
+        self._size: tuple[int, int] | None = (info.size[1], info.size[0])
+        self._memo: tuple[float, Image] | None = None
+
+    @classmethod
+    def open(cls, path: str | Path, *, sound: bool = True) -> "FrameClip":
+        """The clip of a file of any kind, without objects; close it after use.
+
+        With `sound`, moviepy's clip of the file's default sound hangs on it, for `write_videofile`.
+        Raises InputError where the file cannot be read.
+        """
+        from vidseg.video.probe import probe
+        from vidseg.video.reader import read_frames
+
+        info = probe(path)
+        clip = cls(read_frames(info), info, reopen=lambda: read_frames(info))
+        if sound and any(stream.kind == "audio" for stream in info.streams):
+            clip.audio = _sound(info.path)
+        return clip
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height). After a transform the first frame tells, and is not computed again."""
+        if self._size is None:
+            time = self.stream.first_time()
+            self._memo = (time, self.get_frame(time))
+            self._size = self._memo[1].shape[1], self._memo[1].shape[0]
+        return self._size
+
+    @size.setter
+    def size(self, size: tuple[int, int]) -> None:
+        self._size = size
+
+    def get_frame(self, t: Any) -> Image:
+        """The picture shown at `t` seconds, (H, W, 3) uint8, writable."""
+        if self._memo is not None:
+            (time, image), self._memo = self._memo, None
+            if t == time:
+                return image
+        image: Any = super().get_frame(t)
+        return image
+
+    def with_updated_frame_function(self, frame_function: Callable[[float], Image]) -> "FrameClip":
+        """A copy with other pictures; unlike moviepy's, it computes none to learn the size."""
+        clip = self.copy()
+        clip.frame_function = frame_function
+        clip._size = clip._memo = None
+        return clip
+
+    def draw(self, effect: Effect) -> "FrameClip":
+        """A clip with `effect(image, instances)` on every frame; the effect keeps no state."""
+        stream = self.stream
+        return self.image_transform(lambda image: effect(image, stream.instances))
+
+    def frames(self) -> Iterator[Frame]:
+        """Every frame of the stream once, as this clip shows it, with its own index and time.
+
+        Raises ValueError where the clip's times are no longer those of its stream, as after
+        `subclipped` or a change of speed: use `iter_frames` or `write_videofile` then.
+        """
+        with closing(self.stream.drive()) as driven:
+            for frame in driven:
+                yield replace(frame, image=self.get_frame(float(frame.time)))
+
+    def close(self) -> None:
+        """Stop reading, here and in every copy."""
+        self.stream.close()
+        if self.audio is not None:
+            self.audio.close()
+
+
+class _Stream:
+    """The one place that pulls frames: in order for `frames()`, by time for moviepy."""
+
+    def __init__(
+        self,
+        pairs: Iterable[Pair | Frame],
+        info: VideoInfo,
+        reopen: Callable[[], Iterable[Pair | Frame]] | None,
+    ) -> None:
+        self._source = iter(pairs)
+        self._reopen = reopen
+        # Containers that count milliseconds are up to half of one off the exact rate
+        self._slack = min(Fraction(1, 1000), 1 / (4 * info.rate))
+        self._current: Pair | None = None
+        self._next: Pair | None = None
+        self._driving = False
+        self._at_start = False
+
+    @property
+    def instances(self) -> Instances:
+        """The objects of the frame that was handed out last."""
+        return self._now()[1]
+
+    def first_time(self) -> float:
+        """Time of the first frame, or of the one at hand."""
+        return float(self._now()[0].time)
+
+    def drive(self) -> Generator[Frame, None, None]:
+        """Hand out the frames from the one at hand on; meanwhile `image_at` knows only that one."""
+        self._driving = True
+        try:
+            if self._current is not None:
+                yield self._current[0]
+            while self._advance():
+                yield self._now()[0]
+        finally:
+            self._driving = False
+
+    def image_at(self, t: float) -> Image:
+        """The image of the frame shown at `t`; the first one before it begins."""
+        frame = self._now()[0]
+        if self._driving:
+            if t != float(frame.time):
+                raise ValueError(
+                    f"frames() works on the stream's own times, but {t:.3f} s was asked for at "
+                    f"frame {frame.index}; use iter_frames() or write_videofile() instead."
+                )
+            return frame.image
+        return self._seek(t).image.copy()
+
+    def close(self) -> None:
+        close = getattr(self._source, "close", None)
+        if close is not None:
+            close()
+
+    def _seek(self, t: float) -> Frame:
+        if self._current is not None and t < self._current[0].time - self._slack:
+            self._go_back(t)
+        while (following := self._peek()) is not None and following[0].time <= t + self._slack:
+            self._advance()
+        return self._now()[0]
+
+    def _go_back(self, t: float) -> None:
+        if self._at_start:
+            return
+        if self._reopen is None:
+            raise ValueError(f"This clip goes forwards only; {t:.3f} s has passed already.")
+        self.close()
+        self._source = iter(self._reopen())
+        self._current = self._next = None
+
+    def _now(self) -> Pair:
+        if self._current is None and not self._advance():
+            raise ValueError("The clip holds no frame.")
+        assert self._current is not None
+        return self._current
+
+    def _peek(self) -> Pair | None:
+        if self._next is None:
+            self._next = self._pull()
+        return self._next
+
+    def _advance(self) -> bool:
+        following, self._next = self._peek(), None
+        if following is None:
+            return False
+        self._at_start = self._current is None
+        self._current = following
+        return True
+
+    def _pull(self) -> Pair | None:
+        item = next(self._source, None)
+        if isinstance(item, Frame):
+            height, width = item.image.shape[:2]
+            return item, Instances.empty((height, width))
+        return item
+
+
+def _clip_duration(info: VideoInfo) -> float | None:
+    """Seconds, a hair longer: moviepy rounds duration x fps down to count the frames."""
+    return None if info.duration is None else float(info.duration) * (1 + 1e-9)
+
+
+def _sound(path: Path) -> Any:
+    try:
+        return AudioFileClip(str(path))
+    except (OSError, KeyError, ValueError, AttributeError, IndexError) as error:
+        log.warning("moviepy cannot read the sound of %s: %s.", path, type(error).__name__)
+        return None
