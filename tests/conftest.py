@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import write_scene_model
+from tests.doubles import OraclePredictor
+
 PROCESSES = Path("/proc")
 
 
@@ -35,3 +38,17 @@ def _no_error_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield
     errors = [r.getMessage() for r in caplog.get_records("call") if r.levelno >= logging.ERROR]
     assert not errors, f"logged as errors: {errors}"
+
+
+@pytest.fixture
+def oracle(monkeypatch: pytest.MonkeyPatch) -> OraclePredictor:
+    """The predictor that every command loads in this test, whatever --model says."""
+    predictor = OraclePredictor()
+    monkeypatch.setattr("vidseg.search.load", lambda search: predictor)
+    return predictor
+
+
+@pytest.fixture
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file that knows the classes of the scenes: disc and rectangle."""
+    return write_scene_model(tmp_path_factory.mktemp("model") / "scene.pt")

@@ -32,7 +32,7 @@ HOMES = {
 
 def room(module: str) -> str:
     """`vidseg.video.reader` is in the room `video`."""
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 def layer(module: str) -> int:

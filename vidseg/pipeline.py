@@ -3,17 +3,17 @@
     read_frames ─► prefetch ─► batched ─► predict ─► prefetch ─► FrameClip.draw ─► Sink.write
                    thread 1               thread 2               the caller's thread
 
-Memory: with batches of B frames, at most `frames_alive(B)` = 3 B + 3 frames exist at once, however
-long the video: B + 1 read ahead, B at the model, B handed on and not yet written, the one in the
-caller's hands, and its drawn copy. The objects of a frame add some 40 KB; what the encoder keeps
-comes on top.
+Memory: with batches of B frames, at most `frames_alive(B)` = 3 B + 6 pictures exist at once, however
+long the video: B + 1 read ahead, B at the model, B on their way to the caller, the one in its hands
+with its drawn copy, and 3 drawn ones waiting at the encoder. A frame's objects add some 40 KB; what
+the encoder itself looks ahead comes on top.
 """
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from fractions import Fraction
-from itertools import chain
+from itertools import islice
 from math import ceil
 from pathlib import Path
 
@@ -59,8 +59,8 @@ def detect(
 
 
 def frames_alive(batch_size: int) -> int:
-    """The most frames that `render` holds at once, the drawn one included."""
-    return 3 * batch_size + 3
+    """The most pictures that `render` holds at once, the drawn ones included."""
+    return 3 * batch_size + 6
 
 
 def _predicted(
@@ -141,7 +141,7 @@ def save_masks(
             kept_score=search.score,
             per_object=per_object,
             image=image,
-            frames=total,
+            frames=info.frames,
             force=force,
         ) as sink,
     ):
@@ -163,14 +163,20 @@ def _search_in(
 ) -> Iterator[Iterator[Found]]:
     """The frames with the objects to show; the first frame is read before the weights load."""
     with closing(read_frames(info, start=start, end=end, keep_going=keep_going)) as frames:
-        first = next(frames, None)
-        if first is None:
+        first = deque(islice(frames, 1))
+        if not first:
             raise InputError(_no_frames(info, start, end))
         predictor = search.predictor()
-        all_frames = chain([first], frames)
-        del first  # the chain lets go of it
-        with closing(detect(all_frames, predictor, batch_size=search.batch_size)) as found:
+        with closing(
+            detect(_resumed(first, frames), predictor, batch_size=search.batch_size)
+        ) as found:
             yield ((frame, search.shown(instances)) for frame, instances in found)
+
+
+def _resumed(first: deque[Frame], rest: Iterator[Frame]) -> Iterator[Frame]:
+    """`first`, which is emptied, so that its frame does not live as long as the video, and the rest."""
+    yield first.popleft()
+    yield from rest
 
 
 def expected_frames(
@@ -195,8 +201,8 @@ def check_kinds(given: Kind, wanted: Output) -> None:
 
 
 BECOMES: dict[Kind, tuple[Output, ...]] = {
-    "video": ("video", "animation"),
-    "animation": ("video", "animation"),
+    "video": ("video", "animation", "folder"),
+    "animation": ("video", "animation", "folder"),
     "photo": ("photo",),
     "folder": ("folder",),
 }

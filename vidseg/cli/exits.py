@@ -46,7 +46,7 @@ def _stop(number: int, _: FrameType | None) -> None:
 
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
-    """Within: the first SIGINT, SIGTERM or SIGHUP raises `Stopped`; one that was ignored stays so."""
+    """Within: the first SIGINT, SIGTERM or SIGHUP raises `Stopped`; ignored ones stay ignored."""
     numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():
         numbers = []

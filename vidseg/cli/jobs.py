@@ -40,8 +40,7 @@ def media_plan(sources: Sequence[str], target: str) -> Plan:
     from vidseg.video.codecs import CONTAINERS, PHOTO_SUFFIXES
 
     paths = [Path(source) for source in sources]
-    collects = target.endswith("/") or Path(target).is_dir()
-    if len(paths) == 1 and (paths[0].is_dir() or not collects):
+    if len(paths) == 1 and (paths[0].is_dir() or not target.endswith("/")):
         return Plan([Job(paths[0], Path(target))])
     _check_several(paths, target)
     known = {*CONTAINERS, *PHOTO_SUFFIXES}

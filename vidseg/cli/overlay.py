@@ -61,8 +61,8 @@ def overlay(
 ) -> None:
     """Draw the objects of IN over it: masks, boxes and names.
 
-    OUT is a video (.mp4, .mov, .mkv, .webm), a .gif, a photo or a folder of photos, as its name
-    says; with several inputs it is a folder.
+    OUT is a video (.mp4, .mov, .mkv, .webm), a .gif, a photo, or, without an ending, a folder of
+    photos. A slash at its end, or several inputs: a folder for outputs named as the inputs.
     """
 
     def effect() -> "Effect":

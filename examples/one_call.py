@@ -1,0 +1,21 @@
+"""The command `vidseg overlay` as one call, with progress.
+
+python examples/one_call.py IN OUT
+"""
+
+import sys
+
+import vidseg
+
+
+def show(done: int, total: int | None) -> None:
+    print(f"\r{done} of {total or 'unknown'}", end="", file=sys.stderr)
+
+
+def main(source: str, target: str) -> None:
+    frames = vidseg.overlay(source, target, model="balloon", contours=True, on_frame=show)
+    print(f"\r{target}: {frames} frames", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
