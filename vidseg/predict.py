@@ -117,19 +117,23 @@ class MaskRCNNPredictor:
         done = 0
         while done < len(images):
             batch = images[done : done + self._batch_size]
-            try:
-                found = self._run(batch)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                if len(batch) == 1:
-                    raise self._too_large(batch[0]) from error
+            found = self._try(batch)
+            if found is None:
+                self._halve(len(batch))
             else:
                 yield from found
                 done += len(batch)
-                continue
-            # Outside the handler: until it ends, the error's traceback holds the batch's tensors.
-            self._halve(len(batch))
+
+    def _try(self, images: list[Image]) -> list[Instances] | None:
+        """None where the batch does not fit in memory; by then no traceback holds its tensors."""
+        try:
+            return self._run(images)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(images) == 1:
+                raise self._too_large(images[0]) from error
+        return None
 
     def _run(self, images: list[Image]) -> list[Instances]:
         with torch.inference_mode():

@@ -181,9 +181,13 @@ def _who_knows_what(classes: Sequence[str], known: Mapping[str, Mapping[int, str
     return f"No model knows all the classes asked for ({shares}); ask for them in separate runs."
 
 
+CLOSE = 0.65
+"""Likeness (`difflib`) from which a name is worth proposing: "phone" for "cell phone", 0.67."""
+
+
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
     by_folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(word.casefold(), by_folded, n=3)
+    close = difflib.get_close_matches(word.casefold(), by_folded, n=3, cutoff=CLOSE)
     return f" (did you mean {' or '.join(by_folded[name] for name in close)}?)" if close else ""
 
 

@@ -1,6 +1,8 @@
 """Torchvision's COCO models from a file of weights: published ones, or others of the same shape."""
 
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn_v2
@@ -21,13 +23,22 @@ def load_coco(name: str, path: Path) -> MaskRCNN:
     # On "meta" no time goes into random weights, 1.5 s on one core.
     with torch.device("meta"):
         model = _BUILDERS[name]()
+    state = load_state(path) if zipfile.is_zipfile(path) else _load_legacy(path)
     try:
-        model.load_state_dict(load_state(path), assign=True)
+        model.load_state_dict(state, assign=True)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise ModelError(
             f"The weights in {path} do not fit {name} with {len(COCO_CATEGORIES)} classes."
         ) from error
     return model.eval()
+
+
+def _load_legacy(path: Path) -> dict[str, Any]:
+    """Weights in torch's file format before 1.6, which torchvision's older ones still have."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds, from pickle's to RuntimeError
+        raise ModelError(f"The weights in {path} are damaged; delete and fetch them.") from error
 
 
 def _resnet50() -> MaskRCNN:

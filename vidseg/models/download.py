@@ -40,6 +40,10 @@ class _BrokenError(Exception):
     """The network failed in a way that another try may better."""
 
 
+class _NoContactError(_BrokenError):
+    """No server answered."""
+
+
 def download(
     url: str,
     target: Path,
@@ -65,6 +69,8 @@ def download(
         _fetch_verified(url, part, sha256, progress, pause)
         os.replace(part, target)
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and target.exists():
+            return  # another process was faster
         raise DownloadError(f"{part} cannot be written: {error.strerror or error}") from error
 
 
@@ -93,16 +99,16 @@ def _fetch_verified(
 def _fetch(url: str, part: Path, progress: Progress | None, pause: float) -> None:
     """Complete `part`, over as many connections as it takes while they bring something."""
     vain = 0
-    connected = False
+    met = False
     while True:
         size = _size(part)
         try:
             with _connect(url, size) as response:
-                connected = True
                 return _receive(response, part, progress)
         except _BrokenError as error:
+            met = met or not isinstance(error, _NoContactError)
             vain = 0 if _size(part) > size else vain + 1
-            if not connected or vain == TRIES:
+            if vain == TRIES or not met:  # offline: nobody wants to wait to hear it
                 raise DownloadError(str(error)) from error
         time.sleep(pause * 2**vain)
 
@@ -121,7 +127,7 @@ def _connect(url: str, start: int) -> Iterator[HTTPResponse | None]:
         problem = f"{url} answers {error.code} {error.reason}"
         raise (_BrokenError if error.code in PASSING else DownloadError)(problem) from error
     except (OSError, HTTPException) as error:
-        raise _BrokenError(_reason(url, error)) from error
+        raise _NoContactError(_reason(url, error)) from error
     with response:
         yield response
 
