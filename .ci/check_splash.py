@@ -1,4 +1,4 @@
-"""Check a splash of balloons.mp4 against the true masks: the same frames, colour inside, grey outside.
+"""Check a splash of balloons.mp4 against the truth: same frames, colour inside, grey outside.
 
 python .ci/check_splash.py SOURCE SPLASH
 """

@@ -1,8 +1,5 @@
 """Progress and announcements, with a clock and a terminal of the test's own."""
 
-import io
-from collections.abc import Iterator
-
 import pytest
 
 from vidseg.cli.progress import Download, Progress, duration
@@ -18,13 +15,6 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
-def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    text = io.StringIO()
-    monkeypatch.setattr("sys.stderr", text)
-    return text
-
-
 def play(progress: Progress, clock: Clock, *, frames: int, total: int | None, step: float) -> None:
     with progress:
         for done in range(1, frames + 1):
@@ -32,10 +22,12 @@ def play(progress: Progress, clock: Clock, *, frames: int, total: int | None, st
             clock.now += step
 
 
-def test_a_long_run_is_announced_once_with_what_would_be_lost(stderr: io.StringIO) -> None:
+def test_a_long_run_is_announced_once_with_its_risk(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     clock = Clock()
     play(Progress(bar=False, clock=clock), clock, frames=50, total=1000, step=2.0)
-    said = stderr.getvalue()
+    said = capsys.readouterr().err
     assert said.count("This will take about 33 min") == 1
     assert "loses all of it" in said
 
@@ -44,35 +36,35 @@ def test_a_long_run_is_announced_once_with_what_would_be_lost(stderr: io.StringI
     ("total", "step", "quiet"), [(1000, 0.1, False), (None, 2.0, False), (1000, 2.0, True)]
 )
 def test_a_short_unknown_or_quiet_run_is_not_announced(
-    total: int | None, step: float, quiet: bool, stderr: io.StringIO
+    total: int | None, step: float, quiet: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = Clock()
     play(Progress(bar=False, quiet=quiet, clock=clock), clock, frames=90, total=total, step=step)
-    assert stderr.getvalue() == ""
+    assert capsys.readouterr().err == ""
 
 
-def test_the_estimate_starts_at_the_first_frame(stderr: io.StringIO) -> None:
+def test_the_estimate_starts_at_the_first_frame(capsys: pytest.CaptureFixture[str]) -> None:
     """A model that took an hour to download says nothing about the speed."""
     clock = Clock()
     progress = Progress(bar=False, clock=clock)
     clock.now = 3600
     play(progress, clock, frames=80, total=100, step=0.1)
-    assert stderr.getvalue() == ""
+    assert capsys.readouterr().err == ""
 
 
-def test_the_bar_counts_every_frame(stderr: io.StringIO) -> None:
+def test_the_bar_counts_every_frame(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress(bar=True) as progress:
         for done in range(1, 31):
             progress.on_frame(done, 30)
-    assert "30/30" in stderr.getvalue()
+    assert "30/30" in capsys.readouterr().err
     assert progress.done == 30
 
 
-def test_a_download_has_a_bar_of_its_own(stderr: io.StringIO) -> None:
+def test_a_download_has_a_bar_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     bar = Download()
     for done in (0, 500_000, 1_000_000):
         bar.on_bytes(done, 1_000_000)
-    assert "weights" in stderr.getvalue()
+    assert "weights" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

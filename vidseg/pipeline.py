@@ -3,10 +3,10 @@
     read_frames ─► prefetch ─► batched ─► predict ─► prefetch ─► FrameClip.draw ─► Sink.write
                    thread 1               thread 2               the caller's thread
 
-Memory: with batches of B frames, at most `frames_alive(B)` = 3 B + 6 pictures exist at once, however
-long the video: B + 1 read ahead, B at the model, B on their way to the caller, the one in its hands
-with its drawn copy, and 3 drawn ones waiting at the encoder. A frame's objects add some 40 KB; what
-the encoder itself looks ahead comes on top.
+Memory: with batches of B frames, at most `frames_alive(B)` = 3 B + 6 pictures exist at once,
+however long the video: B + 1 read ahead, B at the model, B on their way to the caller, the one in
+its hands with its drawn copy, and 3 drawn ones waiting at the encoder. A frame's objects add some
+40 KB; what the encoder itself looks ahead comes on top.
 """
 
 from collections import deque
@@ -174,7 +174,7 @@ def _search_in(
 
 
 def _resumed(first: deque[Frame], rest: Iterator[Frame]) -> Iterator[Frame]:
-    """`first`, which is emptied, so that its frame does not live as long as the video, and the rest."""
+    """`first`, emptied so that its frame does not live as long as the video, then the rest."""
     yield first.popleft()
     yield from rest
 

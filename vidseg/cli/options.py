@@ -5,6 +5,7 @@ name: `search_options` gives `search`, `span_options` gives `span`, `run_options
 `encoding_options` gives `quality`.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -201,7 +202,7 @@ def run_options(command: Command) -> Command:
     @wraps(command)
     def wrapper(*, force: bool, progress: bool | None, **others: Any) -> Any:
         quiet = click.get_current_context().meta[VERBOSITY] < 0
-        terminal = click.get_text_stream("stderr").isatty()
+        terminal = sys.stderr.isatty()
         wanted = terminal and not quiet if progress is None else progress
         return command(run=Run(force, quiet, wanted), **others)
 
