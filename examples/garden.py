@@ -42,9 +42,9 @@ def noise(rng: Generator, shape: tuple[int, int], cell: tuple[int, int]) -> Floa
     return (total - total.mean()) / total.std()
 
 
-def tint(color: ArrayLike, factor: float) -> Color:
+def tint(color: Iterable[float], factor: float) -> Color:
     """The colour, lighter or darker."""
-    red, green, blue = np.clip(np.asarray(color) * factor, 0, 255).astype(int).tolist()
+    red, green, blue = (max(0, min(255, int(value * factor))) for value in color)
     return red, green, blue
 
 
@@ -54,9 +54,11 @@ def polygon(canvas: Image, color: Color, *corners: ArrayLike) -> None:
 
 def shadow(canvas: Image, center: Point, radius: Point, depth: float = 0.5) -> None:
     """Darken a soft ellipse."""
-    y, x = np.ogrid[: canvas.shape[0], : canvas.shape[1]]
+    top, bottom = int(center[1] - 1.2 * radius[1]), int(center[1] + 1.2 * radius[1])
+    y, x = np.ogrid[top:bottom, : canvas.shape[1]]
     far = np.hypot((x - center[0]) / radius[0], (y - center[1]) / radius[1])
-    canvas[:] = canvas * (1 - depth * smoothstep(-far, -1.15, -0.6))[..., None]
+    light = 1 - depth * smoothstep(-far, -1.15, -0.6)
+    canvas[top:bottom] = canvas[top:bottom] * light[..., None]
 
 
 def paint_sky(canvas: Image, rng: Generator, horizon: int) -> None:
@@ -92,18 +94,17 @@ def paint_lawn(canvas: Image, rng: Generator, horizon: int) -> None:
 
 
 def paint_leaves(
-    canvas: Image,
-    rng: Generator,
-    places: Iterable[Floats],
-    lights: Iterable[float],
-    color: Color,
-    size: float,
+    canvas: Image, rng: Generator, places: Floats, light: Floats, color: Color, size: float
 ) -> None:
-    for place, light in zip(places, lights, strict=True):
-        axes = [int(size * rng.uniform(0.6, 1.3)), int(size * rng.uniform(0.3, 0.7))]
-        warmer = np.asarray(color) * (0.75 + 0.3 * light, 1, 1)
-        turn = rng.uniform(0, 180)
-        cv2.ellipse(canvas, place.astype(int).tolist(), axes, turn, 0, 360, tint(warmer, light), -1)
+    """Leaves, the later ones on top; `light` is one brightness for each of the (N, 2) places."""
+    count = len(places)
+    axes = rng.uniform((0.6, 0.3), (1.3, 0.7), (count, 2)) * size
+    turns = rng.uniform(0, 180, count).tolist()
+    warmth = np.stack([0.75 + 0.3 * light, np.ones(count), np.ones(count)], 1)
+    colors = np.clip(color * warmth * light[:, None], 0, 255)
+    lists = (values.astype(int).tolist() for values in (places, axes, colors))
+    for place, axis, shade, turn in zip(*lists, turns, strict=True):
+        cv2.ellipse(canvas, place, axis, turn, 0, 360, shade, -1)
 
 
 def paint_crown(
@@ -114,7 +115,7 @@ def paint_crown(
     clumps = np.stack([np.cos(angle) * reach, np.sin(angle) * reach], 1)
     for clump in clumps[np.argsort(-clumps[:, 1])]:
         size = rng.uniform(0.2, 0.36)
-        offsets = np.clip(rng.normal(0, 0.5, (int(900 * size), 2)), -1.1, 1.1)
+        offsets = np.clip(rng.normal(0, 0.5, (int(800 * size), 2)), -1.1, 1.1)
         light = 0.9 - 0.28 * offsets @ (0.6, 0.8) - 0.22 * clump @ (0.5, 0.85)
         light += rng.normal(0, 0.1, len(light))
         paint_leaves(canvas, rng, center + (clump + offsets * size) * radius, light, color, leaf)

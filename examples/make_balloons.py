@@ -172,7 +172,8 @@ def paint_string(image: Floats, balloon: Balloon, time: float, at: Floats) -> Ma
     ink, thick = np.zeros(SIZE, np.uint8), 1 + int(balloon.height > 170)
     cv2.polylines(ink, [(line * 16).astype(np.int32)], False, 255, thick, cv2.LINE_AA, 4)
     ribbon = 0.65 * np.array((235, 235, 230)) + 0.35 * np.asarray(balloon.color)
-    image[:] = mix(image, ribbon, ink / 255 * 0.8)
+    drawn = ink > 0
+    image[drawn] = mix(image[drawn], ribbon, ink[drawn] / 255 * 0.8)
     return ink > 127
 
 
