@@ -12,6 +12,7 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 from tests.tiny import random_images, tiny_maskrcnn, torchvision_finds
 from vidseg.errors import OptionError, VidsegError
 from vidseg.instances import Instances
+from vidseg.models.architectures import build
 from vidseg.models.device import resolve_device
 from vidseg.predict import MaskRCNNPredictor, auto_batch_size
 
@@ -51,6 +52,17 @@ def test_one_image_equals_torchvision(size):
     assert len(found) == 100
     assert found.size == size
     assert_equal(found, wanted)
+
+
+@pytest.mark.parametrize("name", ["maskrcnn_resnet50_fpn_v2", "maskrcnn_mobilenet_v3_large_fpn"])
+def test_real_architectures_equal_torchvision(name):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = build(name, len(CLASSES) + 1, image_size=(64, 96)).eval()
+    [image] = random_images((90, 120))
+    [found] = predictor(model).predict([image])
+    assert len(found) > 10
+    assert_equal(found, torchvision_finds(model, [image])[0])
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -206,8 +218,16 @@ ERRORS = [
     RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 5 bytes"),
     RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 5 bytes."),
     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+    RuntimeError("MPS backend out of memory (MPS allocated: 1.00 GB)"),
     MemoryError(),
 ]
+
+
+def cpu_out_of_memory() -> RuntimeError:
+    """What torch really raises here: no address space holds 2**50 bytes."""
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 50, dtype=torch.uint8)
+    return caught.value
 
 
 def holding(images: int, error: Exception) -> MaskRCNN:
@@ -240,8 +260,21 @@ def test_a_batch_too_big_is_halved_and_retried(error, caplog):
 
 def test_one_image_too_big_is_an_error_that_says_what_to_do():
     with pytest.raises(VidsegError, match=r"cpu does not hold .* 200x120; .*--model") as caught:
-        predictor(holding(0, ERRORS[1]), batch_size=4).predict(random_images(*[(120, 200)] * 4))
+        predictor(holding(0, cpu_out_of_memory()), batch_size=4).predict(
+            random_images(*[(120, 200)] * 4)
+        )
     assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_a_model_too_big_is_an_error_that_says_what_to_do(monkeypatch):
+    model = tiny_maskrcnn()
+
+    def full(_device: torch.device) -> MaskRCNN:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(model, "to", full)
+    with pytest.raises(VidsegError, match="does not hold the model"):
+        predictor(model)
 
 
 def test_other_errors_pass_through():
@@ -272,7 +305,7 @@ def test_classes_are_the_models_whatever_is_looked_for():
 def test_auto_batch_size(monkeypatch):
     model = tiny_maskrcnn(image_size=(800, 1333))
     assert auto_batch_size(model, torch.device("cpu")) == 1
-    for free, size in ((1 << 28, 1), (5 << 30, 4), (140 << 30, 16)):
+    for free, size in ((1 << 28, 1), (5 << 30, 4), (140 << 30, 8)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, free))
         assert auto_batch_size(model, torch.device("cuda", 0)) == size
 

@@ -28,7 +28,8 @@ log = logging.getLogger("vidseg")
 KEEP_SCORE = 0.1
 """Objects are kept from this score on, for a caller to show those above a higher one."""
 
-LARGEST_AUTO_BATCH = 16
+LARGEST_AUTO_BATCH = 8
+"""A pipeline keeps three batches of frames alive; of 4K ones, 25 MB each."""
 
 BYTES_PER_PIXEL = 1 << 10
 """Working memory of a ResNet-50 model per pixel of its input, estimated: 1 GiB for 800 x 1333."""
@@ -72,10 +73,11 @@ class MaskRCNNPredictor:
 
         Raises:
             OptionError: a score outside 0..1, a label that `classes` lacks, a batch size below 1.
+            VidsegError: the device's memory does not hold the model.
         """
         _check(classes, keep_score, labels, batch_size)
         self._device = torch.device(device)
-        self._model = model.to(self._device).eval()
+        self._model = _moved(model, self._device).eval()
         self._classes = dict(classes)
         self._keep_score = keep_score
         self._labels = torch.tensor(
@@ -174,13 +176,13 @@ def load_predictor(
     keep_score: float = KEEP_SCORE,
     labels: Collection[int] | None = None,
     batch_size: int | None = None,
-    progress: Progress | None = None,
+    on_download: Progress | None = None,
 ) -> MaskRCNNPredictor:
     """A predictor by the name or the file of a model; weights that are missing are downloaded.
 
     Args:
         model: a key of `vidseg.models.catalog.MODELS`, or the path of a model file.
-        progress: called with the bytes that are there and the whole number of bytes, if known.
+        on_download: called with the bytes that are there and the whole number of bytes, if known.
 
     Raises:
         OptionError: no such model or device, or as `MaskRCNNPredictor` raises it.
@@ -192,7 +194,7 @@ def load_predictor(
     classes = class_names(model)
     _check(classes, keep_score, labels, batch_size)
     return MaskRCNNPredictor(
-        load_network(model, progress=progress),
+        load_network(model, on_download=on_download),
         classes,
         device=place,
         keep_score=keep_score,
@@ -201,11 +203,11 @@ def load_predictor(
     )
 
 
-def load_network(model: str | Path, *, progress: Progress | None = None) -> MaskRCNN:
+def load_network(model: str | Path, *, on_download: Progress | None = None) -> MaskRCNN:
     """The network alone, on the CPU, in evaluation mode; see `load_predictor`."""
     found = find_model(model)
     if found.file is None:
-        return load_coco(found.name, fetch_weights(found.name, progress=progress))
+        return load_coco(found.name, fetch_weights(found.name, progress=on_download))
     if architecture := torchvision_architecture(found.file):
         return load_coco(architecture, found.file)
     return load_model(found.file)[0]
@@ -239,6 +241,17 @@ def _check(
         raise OptionError(f"The model has no class with the label {unknown[0]}.")
     if batch_size is not None and batch_size < 1:
         raise OptionError(f"The batch size {batch_size} is too small; use 1 or more.")
+
+
+def _moved(model: MaskRCNN, device: torch.device) -> MaskRCNN:
+    try:
+        return model.to(device)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise VidsegError(
+            f"The memory of {device} does not hold the model; free some, or use --device cpu."
+        ) from error
 
 
 def _same_size(images: Sequence[Image]) -> list[list[int]]:

@@ -19,7 +19,7 @@ Progress = Callable[[int, int | None], None]
 CHUNK = 1 << 18
 """Bytes between two calls of the progress callback."""
 
-TIMEOUT = 30.0
+TIMEOUT = 15.0
 """Seconds without a byte after which a connection counts as broken."""
 
 TRIES = 5
@@ -27,6 +27,9 @@ TRIES = 5
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP answers that another try may better."""
+
+HEADERS = {"User-Agent": "vidseg"}
+"""Some servers refuse urllib's own name."""
 
 NOTHING_LEFT = 416
 """The HTTP answer to a range that starts at the end of the file, or after it."""
@@ -77,7 +80,7 @@ def download(
 def answers(url: str, *, timeout: float = 5.0) -> bool:
     """Whether a server offers `url` right now."""
     try:
-        with urlopen(Request(url, method="HEAD"), timeout=timeout):
+        with urlopen(Request(url, headers=HEADERS, method="HEAD"), timeout=timeout):
             return True
     except (OSError, HTTPException):
         return False
@@ -116,7 +119,7 @@ def _fetch(url: str, part: Path, progress: Progress | None, pause: float) -> Non
 @contextlib.contextmanager
 def _connect(url: str, start: int) -> Iterator[HTTPResponse | None]:
     """A response with the file from `start` on, or from 0; None where nothing is left to give."""
-    ask = Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+    ask = Request(url, headers={**HEADERS, "Range": f"bytes={start}-"} if start else HEADERS)
     try:
         response = urlopen(ask, timeout=TIMEOUT)
     except HTTPError as error:
