@@ -26,7 +26,7 @@ SHAPES = (
 
 
 def scene_image(index: int, size: tuple[int, int] = SIZE) -> Image:
-    """Frame `index`: shapes over a textured ground, and the index as a strip of 16 blocks on top."""
+    """Frame `index`: shapes over a textured ground, under a strip of blocks that spell the index."""
     image = _ground(size).copy()
     for (_, color, *_), mask in zip(SHAPES, _masks(index, size), strict=True):
         image[mask] = color
@@ -202,7 +202,8 @@ def _blocks(size: tuple[int, int]) -> list[tuple[slice, slice]]:
 def _ground(size: tuple[int, int]) -> Image:
     coarse = np.random.default_rng(7).uniform(70, 150, (9, 13, 3))
     frame = av.VideoFrame.from_ndarray(coarse.astype(np.uint8), "rgb24")
-    return frame.reformat(width=size[1], height=size[0], interpolation="BILINEAR").to_ndarray()
+    grown = frame.reformat(width=size[1], height=size[0], interpolation="BILINEAR")
+    return np.asarray(grown.to_ndarray(), np.uint8)
 
 
 def _box(row: int, index: int, size: tuple[int, int]) -> tuple[float, float, float, float]:

@@ -51,9 +51,13 @@ class VideoInfo:
     """Seconds from the start of the file to the end of its last frame."""
     start: Fraction = Fraction(0)
     """Time of the first frame, in seconds after the start of the file (its earliest stream)."""
+    origin: Fraction = Fraction(0)
+    """Timestamp, in seconds, that the container gives to time 0."""
     time_base: Fraction = Fraction(1, 90000)
     rotation: int = 0
     """Clockwise degrees by which the stored picture is turned to stand upright: 0, 90, 180, 270."""
+    mirrored: bool = False
+    """The picture is flipped left to right after it was turned."""
     pixel_aspect: Fraction = Fraction(1)
     """Width : height of one pixel of the upright frame."""
     pixel_format: str = "rgb24"
@@ -69,3 +73,5 @@ class VideoInfo:
     chapters: int = 0
     photos: tuple[Path, ...] = ()
     """The files of a folder of photos, in natural order of their names."""
+    damage: str = ""
+    """What is known to be missing before decoding, e.g. "cut off after 5 of 9 MB"; reading says it too."""

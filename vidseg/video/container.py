@@ -1,0 +1,61 @@
+"""Opening a container safely: local files only, real video formats only, errors as sentences."""
+
+from pathlib import Path
+from typing import Any
+
+import av
+from av.error import FFmpegError
+from av.stream import Disposition
+
+from vidseg.errors import InputError
+
+SOUND_FORMATS = ("mp3", "wav", "flac", "aac", "ac3", "eac3", "aiff", "caf", "w64", "amr")
+FORMATS = (
+    *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "flv", "live_flv", "ogg"),
+    *("asf", "wtv", "rm", "mxf", "nut", "ivf", "dv", "yuv4mpegpipe", "h264", "hevc", "vvc", "obu"),
+    *("gxf", "nsv", "dhav", "mjpeg", "mjpeg_2000", "av1", "vc1", "swf", "bink", "smk", "film_cpk"),
+    *SOUND_FORMATS,
+)
+"""ffmpeg's demuxers that may open a file: no playlists, patterns, text art, devices or networks."""
+
+NOT_WATCHED = Disposition.attached_pic | Disposition.timed_thumbnails
+"""Marks of streams that hold cover art or thumbnails."""
+
+
+def open_container(path: Path) -> Any:
+    """An open PyAV input container; `file:` keeps names such as `a:b.mp4` from being protocols."""
+    try:
+        return av.open(
+            f"file:{path.absolute()}",
+            metadata_errors="surrogateescape",
+            container_options={
+                "format_whitelist": ",".join(FORMATS),
+                "protocol_whitelist": "file",
+            },
+        )
+    except (FFmpegError, UnicodeError, ValueError) as error:
+        raise InputError(_why_not(path, error)) from error
+
+
+def _why_not(path: Path, error: Exception) -> str:
+    if isinstance(error, UnicodeError):
+        return f"{path} has a name that is not valid UTF-8; rename it."
+    with path.open("rb") as file:
+        mp4 = file.read(12)[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide")
+    if mp4:
+        return (
+            f"{path} is an MP4 or MOV file whose index is missing, probably because it was cut off "
+            "while being recorded or copied; nothing of it can be read."
+        )
+    return f"{path} is not a video or picture that vidseg can read."
+
+
+def choose_stream(container: Any, path: Path) -> Any:
+    """The video that players show: the first default one, else the largest."""
+    watched = [s for s in container.streams.video if not s.disposition & NOT_WATCHED]
+    if not watched:
+        has_sound = bool(container.streams.audio)
+        found = "only sound" if has_sound else "no video stream"
+        raise InputError(f"{path} holds {found}; give a file with a picture.")
+    default = [s for s in watched if s.disposition & Disposition.default]
+    return default[0] if default else max(watched, key=lambda s: s.width * s.height)

@@ -1,0 +1,67 @@
+"""How a stored picture stands upright: display matrices, EXIF tags, and turning by them."""
+
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from vidseg.frame import Image
+
+
+class Orientation(NamedTuple):
+    """Turn clockwise by `rotation` degrees, then flip left to right if `mirrored`."""
+
+    rotation: int = 0
+    mirrored: bool = False
+
+
+# (rows and columns swap, left and right swap, top and bottom swap) in that order
+FROM_SWAPS = {
+    (False, False, False): Orientation(0),
+    (False, True, True): Orientation(180),
+    (False, True, False): Orientation(0, True),
+    (False, False, True): Orientation(180, True),
+    (True, True, False): Orientation(90),
+    (True, False, True): Orientation(270),
+    (True, False, False): Orientation(90, True),
+    (True, True, True): Orientation(270, True),
+}
+
+# EXIF 2.32, table 6, tag 0x0112
+FROM_EXIF = {
+    2: Orientation(0, True),
+    3: Orientation(180),
+    4: Orientation(180, True),
+    5: Orientation(90, True),
+    6: Orientation(90),
+    7: Orientation(270, True),
+    8: Orientation(270),
+}
+
+TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+def frame_orientation(frame: Any) -> Orientation:
+    """From a decoded frame's display matrix, to the nearest quarter turn.
+
+    ISO/IEC 14496-12 section 6.2.2: x' = a x + c y, y' = b x + d y, stored as a b u c d v x y w.
+    """
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return Orientation()
+    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
+    if abs(a) >= abs(b):
+        return FROM_SWAPS[False, a < 0, d < 0]
+    return FROM_SWAPS[True, c < 0, b < 0]
+
+
+def upright(image: Image, orientation: Orientation) -> Image:
+    """`image` turned upright; the same array where nothing has to be done."""
+    if orientation.rotation:
+        image = cv2.rotate(image, TURNS[orientation.rotation])
+    return cv2.flip(image, 1) if orientation.mirrored else image
+
+
+def upright_size(height: int, width: int, orientation: Orientation) -> tuple[int, int]:
+    """(height, width) after turning."""
+    return (width, height) if orientation.rotation in (90, 270) else (height, width)

@@ -1,0 +1,142 @@
+"""When the frames of a video stream are shown, read from its packets without decoding them."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from av.error import FFmpegError
+
+COMMON_RATES = tuple(
+    Fraction(base * 1000, divisor)
+    for base in (12, 15, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240)
+    for divisor in (1000, 1001)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The packets of one stream; all times are its ticks unless said otherwise."""
+
+    stamps: tuple[int, ...]
+    """Presentation times of the frames that will be shown, ascending."""
+    keys: tuple[int, ...]
+    """Presentation times of the frames that decoding can start at, ascending."""
+    shown: int
+    """How many frames will be shown; more than `stamps` has where packets carry no time."""
+    last_duration: int
+    """How long the last frame is shown; 0 where the container does not say."""
+    end: Fraction
+    """Seconds, by the container's clock, at which the last of all streams ends."""
+    broken: bool
+    """The container broke off with an error, or marked packets as damaged."""
+
+    @property
+    def exact(self) -> bool:
+        """Every frame has a time of its own."""
+        return len(self.stamps) == self.shown
+
+    def key_before(self, stamp: int) -> int | None:
+        """The last frame at or before `stamp` that decoding can start at."""
+        found = bisect_right(self.keys, stamp)
+        return self.keys[found - 1] if found else None
+
+
+def decodable(packets: Iterable[Any], *, after: int | None = None) -> Iterator[Any]:
+    """`packets` of one video stream from the first key frame on (the first at or after `after`).
+
+    Frames shown before that key frame lean on what came before it and are left out.
+    """
+    first = None
+    for packet in packets:
+        if first is None:
+            late = after is None or packet.pts is None or packet.pts >= after
+            if not (packet.is_keyframe and late):
+                continue
+            first = packet
+        if packet.pts is None or first.pts is None or packet.pts >= first.pts:
+            yield packet
+
+
+def is_shown(packet: Any, codec: str) -> bool:
+    """Whether a frame comes out for `packet`: not empty, inside the edit list, not hidden."""
+    if packet.size == 0 or packet.is_discard:
+        return False
+    return codec != "vp8" or bool(bytes(packet)[0] & 0x10)  # RFC 6386 section 9.1, show_frame
+
+
+class Scan:
+    """Collects what one pass over the packets tells."""
+
+    def __init__(self, codec: str) -> None:
+        self.codec = codec
+        self.durations: dict[int, int] = {}
+        self.keys: list[int] = []
+        self.shown = 0
+        self.end = Fraction(0)
+        self.broken = False
+
+    def note_end(self, packet: Any) -> None:
+        """How far any stream reaches."""
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is not None and packet.time_base:
+            self.end = max(self.end, (stamp + (packet.duration or 0)) * packet.time_base)
+
+    def note_frame(self, packet: Any) -> None:
+        """One packet of the stream itself."""
+        self.broken |= packet.is_corrupt
+        if not is_shown(packet, self.codec):
+            return
+        self.shown += 1
+        if packet.pts is not None:
+            self.durations[packet.pts] = packet.duration or 0
+            if packet.is_keyframe:
+                self.keys.append(packet.pts)
+
+    def timeline(self) -> Timeline:
+        stamps = tuple(sorted(self.durations))
+        return Timeline(
+            stamps=stamps,
+            keys=tuple(sorted(self.keys)),
+            shown=self.shown,
+            last_duration=self.durations[stamps[-1]] if stamps else 0,
+            end=self.end,
+            broken=self.broken,
+        )
+
+
+def scan(container: Any, stream: Any) -> Timeline:
+    """One pass over all packets of an open container; it is at its end afterwards."""
+    found = Scan(stream.codec.canonical_name)
+
+    def packets() -> Iterator[Any]:
+        for packet in container.demux():
+            if packet.size:
+                found.note_end(packet)
+                if packet.stream_index == stream.index:
+                    yield packet
+
+    try:
+        for packet in decodable(packets()):
+            found.note_frame(packet)
+    except (FFmpegError, OSError):
+        found.broken = True
+    return found.timeline()
+
+
+def find_rate(timeline: Timeline, stream: Any) -> tuple[Fraction, bool]:
+    """(frames a second, whether it is constant): times may be off the grid by the tick's rounding."""
+    stamps = np.array(timeline.stamps, np.float64)
+    tick = float(stream.time_base)
+    announced = [r for r in (stream.average_rate, stream.guessed_rate, stream.base_rate) if r]
+    if len(stamps) < 2 or not timeline.exact:
+        return (announced[0] if announced else Fraction(25)), True
+    measured = (len(stamps) - 1) / ((stamps[-1] - stamps[0]) * tick)
+    for rate in [*announced, *COMMON_RATES, Fraction(measured).limit_denominator(1001)]:
+        grid = stamps[0] + np.arange(len(stamps)) / (float(rate) * tick)
+        if np.abs(stamps - grid).max() <= 1.001:
+            return rate, True
+    span = (timeline.stamps[-1] - timeline.stamps[0]) * stream.time_base
+    return (Fraction(len(stamps) - 1) / span).limit_denominator(100000), False
