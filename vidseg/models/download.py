@@ -171,7 +171,8 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
 
 def _reason(url: str, error: Exception) -> str:
     cause = error.reason if isinstance(error, URLError) else error
-    return f"the connection to {url} failed: {cause or type(cause).__name__}"
+    said = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return f"the connection to {url} failed: {said}"
 
 
 def _size(part: Path) -> int:
