@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ MASK_SIDE = 28
 
 UNTRACKED = -1
 """Value in `Instances.ids` of an object that belongs to no track."""
+
+
+def _unset() -> NDArray[np.bool_]:
+    return np.zeros(0, np.bool_)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,15 +39,21 @@ class Instances:
     """(N,) track ids from 1, or `UNTRACKED`."""
     size: tuple[int, int]
     """(height, width) of the source frame."""
+    filled: NDArray[np.bool_] = field(default_factory=_unset)
+    """(N,) True for an object that was not found in this frame but moved here from its track's
+    sightings before and after. Left out, it is False for all."""
 
     def __post_init__(self) -> None:
         n, side = len(self.boxes), self.masks.shape[-1]
+        if not len(self.filled):
+            object.__setattr__(self, "filled", np.zeros(n, np.bool_))
         expected = {
             "boxes": ((n, 4), np.float32),
             "masks": ((n, side, side), np.uint8),
             "scores": ((n,), np.float32),
             "labels": ((n,), np.int64),
             "ids": ((n,), np.int64),
+            "filled": ((n,), np.bool_),
         }
         for name, (shape, dtype) in expected.items():
             array = getattr(self, name)
