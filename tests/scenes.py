@@ -26,7 +26,7 @@ SHAPES = (
 
 
 def scene_image(index: int, size: tuple[int, int] = SIZE) -> Image:
-    """Frame `index`: shapes over a textured ground, under a strip of blocks that spell the index."""
+    """Frame `index`: shapes over a textured ground, under a strip of blocks that spell `index`."""
     image = _ground(size).copy()
     for (_, color, *_), mask in zip(SHAPES, _masks(index, size), strict=True):
         image[mask] = color

@@ -93,7 +93,7 @@ def to_rgb(frame: Any, info: VideoInfo, size: tuple[int, int], scaler: VideoRefo
         dst_color_range=2,
         threads=1,
     )
-    codes = np.ascontiguousarray(converted.to_ndarray())
+    codes: Any = np.ascontiguousarray(converted.to_ndarray())
     return tone_map(codes, info.color.transfer) if info.hdr else codes
 
 
@@ -116,7 +116,7 @@ def tone_map(codes: NDArray[np.uint16], transfer: str) -> Image:
         light *= _system_gamma(light)
     light = cv2.transform(light, BT2020_TO_BT709)
     np.maximum(light, 0, out=light)
-    level = cv2.max(cv2.max(light[..., 0], light[..., 1]), light[..., 2])
+    level: Any = cv2.max(cv2.max(light[..., 0], light[..., 1]), light[..., 2])
     light *= _mobius(level)[..., None]
     np.minimum(light, 1, out=light)
     return _from_light()[np.rint(light * 65535).astype(np.uint16)]

@@ -49,7 +49,7 @@ class Place:
 
 
 def decode(info: VideoInfo, losses: Losses, *, key: int | None = None) -> Iterator[Any]:
-    """PyAV frames from the key frame `key` on; what is missing between them is added to `losses`."""
+    """PyAV frames from the key frame `key` on; what is missing in between goes to `losses`."""
     place = Place(key=key)
     for frame in _fast(info, place):
         if frame is None:
@@ -77,7 +77,7 @@ def _fast(info: VideoInfo, place: Place) -> Iterator[Any]:
             if packet is not None and packet.is_corrupt:
                 yield None
                 return
-            if packet is not None and packet.pts is not None and is_shown(packet, codec):
+            if packet is not None and info.timed and is_shown(packet, codec):
                 heapq.heappush(waiting, packet.pts)
             for frame in frames:
                 expected = heapq.heappop(waiting) if waiting else frame.pts
@@ -122,8 +122,11 @@ def lands(info: VideoInfo, key: int) -> bool:
 def _rest(info: VideoInfo, losses: Losses, place: Place) -> Iterator[Any]:
     """What `decode_carefully` finds after `place`."""
     for number, frame in enumerate(decode_carefully(info, losses, key=place.key)):
-        known = frame.pts is not None and place.stamp is not None
-        if frame.pts > place.stamp if known else number >= place.count:
+        if place.stamp is None or frame.pts is None:
+            late = number >= place.count
+        else:
+            late = frame.pts > place.stamp
+        if late:
             yield frame
 
 

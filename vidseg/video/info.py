@@ -14,7 +14,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Color:
-    """How code values become light, in ffmpeg's own names; `UNKNOWN` where the file does not say."""
+    """How code values become light, in ffmpeg's own names; `UNKNOWN` where it is not tagged."""
 
     matrix: str = UNKNOWN
     range: str = UNKNOWN
@@ -43,12 +43,14 @@ class VideoInfo:
     size: tuple[int, int]
     """(height, width) of the upright frames; the largest photo's in a folder."""
     rate: Fraction
-    """Frames a second: exact where the rate is constant, the average where it is not; 1 for photos."""
+    """Frames a second: exact where the rate is constant, else the average; 1 for photos."""
     constant_rate: bool
     frames: int | None
-    """How many frames the file holds, counted by its packets; None where only decoding would tell."""
+    """How many frames the file holds, by its packets; None where only decoding would tell."""
     duration: Fraction | None
     """Seconds from the start of the file to the end of its last frame."""
+    timed: bool = True
+    """The frames carry times of their own; otherwise they are counted at `rate`."""
     start: Fraction = Fraction(0)
     """Time of the first frame, in seconds after the start of the file (its earliest stream)."""
     origin: Fraction = Fraction(0)
@@ -74,4 +76,4 @@ class VideoInfo:
     photos: tuple[Path, ...] = ()
     """The files of a folder of photos, in natural order of their names."""
     damage: str = ""
-    """What is known to be missing before decoding, e.g. "cut off after 5 of 9 MB"; reading says it too."""
+    """What is missing, as far as can be told without decoding, as part of a sentence."""

@@ -57,9 +57,10 @@ def frame_orientation(frame: Any) -> Orientation:
 
 def upright(image: Image, orientation: Orientation) -> Image:
     """`image` turned upright; the same array where nothing has to be done."""
+    turned: Any = image
     if orientation.rotation:
-        image = cv2.rotate(image, TURNS[orientation.rotation])
-    return cv2.flip(image, 1) if orientation.mirrored else image
+        turned = cv2.rotate(turned, TURNS[orientation.rotation])
+    return cv2.flip(turned, 1) if orientation.mirrored else turned
 
 
 def upright_size(height: int, width: int, orientation: Orientation) -> tuple[int, int]:

@@ -173,6 +173,7 @@ def _frame_numbers(picture: Any) -> range:
 
 
 def _delay(picture: Any) -> Fraction:
+    picture.load()  # WebP tells its times only then
     milliseconds = picture.info.get("duration") or 0
     delay = Fraction(milliseconds / 1000).limit_denominator(65535)  # APNG counts in 16-bit ratios
     shortest = SHORTEST_GIF_DELAY if picture.format == "GIF" else Fraction(1, 65535)
@@ -188,7 +189,7 @@ def _has_alpha(picture: Any) -> bool:
 
 
 def _rgb(picture: Any) -> Image:
-    """Any mode of Pillow as (H, W, 3) uint8; transparency is dropped, 16 bits lose their lower 8."""
+    """Any mode of Pillow as (H, W, 3) uint8, without transparency and the lower 8 of 16 bits."""
     if picture.mode.startswith("I;16"):
         grey = (np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)

@@ -14,7 +14,7 @@ from vidseg.video.container import choose_stream, open_container
 from vidseg.video.info import StreamInfo, VideoInfo
 from vidseg.video.orientation import frame_orientation, upright_size
 from vidseg.video.photos import is_picture, probe_folder, probe_picture
-from vidseg.video.timeline import Timeline, decodable, find_rate, scan
+from vidseg.video.timeline import Timeline, decodable, find_rate, has_times, scan
 from vidseg.video.wholeness import missing
 
 ALPHA_MODES = ("1", b"1")
@@ -82,12 +82,13 @@ def _attempt(packet: Any) -> list[Any]:
 
 
 def _describe(path: Path, container: Any, stream: Any, timeline: Timeline, frame: Any) -> VideoInfo:
-    rate, constant = find_rate(timeline, stream)
+    timed = has_times(timeline, container, stream)
+    rate, constant = find_rate(timeline, stream, timed=timed)
     origin = _origin(container)
     orientation = frame_orientation(frame)
     color = frame_color(frame)
     unit = stream.time_base
-    first = timeline.stamps[0] * unit - origin if timeline.stamps else Fraction(0)
+    first = timeline.stamps[0] * unit - origin if timed and timeline.stamps else Fraction(0)
     return VideoInfo(
         path=path,
         kind="video",
@@ -95,8 +96,9 @@ def _describe(path: Path, container: Any, stream: Any, timeline: Timeline, frame
         rate=rate,
         constant_rate=constant,
         frames=timeline.shown,
-        duration=_duration(timeline, rate, unit, origin),
-        start=max(first, Fraction(0)),
+        duration=_end(timeline, rate, unit, origin) if timed else timeline.shown / rate,
+        timed=timed,
+        start=first,
         origin=origin,
         time_base=unit,
         rotation=orientation.rotation,
@@ -124,10 +126,8 @@ def _origin(container: Any) -> Fraction:
     return min(starts, default=Fraction(0))
 
 
-def _duration(timeline: Timeline, rate: Fraction, unit: Fraction, origin: Fraction) -> Fraction:
+def _end(timeline: Timeline, rate: Fraction, unit: Fraction, origin: Fraction) -> Fraction:
     """Seconds from time 0 to the end of the last frame."""
-    if not timeline.exact or not timeline.stamps:
-        return timeline.shown / rate
     last = timeline.last_duration * unit or 1 / rate
     return timeline.stamps[-1] * unit + last - origin
 

@@ -58,14 +58,14 @@ def _read_video(info: VideoInfo, start: Fraction, end: Fraction | None, keep_goi
             break
         if shown.time >= start:
             count += 1
-            yield Frame(shown.index, shown.time, paint(shown.frame), shown.duration)
+            yield Frame(shown.number, shown.time, paint(shown.frame), shown.duration)
     missing = "" if ended else info.damage
     if len(losses) or missing:
         _report(info, missing, len(losses), count, keep_going)
 
 
 class _Shown(NamedTuple):
-    index: int
+    number: int
     time: Fraction
     duration: Fraction
     """As the container says it."""
@@ -74,7 +74,7 @@ class _Shown(NamedTuple):
 
 def _entry(info: VideoInfo, start: Fraction) -> tuple[int, int | None]:
     """(index, stamp) of the key frame to begin at; (0, None) for the beginning."""
-    if start <= info.start or not seekable(info):
+    if start <= info.start or not info.timed or not seekable(info):
         return 0, None
     with open_container(info.path) as container:
         timeline = scan(container, container.streams[info.stream])
@@ -92,14 +92,15 @@ def _numbered(
     for count, frame in enumerate(decode(info, losses, key=key)):
         if len(losses) and not keep_going:
             return
-        index = first + count + losses.before(frame.pts)
-        time = index / info.rate
-        if frame.pts is not None:
+        index = first + count + losses.before(frame.pts if info.timed else None)
+        lasts, time = 1 / info.rate, index / info.rate
+        if info.timed and frame.pts is not None:
+            lasts = (frame.duration or 0) * info.time_base or lasts
             time = frame.pts * info.time_base - info.origin + shift
         if before is not None and time <= before:  # the clock was set back inside the file
             later = before + 1 / info.rate
             time, shift = later, shift + later - time
-        yield _Shown(index, time, (frame.duration or 0) * info.time_base or 1 / info.rate, frame)
+        yield _Shown(index, time, lasts, frame)
         before = time
 
 
@@ -108,7 +109,7 @@ def _lasting(shown: Iterator[_Shown], info: VideoInfo) -> Iterator[_Shown]:
     held = None
     for item in shown:
         if held is not None:
-            follows = item.index == held.index + 1
+            follows = item.number == held.number + 1
             yield held._replace(duration=item.time - held.time) if follows else held
         held = item
     if held is not None:

@@ -31,7 +31,7 @@ class Timeline:
     end: Fraction
     """Seconds, by the container's clock, at which the last of all streams ends."""
     broken: bool
-    """The container broke off with an error, or marked packets as damaged."""
+    """The container broke off with an error, or lost packets that later frames lean on."""
 
     @property
     def exact(self) -> bool:
@@ -76,7 +76,7 @@ class Scan:
         self.keys: list[int] = []
         self.shown = 0
         self.end = Fraction(0)
-        self.broken = False
+        self.broken = self.suspect = False
 
     def note_end(self, packet: Any) -> None:
         """How far any stream reaches."""
@@ -86,7 +86,8 @@ class Scan:
 
     def note_frame(self, packet: Any) -> None:
         """One packet of the stream itself."""
-        self.broken |= packet.is_corrupt
+        self.broken |= self.suspect and not packet.is_keyframe
+        self.suspect = packet.is_corrupt
         if not is_shown(packet, self.codec):
             return
         self.shown += 1
@@ -103,7 +104,7 @@ class Scan:
             shown=self.shown,
             last_duration=self.durations[stamps[-1]] if stamps else 0,
             end=self.end,
-            broken=self.broken,
+            broken=self.broken or self.suspect,
         )
 
 
@@ -126,17 +127,45 @@ def scan(container: Any, stream: Any) -> Timeline:
     return found.timeline()
 
 
-def find_rate(timeline: Timeline, stream: Any) -> tuple[Fraction, bool]:
-    """(frames a second, whether it is constant): times may be off the grid by the tick's rounding."""
-    stamps = np.array(timeline.stamps, np.float64)
-    tick = float(stream.time_base)
-    announced = [r for r in (stream.average_rate, stream.guessed_rate, stream.base_rate) if r]
-    if len(stamps) < 2 or not timeline.exact:
-        return (announced[0] if announced else Fraction(25)), True
-    measured = (len(stamps) - 1) / ((stamps[-1] - stamps[0]) * tick)
-    for rate in [*announced, *COMMON_RATES, Fraction(measured).limit_denominator(1001)]:
-        grid = stamps[0] + np.arange(len(stamps)) / (float(rate) * tick)
-        if np.abs(stamps - grid).max() <= 1.001:
+def has_times(timeline: Timeline, container: Any, stream: Any) -> bool:
+    """Whether the packets tell when frames are shown; AVI tells only the order of coding."""
+    reordered = "avi" in container.format.name and stream.codec_context.has_b_frames
+    return timeline.exact and not reordered
+
+
+def find_rate(timeline: Timeline, stream: Any, *, timed: bool) -> tuple[Fraction, bool]:
+    """(frames a second, whether it is constant); a tick of rounding off the grid is constant."""
+    announced = _announced(stream)
+    if len(timeline.stamps) < 2 or not timed:
+        return announced[0], True
+    unit = stream.time_base
+    for rate in announced:
+        if _off_grid(timeline, rate, unit) < 1e-3:
             return rate, True
-    span = (timeline.stamps[-1] - timeline.stamps[0]) * stream.time_base
-    return (Fraction(len(stamps) - 1) / span).limit_denominator(100000), False
+    span = (timeline.stamps[-1] - timeline.stamps[0]) * unit
+    measured = Fraction(len(timeline.stamps) - 1) / span
+    for rate in [*map(_snap, announced), *announced, *COMMON_RATES, _snap(measured)]:
+        if _off_grid(timeline, rate, unit) <= 1.001:
+            return rate, True
+    return measured.limit_denominator(100000), False
+
+
+def _announced(stream: Any) -> list[Fraction]:
+    """What the container says, best guess first; a bare elementary stream has only its own word."""
+    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    bare = stream.container.format.name in ("h264", "hevc", "vvc", "mpegvideo", "m4v", "obu")
+    own = stream.codec_context.framerate if bare else None
+    return [rate for rate in (own, *rates) if rate] or [Fraction(25)]
+
+
+def _off_grid(timeline: Timeline, rate: Fraction, unit: Fraction) -> float:
+    """Largest distance, in ticks, between a frame and its place at a constant rate."""
+    stamps = np.array(timeline.stamps, np.float64)
+    grid = stamps[0] + np.arange(len(stamps)) / float(rate * unit)
+    return float(np.abs(stamps - grid).max())
+
+
+def _snap(rate: Fraction) -> Fraction:
+    """The common rate that `rate` is a rounding of, as far as one is near."""
+    nearest = min(COMMON_RATES, key=lambda common: abs(common - rate))
+    return nearest if abs(nearest / rate - 1) < Fraction(1, 10000) else rate

@@ -23,7 +23,7 @@ def missing(path: Path, container: Any, end: Fraction, rate: Fraction, broken: b
         return f"it was cut off after {size} of {announced} bytes"
     names = container.format.name.split(",")
     if container.duration is not None and any(name in names for name in ANNOUNCING):
-        promised = Fraction(container.duration + (container.start_time or 0), 1_000_000)
+        promised = Fraction(container.duration, 1_000_000)
         slack = Fraction(3, 2) / rate if "avi" in names else max(SLACK, 2 / rate)
         if end + slack < promised:
             return f"it ends at {float(end):.3g} s and announces {float(promised):.3g} s"
