@@ -16,6 +16,8 @@ from moviepy import AudioFileClip, VideoClip
 from vidseg.frame import Frame, Image
 from vidseg.instances import Instances
 from vidseg.video.info import VideoInfo
+from vidseg.video.probe import probe
+from vidseg.video.reader import read_frames
 
 log = logging.getLogger("vidseg")
 
@@ -56,9 +58,6 @@ class FrameClip(VideoClip):
         With `sound`, moviepy's clip of the file's default sound hangs on it, for `write_videofile`.
         Raises InputError where the file cannot be read.
         """
-        from vidseg.video.probe import probe
-        from vidseg.video.reader import read_frames
-
         info = probe(path)
         clip = cls(read_frames(info), info, reopen=lambda: read_frames(info))
         if sound and any(stream.kind == "audio" for stream in info.streams):

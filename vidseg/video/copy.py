@@ -15,7 +15,7 @@ import av
 from av.error import FFmpegError
 from av.stream import Discard
 
-from vidseg.errors import InputError
+from vidseg.video.container import open_container
 from vidseg.video.info import VideoInfo
 from vidseg.video.tracks import CopiedTrack, SoundTrack, TextTrack, Track
 
@@ -36,8 +36,8 @@ class StreamCopier:
 
     def __init__(self, info: VideoInfo, target: Any, container: str) -> None:
         self._target = target
-        self._source = open_source(info)
-        self._file_start = file_start(self._source)
+        self._source = open_container(info.path)
+        self._origin = info.origin
         self._tracks: dict[int, Track] = {}
         self._last: dict[int, int] = {}
         self._waiting: tuple[Fraction, Any] | None = None
@@ -61,7 +61,7 @@ class StreamCopier:
     def begin(self, start: Fraction | None, end: Fraction | None, zero: Fraction) -> None:
         """Set the cut, and which second of the source becomes second 0; before the first packet."""
         self._start, self._end, self._zero = start, end, zero
-        chapters = _cut_chapters(self._source.chapters(), self._file_start, zero, end)
+        chapters = _cut_chapters(self._source.chapters(), self._origin, zero, end)
         if chapters:
             self._target.set_chapters(chapters)
 
@@ -104,7 +104,7 @@ class StreamCopier:
             for packet in self._source.demux(wanted):
                 at = packet.pts if packet.pts is not None else packet.dts
                 if at is not None:
-                    yield at * packet.time_base - self._file_start, packet
+                    yield at * packet.time_base - self._origin, packet
         except FFmpegError as error:
             log.warning("The sound could not be read to its end: %s.", error.strerror)
 
@@ -124,7 +124,7 @@ class StreamCopier:
     def _shift(self, packet: Any) -> None:
         """Times from the source's to the output's, never backwards within a stream."""
         base = packet.time_base
-        shift = round((self._file_start + self._zero) / base)
+        shift = round((self._origin + self._zero) / base)
         pts = (packet.pts if packet.pts is not None else packet.dts) - shift
         dts = (packet.dts if packet.dts is not None else packet.pts) - shift
         if packet.stream.type == "subtitle" and pts < 0:
@@ -137,20 +137,6 @@ class StreamCopier:
         packet.pts, packet.dts = max(pts, dts), dts
 
 
-def open_source(info: VideoInfo) -> Any:
-    """The input file, opened for reading packets; odd bytes in its metadata survive."""
-    try:
-        return av.open(str(info.path.absolute()), metadata_errors="surrogateescape")
-    except (FFmpegError, OSError) as error:
-        raise InputError(f"{info.path} cannot be opened any more: {error}.") from error
-
-
-def file_start(container: Any) -> Fraction:
-    """Time of the file's earliest stream, in the file's own seconds."""
-    start = container.start_time
-    return Fraction(0) if start is None else Fraction(start, av.time_base)
-
-
 def _fresh(tags: dict[str, str]) -> dict[str, str]:
     return {
         name: value
@@ -160,13 +146,13 @@ def _fresh(tags: dict[str, str]) -> dict[str, str]:
 
 
 def _cut_chapters(
-    chapters: list[Any], file_start: Fraction, zero: Fraction, end: Fraction | None
+    chapters: list[Any], origin: Fraction, zero: Fraction, end: Fraction | None
 ) -> list[Any]:
     """Chapters on the output's times; those outside the cut are left out."""
     kept = []
     for chapter in chapters:
         base = chapter["time_base"]
-        shift = file_start + zero
+        shift = origin + zero
         first = max(chapter["start"] * base - shift, Fraction(0))
         last = chapter["end"] * base - shift
         if end is not None:

@@ -1,41 +1,26 @@
 """RGB frames in, coded packets out, on exact times and in the source's own colours."""
 
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
-from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from vidseg.frame import Frame, Image
 from vidseg.video.codecs import Encoding
-from vidseg.video.info import Color, VideoInfo
+from vidseg.video.color import MATRICES, PRIMARIES, RANGES, SWSCALE, TRANSFERS, matrix
+from vidseg.video.info import UNKNOWN, Color, VideoInfo
 
 SDR = Color(matrix="bt709", range="tv", primaries="bt709", transfer="bt709")
 SCALING = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 """Least loss on the way to 4:2:0 of swscale's settings, at the speed of its default."""
-
-# ffmpeg's names for the code points of ITU-T H.273, tables 2 to 4
-MATRICES = {"bt709": 1, "fcc": 4, "bt470bg": 5, "smpte170m": 6, "smpte240m": 7, "bt2020nc": 9}
-RANGES = {"tv": 1, "pc": 2}
-PRIMARIES = {
-    "bt709": 1, "bt470m": 4, "bt470bg": 5, "smpte170m": 6, "smpte240m": 7, "film": 8,
-    "bt2020": 9, "smpte428": 10, "smpte431": 11, "smpte432": 12, "ebu3213": 22,
-}  # fmt: skip
-TRANSFERS = {
-    "bt709": 1, "bt470m": 4, "gamma22": 4, "bt470bg": 5, "gamma28": 5, "smpte170m": 6,
-    "smpte240m": 7, "linear": 8, "log100": 9, "log316": 10, "iec61966-2-4": 11, "bt1361e": 12,
-    "iec61966-2-1": 13, "bt2020-10": 14, "bt2020-12": 15, "smpte2084": 16, "smpte428": 17,
-    "arib-std-b67": 18,
-}  # fmt: skip
-SWSCALE = {
-    "bt709": Colorspace.ITU709, "fcc": Colorspace.FCC, "bt470bg": Colorspace.ITU601,
-    "smpte170m": Colorspace.ITU601, "smpte240m": Colorspace.SMPTE240M,
-    "bt2020nc": Colorspace.BT2020,
-}  # fmt: skip
 
 LARGEST_TIMESCALE = 2**31 - 1
 
@@ -45,9 +30,11 @@ class VideoEncoder:
 
     def __init__(self, container: Any, info: VideoInfo, encoding: Encoding) -> None:
         self._info, self._format = info, encoding.pixel_format
-        self._size = info.size[0] + info.size[0] % 2, info.size[1] + info.size[1] % 2
+        self._shape, self._aspect = shape(info, encoding)
+        self._size = self._shape[0] + self._shape[0] % 2, self._shape[1] + self._shape[1] % 2
         self.unit = encoder_unit(info)
-        self._color = SDR if info.hdr else info.color
+        self._color = output_color(info)
+        self._matrix = matrix(info) if self._color.matrix == UNKNOWN else self._color.matrix
         self._scaler = VideoReformatter()
         self.count = 0
         self._first: Fraction | None = None
@@ -64,13 +51,15 @@ class VideoEncoder:
         context.pix_fmt = self._format
         context.time_base = self.unit
         context.thread_type = "AUTO"  # PyAV's default makes x264 cut every picture into slices
-        context.sample_aspect_ratio = self._info.pixel_aspect
-        context.colorspace = MATRICES.get(self._color.matrix, 2)
-        context.color_range = RANGES.get(self._color.range, 0)
-        context.color_primaries = PRIMARIES.get(self._color.primaries, 2)
-        context.color_trc = TRANSFERS.get(self._color.transfer, 2)
+        context.sample_aspect_ratio = self._aspect
+        context.colorspace = _code(MATRICES, self._color.matrix, 2)
+        context.color_range = _code(RANGES, self._color.range, 0)
+        context.color_primaries = _code(PRIMARIES, self._color.primaries, 2)
+        context.color_trc = _code(TRANSFERS, self._color.transfer, 2)
         if encoding.tag is not None:
             context.codec_tag = encoding.tag
+        if encoding.codec == "av1":
+            os.environ.setdefault("SVT_LOG", "1")  # the only way to keep SVT off stderr
         context.open()
 
     def encode(self, frame: Frame) -> list[Any]:
@@ -98,25 +87,30 @@ class VideoEncoder:
             yield packet
 
     def _convert(self, image: Image) -> Any:
-        fitted = fit(image, self._info.size, self._size)
+        fitted = fit(image, self._info.size, self._shape, self._size)
         picture = self._scaler.reformat(
             av.VideoFrame.from_numpy_buffer(fitted, "rgb24"),
             format=self._format,
             interpolation=SCALING,
-            dst_colorspace=SWSCALE[_matrix(self._info)],
-            dst_color_range=RANGES.get(self._color.range, 1),
+            dst_colorspace=SWSCALE[self._matrix],
+            dst_color_range=_code(RANGES, self._color.range, 1),
             threads=1,
         )
         picture.pict_type = 0
         return picture
 
 
-def _matrix(info: VideoInfo) -> str:
+def output_color(info: VideoInfo) -> Color:
+    """The tags of the output: the source's own, but never a matrix that was not used."""
     if info.hdr:
-        return SDR.matrix
-    if info.color.matrix in SWSCALE:
-        return info.color.matrix
-    return "bt709" if info.size[0] >= 720 else "smpte170m"
+        return SDR
+    if info.color.matrix == UNKNOWN or info.color.matrix in SWSCALE:
+        return info.color
+    return replace(info.color, matrix=matrix(info))
+
+
+def _code(names: Mapping[int, str], name: str, unknown: int) -> int:
+    return next((code for code, known in names.items() if known == name), unknown)
 
 
 def encoder_unit(info: VideoInfo) -> Fraction:
@@ -137,16 +131,35 @@ def timescale(unit: Fraction, offset: Fraction) -> int:
     return unit.denominator * -(-90000 // unit.denominator)
 
 
-def fit(image: Image, size: tuple[int, int], padded: tuple[int, int] | None = None) -> Image:
-    """`image` scaled into `size`, black bars where the shape differs, edges repeated to `padded`.
+def shape(info: VideoInfo, encoding: Encoding) -> tuple[tuple[int, int], Fraction]:
+    """((height, width), pixel aspect) of the coded picture.
 
-    An image that is of the wanted size already comes back as it is.
+    H.264 and HEVC carry the shape of a pixel themselves, MP4 and MOV do so for all codecs. PyAV
+    cannot set it in others; there the picture is made wider or higher instead.
     """
-    padded = padded or size
+    aspect, (height, width) = info.pixel_aspect, info.size
+    if encoding.codec in ("h264", "hevc") or encoding.container in ("mp4", "mov"):
+        return info.size, aspect
+    if aspect > 1:
+        return (height, round(width * aspect)), Fraction(1)
+    return (round(height / aspect), width), Fraction(1)
+
+
+def fit(
+    image: Image, size: tuple[int, int], scaled: tuple[int, int], padded: tuple[int, int]
+) -> Image:
+    """An image of `size` stretched to `scaled`, its edges repeated to `padded`.
+
+    All sizes are (height, width). An image of another size is put into `size` first, with black
+    bars where the shape differs.
+    """
     if image.shape[:2] == size == padded:
         return np.ascontiguousarray(image)
     if image.shape[:2] != size:
         image = _letterbox(image, size)
+    if size != scaled:
+        image = _scale(image, scaled)
+    size = scaled
     extra = [(0, after - before) for before, after in zip(size, padded, strict=True)]
     return np.ascontiguousarray(np.pad(image, [*extra, (0, 0)], mode="edge"))
 
@@ -156,7 +169,11 @@ def _letterbox(image: Image, size: tuple[int, int]) -> Image:
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     box = np.zeros((*size, 3), np.uint8)
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
-    scaled = frame.reformat(width=width, height=height, interpolation=Interpolation.AREA)
-    box[top : top + height, left : left + width] = scaled.to_ndarray()
+    box[top : top + height, left : left + width] = _scale(image, (height, width))
     return box
+
+
+def _scale(image: Image, size: tuple[int, int]) -> Image:
+    smaller = size[0] * size[1] < image.shape[0] * image.shape[1]
+    method = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    return cv2.resize(image, size[::-1], interpolation=method).astype(np.uint8, copy=False)

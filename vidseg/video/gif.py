@@ -11,7 +11,7 @@ from av.video.format import VideoFormat
 
 from vidseg.frame import Frame
 from vidseg.video.codecs import Encoding
-from vidseg.video.encode import fit
+from vidseg.video.encode import fit, shape
 from vidseg.video.info import VideoInfo
 
 log = logging.getLogger("vidseg")
@@ -32,17 +32,18 @@ class GifEncoder:
     def __init__(self, container: Any, info: VideoInfo, encoding: Encoding) -> None:
         self.unit = TICK
         self.count = self._left_out = 0
-        self._size = info.size
+        self._info = info
+        self._size, _ = shape(info, encoding)
         self._first: Fraction | None = None
         self._last = self._end = 0
         self._last_bytes = 0
         self.stream = container.add_stream(encoding.encoder, rate=100)
         context = self.stream.codec_context
-        context.height, context.width = info.size
+        context.height, context.width = self._size
         context.pix_fmt = encoding.pixel_format
         context.time_base = TICK
         context.open()
-        self._graph = _palette_graph(info.size)
+        self._graph = _palette_graph(self._size)
 
     def encode(self, frame: Frame) -> list[Any]:
         """The packets that are ready after `frame`; their times count from the first frame."""
@@ -55,7 +56,8 @@ class GifEncoder:
             return []
         self._last = at
         self.count += 1
-        self._graph.push(av.VideoFrame.from_ndarray(fit(frame.image, self._size), "rgb24"))
+        image = fit(frame.image, self._info.size, self._size, self._size)
+        self._graph.push(av.VideoFrame.from_ndarray(image, "rgb24"))
         picture: Any = self._graph.pull()
         picture.pts, picture.time_base = at, TICK
         return self._sized(self.stream.encode(picture))
