@@ -26,14 +26,15 @@ def landing(path: str | Path, *, force: bool = False, folder: bool = False) -> I
     """
     target = Path(path)
     check_output(target, (), force=force, folder=folder)
-    part = _part_beside(target, folder=folder)
+    final = target.absolute()  # the working folder may change meanwhile
+    part = _part_beside(final, folder=folder)
     try:
         if folder:
             part.mkdir()
         yield part
-        _move(part, target, force=force)
+        _move(part, final, force=force)
     except OSError as error:
-        if isinstance(error, OutputError) or not _concerns(error, part, target):
+        if isinstance(error, OutputError) or not _concerns(error, part, final):
             raise
         raise output_error(target, error) from error
     finally:
@@ -98,7 +99,7 @@ def _refuse_input(target: Path, source: Path) -> None:
 def _part_beside(target: Path, *, folder: bool) -> Path:
     """Short and without the target's stem: a name of 255 bytes leaves no room for more."""
     suffix = "" if folder else target.suffix
-    return target.absolute().parent / f"{PREFIX}{secrets.token_hex(6)}{suffix}"
+    return target.parent / f"{PREFIX}{secrets.token_hex(6)}{suffix}"
 
 
 def _move(part: Path, target: Path, *, force: bool) -> None:
