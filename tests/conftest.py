@@ -24,7 +24,7 @@ def _child_processes() -> set[int]:
 def _nothing_left_running() -> Iterator[None]:
     threads, children = set(threading.enumerate()), _child_processes()
     yield
-    left: set[object] = set()
+    left: set[threading.Thread | int] = set()
     for _ in range(50):
         left = (set(threading.enumerate()) - threads) | (_child_processes() - children)
         if not left:

@@ -50,8 +50,6 @@ _HOMES = {
     "splash": "api",
 }
 
-__all__ = ["__version__", *_HOMES]
-
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:

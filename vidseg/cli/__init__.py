@@ -24,10 +24,11 @@ class Program(click.Group):
         try:
             with errors_as_sentences(), stop_on_signals():
                 return super().invoke(ctx)
-        except Failure:
+        except Failure as failure:
             if ctx.meta.get(VERBOSITY, 0) >= 2:
                 traceback.print_exc(file=sys.stderr)
-            raise
+            click.echo(f"Error: {failure}", err=True)
+            ctx.exit(failure.exit_code)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of use, not of the alphabet."""

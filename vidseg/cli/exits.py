@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-import click
-
-from vidseg.errors import OptionError, VidsegError
+from vidseg.errors import OptionError, OutputExistsError, VidsegError
 
 WRONG_OPTIONS = 2
 STOPPED = 128
@@ -21,8 +19,8 @@ SYSTEM_PACKAGES = "libgl1 and libglib2.0-0"
 """Debian's names of what `opencv-python` needs and a bare server lacks."""
 
 
-class Failure(click.ClickException):
-    """An error as one sentence on stderr, with its exit code."""
+class Failure(Exception):
+    """An error as one sentence for stderr, with its exit code."""
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
@@ -81,6 +79,8 @@ def exit_code_for(error: BaseException) -> int:
 
 def sentence_for(error: BaseException) -> str | None:
     """What to tell a person; None for an error that nobody foresaw: it keeps its traceback."""
+    if isinstance(error, OutputExistsError):
+        return f"{str(error).rstrip('.')} with --force."
     if isinstance(error, VidsegError):
         return str(error)
     if isinstance(error, MemoryError):

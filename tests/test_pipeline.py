@@ -1,0 +1,204 @@
+"""The joined stages: order, batches, the memory bound, errors, and nothing left running."""
+
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.doubles import BrokenPredictor, BrokenSource, OraclePredictor, SceneSource
+from tests.scenes import scene_instances, write_scene
+from vidseg.errors import InputError, OptionError
+from vidseg.frame import Frame, Image
+from vidseg.instances import Instances
+from vidseg.pipeline import check_kinds, detect, expected_frames, frames_alive, render, save_masks
+from vidseg.search import Search
+from vidseg.video.info import VideoInfo
+from vidseg.video.probe import probe
+
+SIZE = (128, 192)
+
+
+def facts(**known: object) -> VideoInfo:
+    """A video of 10 s at 30 frames a second, but for what is `known`."""
+    given = {
+        "path": Path("clip.mp4"),
+        "kind": "video",
+        "size": SIZE,
+        "rate": Fraction(30),
+        "constant_rate": True,
+        "frames": 300,
+        "duration": Fraction(10),
+    }
+    return VideoInfo(**{**given, **known})  # type: ignore[arg-type]
+
+
+def test_frames_and_objects_stay_together_and_in_order() -> None:
+    source, oracle = SceneSource(23), OraclePredictor()
+    found = list(detect(source, oracle, batch_size=4))
+    assert [frame.index for frame, _ in found] == list(range(23))
+    for frame, instances in found:
+        np.testing.assert_array_equal(instances.boxes, scene_instances(frame.index, SIZE).boxes)
+    assert oracle.batches == [4] * 5 + [3]
+    assert source.closed
+
+
+def test_reading_and_predicting_run_beside_the_caller() -> None:
+    class Watching(OraclePredictor):
+        def predict(self, images: object) -> list[Instances]:
+            threads.add(threading.get_ident())
+            return super().predict(images)  # type: ignore[arg-type]
+
+    threads: set[int] = set()
+    source = SceneSource(8)
+    list(detect(source, Watching(), batch_size=2))
+    assert len(threads | source.threads) == 2
+    assert threading.get_ident() not in threads | source.threads
+
+
+def test_a_source_error_comes_after_the_frames_before_it() -> None:
+    source, seen = BrokenSource(30, at=11), []
+
+    def drain() -> None:
+        for frame, _ in detect(source, OraclePredictor(), batch_size=4):
+            seen.append(frame.index)
+
+    with pytest.raises(OSError, match="the source broke"):
+        drain()
+    assert seen == list(range(11))
+    assert source.closed
+
+
+def test_a_predictor_error_ends_the_stream() -> None:
+    source = SceneSource(30)
+    with pytest.raises(RuntimeError, match="the predictor broke"):
+        list(detect(source, BrokenPredictor(at=9), batch_size=4))
+    assert source.closed
+
+
+def test_leaving_early_closes_the_source() -> None:
+    source = SceneSource(1000)
+    with closing(detect(source, OraclePredictor(), batch_size=4)) as found:
+        next(found)
+    assert source.closed
+    assert source.read < 30
+
+
+class Census:
+    """Counts the pictures that are alive."""
+
+    def __init__(self) -> None:
+        self.alive = self.most = 0
+        self._lock = threading.Lock()
+
+    def register(self, image: Image) -> Image:
+        with self._lock:
+            self.alive += 1
+            self.most = max(self.most, self.alive)
+        weakref.finalize(image, self._gone)
+        return image
+
+    def _gone(self) -> None:
+        with self._lock:
+            self.alive -= 1
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_no_more_pictures_are_alive_than_stated(
+    batch_size: int, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted with every frame and every drawn picture of a whole run, encoder included."""
+    census = Census()
+
+    def counted(*_: object, **__: object) -> Iterator[Frame]:
+        for index in range(60):
+            image = census.register(np.zeros((*SIZE, 3), np.uint8))
+            yield Frame(index, Fraction(index, 30), image, Fraction(1, 30))
+            del image
+
+    def drawn(image: Image, _: Instances) -> Image:
+        return census.register(image.copy())
+
+    monkeypatch.setattr("vidseg.pipeline.read_frames", counted)
+    monkeypatch.setattr("vidseg.search.load", lambda search: OraclePredictor())
+    clip = write_scene(tmp_path / "in.mp4", frames=60)
+    search = Search(model=model, batch_size=batch_size)
+    assert render(clip, tmp_path / "out.mp4", drawn, search=search) == 60
+    assert batch_size < census.most <= frames_alive(batch_size)
+    assert census.alive == 0
+
+
+def test_an_input_without_frames_in_the_cut_is_an_error(
+    tmp_path: Path, oracle: OraclePredictor, model: Path
+) -> None:
+    clip = write_scene(tmp_path / "in.mp4", frames=30)
+    with pytest.raises(InputError, match=r"no frame between --start and --end; it lasts 1 s"):
+        save_masks(clip, tmp_path / "out", search=Search(model=model), start=Fraction(5))
+    assert not oracle.batches
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "count"),
+    [
+        (None, None, 300),
+        (Fraction(1), None, 270),
+        (None, Fraction(1, 60), 1),
+        (Fraction(2), Fraction(3), 30),
+        (Fraction(9), Fraction(99), 30),
+        (Fraction(11), None, 0),
+    ],
+)
+def test_expected_frames(start: Fraction | None, end: Fraction | None, count: int) -> None:
+    assert expected_frames(facts(), start, end) == count
+
+
+def test_expected_frames_of_an_unknown_length() -> None:
+    unknown = facts(frames=None, duration=None)
+    assert expected_frames(unknown) is None
+    assert expected_frames(unknown, Fraction(1)) is None
+    assert expected_frames(unknown, None, Fraction(2)) == 60
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("video", "photo"),
+        ("animation", "photo"),
+        ("photo", "video"),
+        ("photo", "folder"),
+        ("folder", "video"),
+        ("folder", "photo"),
+    ],
+)
+def test_kinds_that_do_not_go_together(given: str, wanted: str) -> None:
+    with pytest.raises(OptionError, match="cannot become"):
+        check_kinds(given, wanted)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("start", "end"), [(None, None), (Fraction(1, 3), Fraction(2, 3))])
+def test_expected_frames_are_those_read(
+    start: Fraction | None,
+    end: Fraction | None,
+    tmp_path: Path,
+    oracle: OraclePredictor,
+    model: Path,
+) -> None:
+    clip = write_scene(tmp_path / "in.mp4", frames=30)
+    told: list[tuple[int, int | None]] = []
+    done = render(
+        clip,
+        tmp_path / "out.mp4",
+        lambda image, _: image,
+        search=Search(model=model),
+        start=start,
+        end=end,
+        on_frame=lambda n, total: told.append((n, total)),
+    )
+    expected = expected_frames(probe(clip), start, end)
+    assert told == [(n + 1, expected) for n in range(done)]
+    assert done == expected
