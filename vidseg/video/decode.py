@@ -4,13 +4,14 @@ import heapq
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 from typing import Any
 
 from av.error import FFmpegError
 
 from vidseg.video.container import open_container
 from vidseg.video.info import VideoInfo
-from vidseg.video.timeline import decodable, is_shown
+from vidseg.video.timeline import decodable, is_shown, judged
 
 SEEKABLE = ("mov", "matroska")
 """Containers in which a seek lands on the very key frame that was asked for."""
@@ -39,66 +40,74 @@ class Losses:
 
 
 @dataclass(slots=True)
-class Place:
+class _Place:
     """How far decoding has come."""
 
+    key: int | None
+    """The last key frame that decoding can start at again; None for the beginning."""
     count: int = 0
-    stamp: int | None = None
-    key: int | None = None
-    """The last key frame before `stamp`, or where decoding began."""
+    """Frames handed out since then."""
+
+
+class _TroubleError(Exception):
+    """Something about a video is odd; it may be damage."""
 
 
 def decode(info: VideoInfo, losses: Losses, *, key: int | None = None) -> Iterator[Any]:
     """PyAV frames from the key frame `key` on; what is missing in between goes to `losses`."""
-    place = Place(key=key)
-    for frame in _fast(info, place):
-        if frame is None:
-            yield from _rest(info, losses, place)
-            return
-        yield frame
+    place = _Place(key)
+    try:
+        yield from _fast(info, place)
+    except (_TroubleError, FFmpegError, OSError):
+        yield from islice(_carefully(info, losses, key=place.key), place.count, None)
 
 
-def _fast(info: VideoInfo, place: Place) -> Iterator[Any]:
-    """Frames from all decoder threads; None at the first sign that something is wrong."""
+def _fast(info: VideoInfo, place: _Place) -> Iterator[Any]:
+    """Frames from all decoder threads, up to the first sign that something is wrong."""
     with open_container(info.path) as container:
         stream = container.streams[info.stream]
         stream.codec_context.options = {"err_detect": "explode"}
         stream.thread_type = "AUTO"
-        waiting: list[int] = []
         codec = stream.codec.canonical_name
-        feed = _packets(container, stream, info, place.key)
-        while True:
-            try:
-                packet = next(feed, None)
-                frames = stream.decode(packet)
-            except (FFmpegError, OSError):
-                yield None
-                return
-            if packet is not None and packet.is_corrupt:
-                yield None
-                return
-            if packet is not None and info.timed and is_shown(packet, codec):
+        waiting: list[int] = []
+        for packet, damaged in _packets(container, stream, info, place.key):
+            if damaged:
+                raise _TroubleError
+            if info.timed and is_shown(packet, codec):
                 heapq.heappush(waiting, packet.pts)
-            for frame in frames:
-                expected = heapq.heappop(waiting) if waiting else frame.pts
-                if frame.is_corrupt or frame.pts != expected:
-                    yield None
-                    return
-                place.count += 1
-                place.stamp = frame.pts
+            for frame in stream.decode(packet):
+                _check(frame, waiting)
+                _mark(frame, info, place)
                 yield frame
-            if packet is None:
-                break
+        for frame in stream.decode(None):
+            _check(frame, waiting)
+            _mark(frame, info, place)
+            yield frame
         if waiting:
-            yield None
+            raise _TroubleError
 
 
-def _packets(container: Any, stream: Any, info: VideoInfo, key: int | None) -> Iterator[Any]:
-    """Packets of the stream that hold data, from the first key frame or from `key` on."""
+def _check(frame: Any, waiting: list[int]) -> None:
+    """Whether `frame` is whole and the very next of those that went in."""
+    if frame.is_corrupt or (waiting and heapq.heappop(waiting) != frame.pts):
+        raise _TroubleError
+
+
+def _mark(frame: Any, info: VideoInfo, place: _Place) -> None:
+    if frame.key_frame and info.timed and seekable(info):
+        place.key, place.count = frame.pts, 0
+    place.count += 1
+
+
+def _packets(
+    container: Any, stream: Any, info: VideoInfo, key: int | None
+) -> Iterator[tuple[Any, bool]]:
+    """Packets that hold data, from the first key frame or `key` on; and whether one is damaged."""
     if key is not None and seekable(info):
         container.seek(key, stream=stream)
+    packets = decodable(container.demux(stream), after=key)
     # an empty packet would tell the decoder that the stream ends
-    return (packet for packet in decodable(container.demux(stream), after=key) if packet.size)
+    yield from judged(packet for packet in packets if packet.size)
 
 
 def seekable(info: VideoInfo) -> bool:
@@ -111,7 +120,7 @@ def lands(info: VideoInfo, key: int) -> bool:
     try:
         with open_container(info.path) as container:
             stream = container.streams[info.stream]
-            for packet in _packets(container, stream, info, key):
+            for packet, _ in _packets(container, stream, info, key):
                 for frame in stream.decode(packet):
                     return frame.pts == key
     except (FFmpegError, OSError):
@@ -119,18 +128,7 @@ def lands(info: VideoInfo, key: int) -> bool:
     return False
 
 
-def _rest(info: VideoInfo, losses: Losses, place: Place) -> Iterator[Any]:
-    """What `decode_carefully` finds after `place`."""
-    for number, frame in enumerate(decode_carefully(info, losses, key=place.key)):
-        if place.stamp is None or frame.pts is None:
-            late = number >= place.count
-        else:
-            late = frame.pts > place.stamp
-        if late:
-            yield frame
-
-
-def decode_carefully(info: VideoInfo, losses: Losses, *, key: int | None) -> Iterator[Any]:
+def _carefully(info: VideoInfo, losses: Losses, *, key: int | None) -> Iterator[Any]:
     """Frames decoded one packet at a time; after damage it goes on at the next key frame."""
     with open_container(info.path) as container:
         stream = container.streams[info.stream]
@@ -139,8 +137,8 @@ def decode_carefully(info: VideoInfo, losses: Losses, *, key: int | None) -> Ite
         stream.codec_context.options = {"err_detect": "explode"}
         run = _Run(stream, losses)
         try:
-            for packet in _packets(container, stream, info, key):
-                yield from run.feed(packet)
+            for packet, damaged in _packets(container, stream, info, key):
+                yield from run.feed(packet, damaged)
         except (FFmpegError, OSError):
             losses.add(None)
         yield from run.drain()
@@ -156,26 +154,25 @@ class _Run:
         self.key: int | None = None
         self.hurt = False
 
-    def feed(self, packet: Any) -> Iterator[Any]:
+    def feed(self, packet: Any, damaged: bool) -> list[Any]:
         """The whole frames that come out when `packet` goes in."""
         if (self.hurt and not self._recovers(packet)) or self._leans_on_the_lost(packet):
             self._lose(packet)
-            return
+            return []
         if is_shown(packet, self.codec) and packet.pts is not None:
             self.waiting.add(packet.pts)
+        if damaged:
+            return self._stop(packet)
         try:
             frames = self.stream.decode(packet)
         except (FFmpegError, OSError):
-            yield from self._stop(packet)
-            return
-        yield from self._whole(frames)
-        if packet.is_corrupt or any(frame.is_corrupt for frame in frames):
-            yield from self._stop(packet)
+            return self._stop(packet)
+        whole = self._whole(frames)
+        return whole if len(whole) == len(frames) else whole + self._stop(packet)
 
-    def drain(self) -> Iterator[Any]:
+    def drain(self) -> list[Any]:
         """The frames that the decoder still holds."""
-        if not self.hurt:
-            yield from self._whole(self._flush())
+        return [] if self.hurt else self._whole(self._flush())
 
     def _recovers(self, packet: Any) -> bool:
         if packet.is_keyframe:
@@ -186,17 +183,16 @@ class _Run:
         """Whether it is shown before the key frame after damage, and so needs what was lost."""
         return self.key is not None and packet.pts is not None and packet.pts < self.key
 
-    def _whole(self, frames: list[Any]) -> Iterator[Any]:
-        for frame in frames:
-            if frame.is_corrupt:
-                return
-            self.waiting.discard(frame.pts)
-            yield frame
+    def _whole(self, frames: list[Any]) -> list[Any]:
+        """`frames` up to the first that is not whole; they wait no longer."""
+        whole = list(takewhile(lambda frame: not frame.is_corrupt, frames))
+        self.waiting.difference_update(frame.pts for frame in whole)
+        return whole
 
-    def _stop(self, packet: Any) -> Iterator[Any]:
-        """Hand out what was whole before `packet`, count the rest as lost, wait for a key frame."""
+    def _stop(self, packet: Any) -> list[Any]:
+        """What was whole before `packet`; the rest is lost, up to the next key frame."""
         before = [frame for frame in self._flush() if frame.pts != packet.pts]
-        yield from self._whole(before)
+        whole = self._whole(before)
         for stamp in self.waiting:
             self.losses.add(stamp)
         if packet.pts is None:
@@ -204,6 +200,7 @@ class _Run:
         self.waiting.clear()
         self.stream.codec_context.flush_buffers()
         self.hurt = True
+        return whole
 
     def _lose(self, packet: Any) -> None:
         if is_shown(packet, self.codec):

@@ -90,9 +90,10 @@ def _numbered(
     """Decoded frames with index and time; without `keep_going` it ends before the first loss."""
     shift, before = Fraction(0), None
     for count, frame in enumerate(decode(info, losses, key=key)):
-        if len(losses) and not keep_going:
+        lost = losses.before(frame.pts if info.timed else None)
+        if lost and not keep_going:
             return
-        index = first + count + losses.before(frame.pts if info.timed else None)
+        index = first + count + lost
         lasts, time = 1 / info.rate, index / info.rate
         if info.timed and frame.pts is not None:
             lasts = (frame.duration or 0) * info.time_base or lasts

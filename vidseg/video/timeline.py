@@ -1,9 +1,11 @@
 """When the frames of a video stream are shown, read from its packets without decoding them."""
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,7 @@ class Timeline:
     end: Fraction
     """Seconds, by the container's clock, at which the last of all streams ends."""
     broken: bool
-    """The container broke off with an error, or lost packets that later frames lean on."""
+    """The container broke off with an error, or packets are marked as damaged."""
 
     @property
     def exact(self) -> bool:
@@ -60,6 +62,36 @@ def decodable(packets: Iterable[Any], *, after: int | None = None) -> Iterator[A
             yield packet
 
 
+def judged(packets: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
+    """Each packet, and whether it is damaged.
+
+    Where two transport streams were joined, the last packets before the seam are marked as corrupt
+    though nothing is missing; the mark comes up to one packet early (libavformat's parser).
+    """
+    window: deque[Any] = deque()
+    for packet in packets:
+        window.append(packet)
+        if len(window) > 2:
+            yield window[0], _damaged(window)
+            window.popleft()
+    while window:
+        yield window[0], _damaged(window)
+        window.popleft()
+
+
+def _damaged(window: deque[Any]) -> bool:
+    if not window[0].is_corrupt:
+        return False
+    return not any(_is_seam(before, after) for before, after in pairwise(window))
+
+
+def _is_seam(before: Any, after: Any) -> bool:
+    """A new start right after, with no time left out."""
+    if not after.is_keyframe or before.dts is None or after.dts is None:
+        return False
+    return after.dts - before.dts <= 1.5 * (before.duration or 0)
+
+
 def is_shown(packet: Any, codec: str) -> bool:
     """Whether a frame comes out for `packet`: not empty, inside the edit list, not hidden."""
     if packet.size == 0 or packet.is_discard:
@@ -76,7 +108,7 @@ class Scan:
         self.keys: list[int] = []
         self.shown = 0
         self.end = Fraction(0)
-        self.broken = self.suspect = False
+        self.broken = False
 
     def note_end(self, packet: Any) -> None:
         """How far any stream reaches."""
@@ -84,10 +116,9 @@ class Scan:
         if stamp is not None and packet.time_base:
             self.end = max(self.end, (stamp + (packet.duration or 0)) * packet.time_base)
 
-    def note_frame(self, packet: Any) -> None:
+    def note_frame(self, packet: Any, damaged: bool) -> None:
         """One packet of the stream itself."""
-        self.broken |= self.suspect and not packet.is_keyframe
-        self.suspect = packet.is_corrupt
+        self.broken |= damaged
         if not is_shown(packet, self.codec):
             return
         self.shown += 1
@@ -104,7 +135,7 @@ class Scan:
             shown=self.shown,
             last_duration=self.durations[stamps[-1]] if stamps else 0,
             end=self.end,
-            broken=self.broken or self.suspect,
+            broken=self.broken,
         )
 
 
@@ -120,8 +151,8 @@ def scan(container: Any, stream: Any) -> Timeline:
                     yield packet
 
     try:
-        for packet in decodable(packets()):
-            found.note_frame(packet)
+        for packet, damaged in judged(decodable(packets())):
+            found.note_frame(packet, damaged)
     except (FFmpegError, OSError):
         found.broken = True
     return found.timeline()
