@@ -1,0 +1,49 @@
+"""What objects look like: a coarse histogram of the colours under their masks."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseg.frame import Image
+from vidseg.instances import Instances
+from vidseg.masks import THRESHOLD
+
+GRID = 12
+"""Points along each side of a box where its colours are read."""
+LEVELS = 5
+"""Levels of each of red, green and blue; LEVELS ** 3 bins."""
+
+Looks = NDArray[np.float64]
+"""(N, LEVELS ** 3) square roots of shares of the object's colours: rows of length 1."""
+
+
+def looks_of(image: Image, instances: Instances) -> Looks:
+    """The colours of each object where its mask covers it; all 0 for an empty mask."""
+    pixels, covered = _points(image, instances)
+    levels = pixels.astype(np.intp) * LEVELS // 256
+    bins = levels @ np.array([LEVELS**2, LEVELS, 1])
+    bins += np.arange(len(instances))[:, None, None] * LEVELS**3
+    counts = np.bincount(bins[covered], minlength=len(instances) * LEVELS**3)
+    counts = counts.reshape(len(instances), LEVELS**3)
+    return np.sqrt(counts / counts.sum(axis=1, keepdims=True).clip(min=1))
+
+
+def likeness(a: Looks, b: Looks) -> NDArray[np.float64]:
+    """(N, M) 0..1: Bhattacharyya coefficients of the histograms."""
+    return a @ b.T
+
+
+def blended(old: Looks, new: Looks, share: float) -> Looks:
+    """Mostly the old looks, with a `share` of the new ones."""
+    return np.sqrt((1 - share) * old**2 + share * new**2)
+
+
+def _points(image: Image, instances: Instances) -> tuple[Image, NDArray[np.bool_]]:
+    """(N, GRID, GRID, 3) colours and (N, GRID, GRID) whether the object covers them."""
+    steps = (np.arange(GRID) + 0.5) / GRID
+    low, high = instances.boxes[:, None, :2], instances.boxes[:, None, 2:]
+    places = (low + (high - low) * steps[None, :, None]).astype(np.intp)
+    x = places[:, :, 0].clip(0, image.shape[1] - 1)
+    y = places[:, :, 1].clip(0, image.shape[0] - 1)
+    cells = (steps * instances.masks.shape[-1]).astype(np.intp)
+    covered = instances.masks[:, cells[:, None], cells[None, :]] >= THRESHOLD
+    return image[y[:, :, None], x[:, None, :]], covered
