@@ -1,0 +1,125 @@
+"""COCO JSON: polygons, both kinds of RLE, crowds; holes are in the RLE.
+
+Category ids stay as they are, so that those of COCO itself fit torchvision's models; a file that
+counts from 0 is moved up by one, since 0 is background.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco
+
+from vidseg.datasets.files import read_json
+from vidseg.datasets.photos import Photos, sample
+from vidseg.datasets.shapes import polygon
+from vidseg.datasets.values import Drawn, Naming, Polygon, Reading, Sample, Skipped
+from vidseg.errors import InputError
+from vidseg.masks import RLE
+
+
+def read(path: Path, naming: Naming) -> Reading:
+    document = read_json(path)
+    try:
+        names = {int(c["id"]): str(c["name"]) for c in document["categories"]}
+        images = {image["id"]: image for image in document["images"]}
+        annotations = defaultdict(list)
+        for annotation in document["annotations"]:
+            annotations[annotation["image_id"]].append(annotation)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is no COCO JSON: {error!r}.") from error
+    shift = 1 if min(names, default=1) < 1 else 0
+    classes = {name: number + shift for number, name in names.items()}
+    return Reading(_found(path, images, annotations, names), classes)
+
+
+def _found(
+    path: Path, images: dict[Any, Any], annotations: dict[Any, list[Any]], names: dict[int, str]
+) -> Iterator[Sample | Skipped]:
+    photos = Photos(path.parent, *_folders(path))
+    for number, image in images.items():
+        drawn = (found for each in annotations.get(number, []) for found in _drawn(each, names))
+        size = _size(image)
+        yield from sample(photos.locate(str(image.get("file_name", ""))), drawn, size=size)
+    for number in annotations.keys() - images.keys():
+        count = len(annotations[number])
+        yield Skipped(str(path), f"image {number}", f"{count} annotations of an image not listed")
+
+
+def _folders(path: Path) -> list[Path]:
+    """Where the photos may be: beside, under images/, or as COCO's own archives have them.
+
+    `annotations/instances_val2017.json` belongs to `val2017/`.
+    """
+    tail = path.stem.rsplit("_", 1)[-1]
+    roots = [path.parent, path.parent.parent]
+    return [root / name for root in roots for name in ("images", tail, f"images/{tail}", ".")]
+
+
+def _size(image: Any) -> tuple[int, int] | None:
+    height, width = image.get("height"), image.get("width")
+    return (int(height), int(width)) if height and width else None
+
+
+def _drawn(annotation: Any, names: dict[int, str]) -> Iterator[Drawn | Skipped]:
+    item = f"annotation {annotation.get('id', '?')}"
+    label = names.get(annotation.get("category_id"))
+    if label is None:
+        category = annotation.get("category_id")
+        yield Skipped("", item, f"its category {category} is not in the list of categories")
+        return
+    segmentation = annotation.get("segmentation")
+    if not segmentation:
+        yield Skipped("", item, "a box without a mask" if "bbox" in annotation else "no mask")
+        return
+    if isinstance(segmentation, dict):
+        shape = _rle(segmentation)
+    else:
+        shape, broken = _polygons(segmentation)
+        yield from (Skipped("", f"{item}, part {part}", reason) for part, reason in broken)
+    if isinstance(shape, str) or not shape:
+        yield Skipped("", item, shape if isinstance(shape, str) else "none of its parts is usable")
+        return
+    crowd, area = bool(annotation.get("iscrowd", 0)), annotation.get("area")
+    area = float(area) if isinstance(area, int | float) and area > 0 else None
+    yield Drawn(label, shape, item, crowd, _box(annotation.get("bbox")), area)
+
+
+def _polygons(parts: Any) -> tuple[tuple[Polygon, ...], list[tuple[int, str]]]:
+    """Those that are outlines, and (number, what is wrong) of the others.
+
+    A flat list of numbers is one polygon: RectLabel writes that.
+    """
+    if isinstance(parts[0], int | float):
+        parts = [parts]
+    good, broken = [], []
+    for number, part in enumerate(parts):
+        try:
+            good.append(polygon(np.asarray(part, np.float64).reshape(-1, 2)))
+        except (TypeError, ValueError) as error:
+            broken.append((number, str(error)))
+    return tuple(good), broken
+
+
+def _rle(segmentation: Any) -> RLE | str:
+    """Compressed, from either kind; or what is wrong."""
+    try:
+        height, width = (int(side) for side in segmentation["size"])
+        counts = segmentation["counts"]
+        if isinstance(counts, list):
+            if sum(counts) != height * width or min(counts, default=0) < 0:
+                return "its run lengths do not fill its size"
+            counts = coco.frPyObjects(segmentation, height, width)["counts"]  # type: ignore[index]
+        text = counts.decode("ascii") if isinstance(counts, bytes) else str(counts)
+    except (KeyError, TypeError, ValueError) as error:
+        return f"no run-length mask: {error!r}"
+    return {"size": [height, width], "counts": text}
+
+
+def _box(box: Any) -> tuple[float, float, float, float] | None:
+    if not isinstance(box, list) or len(box) != 4:
+        return None
+    x, y, width, height = (float(value) for value in box)
+    return x, y, x + width, y + height

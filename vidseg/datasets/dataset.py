@@ -1,0 +1,115 @@
+"""The dataset as torch wants it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pycocotools import mask as coco
+
+from vidseg.datasets.door import only_split, read_dataset
+from vidseg.datasets.look import Format
+from vidseg.datasets.values import NO_CLASS, Content, Sample, Skipped
+from vidseg.errors import InputError
+from vidseg.video.photos import UNREADABLE, read_photo
+
+Target = dict[str, Any]
+
+
+class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, Target]]):
+    """Photos with the targets that torchvision's detection models train on.
+
+    An item is `(image, target)`: image (3, H, W) uint8 RGB, upright; target with
+
+        boxes     (N, 4) float32 xyxy in pixels
+        labels    (N,) int64, keys of `classes`
+        masks     (N, H, W) uint8, 0 or 1
+        image_id  int, the item's number
+        area      (N,) float32 square pixels
+        iscrowd   (N,) int64, 1 for a region full of objects not told apart
+
+    Any torch Dataset with such items will do in its place.
+    """
+
+    def __init__(self, content: Content) -> None:
+        self.content = content
+        self._numbers = {name: number for number, name in content.classes.items()}
+
+    @property
+    def classes(self) -> dict[int, str]:
+        """Number to class, from 1; 0 is background."""
+        return self.content.classes
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """Where each item comes from, without its pixels."""
+        return self.content.samples
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """All that could not be used, with the reasons."""
+        return self.content.skipped
+
+    def only(self, split: str) -> "Dataset":
+        """The items of one split; OptionError where there is none of this name."""
+        return Dataset(only_split(self.content, split))
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, Target]:
+        """Raises InputError where the photo is gone, or changed since the dataset was opened."""
+        sample = self.samples[index]
+        image = _read(sample)
+        boxes = [each.box for each in sample.objects]
+        labels = [self._numbers[each.label] for each in sample.objects]
+        areas = [each.area for each in sample.objects]
+        crowds = [each.crowd for each in sample.objects]
+        target = {
+            "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+            "labels": torch.tensor(labels, dtype=torch.int64),
+            "masks": torch.from_numpy(masks_of(sample)),
+            "image_id": index % len(self),
+            "area": torch.tensor(areas, dtype=torch.float32),
+            "iscrowd": torch.tensor(crowds, dtype=torch.int64),
+        }
+        return torch.from_numpy(image).permute(2, 0, 1).contiguous(), target
+
+
+def open_dataset(
+    path: str | Path,
+    *,
+    format: Format | None = None,
+    split: str | None = None,
+    class_attribute: str | None = None,
+    class_name: str = NO_CLASS,
+) -> Dataset:
+    """The dataset at `path`; the arguments are those of `vidseg.datasets.door.read_dataset`."""
+    return Dataset(
+        read_dataset(
+            path,
+            format=format,
+            split=split,
+            class_attribute=class_attribute,
+            class_name=class_name,
+        )
+    )
+
+
+def masks_of(sample: Sample) -> NDArray[np.uint8]:
+    """(N, H, W) 0 or 1."""
+    if not sample.objects:
+        return np.zeros((0, *sample.size), np.uint8)
+    as_they_type_it: Any = [each.rle for each in sample.objects]
+    return np.ascontiguousarray(coco.decode(as_they_type_it).transpose(2, 0, 1))
+
+
+def _read(sample: Sample) -> NDArray[np.uint8]:
+    try:
+        image = read_photo(sample.path)
+    except UNREADABLE as error:
+        raise InputError(f"{sample.path} cannot be read: {error}.") from error
+    if image.shape[:2] != sample.size:
+        raise InputError(f"{sample.path} has changed since the dataset was opened.")
+    return image

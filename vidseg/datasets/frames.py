@@ -1,0 +1,33 @@
+"""What `vidseg frames --images` wrote: photos of a video and the objects found in them.
+
+Reading it back is how detections are corrected: convert them to VIA, mend them there, train.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vidseg.datasets.files import read_json
+from vidseg.datasets.photos import Photos, sample
+from vidseg.datasets.values import Drawn, Naming, Reading, Sample, Skipped
+from vidseg.errors import InputError
+
+
+def read(path: Path, naming: Naming) -> Reading:
+    document = read_json(path)
+    try:
+        classes = {str(name): int(number) for number, name in document["classes"].items()}
+        frames = [(f["file"], tuple(f["size"]), _drawn(f["objects"])) for f in document["frames"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is no instances.json of `vidseg frames`: {error!r}.") from error
+    return Reading(_found(path, frames), classes)
+
+
+def _found(path: Path, frames: list[Any]) -> Iterator[Sample | Skipped]:
+    photos = Photos(path.parent / "images")
+    for file, size, drawn in frames:
+        yield from sample(photos.locate(file), drawn, size=size)
+
+
+def _drawn(objects: Any) -> list[Drawn]:
+    return [Drawn(o["class"], o["segmentation"], f"object {o['object']}") for o in objects]

@@ -1,0 +1,68 @@
+"""Photos beside pictures of their masks, where each value but 0 is an object.
+
+The folders are PNGImages and PedMasks (Penn-Fudan, `a.png` and `a_mask.png`), JPEGImages and
+Annotations (DAVIS, a folder a video), or images and masks. 255 and 254 are void where objects are
+numbered from 1, and the object where there is no other value.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from vidseg.datasets.photos import photos_below, sample
+from vidseg.datasets.pixels import object_values, read_values
+from vidseg.datasets.values import NO_CLASS, Drawn, Naming, Reading, Sample, Skipped
+from vidseg.errors import InputError
+from vidseg.masks import to_rle
+
+PAIRS = {"PNGImages": "PedMasks", "JPEGImages": "Annotations", "images": "masks"}
+"""Folder of the photos to folder of the masks."""
+KNOWN_CLASS = {"PedMasks": "person"}
+
+
+def read(path: Path, naming: Naming) -> Reading:
+    """`path` holds one of the pairs of folders."""
+    return Reading(_found(path, naming))
+
+
+def pair_in(path: Path) -> tuple[Path, Path] | None:
+    """The folders of photos and of mask pictures, where there are both."""
+    for photos, masks in PAIRS.items():
+        if (path / photos).is_dir() and next((path / masks).rglob("*.png"), None) is not None:
+            return path / photos, path / masks
+    return None
+
+
+def _found(path: Path, naming: Naming) -> Iterator[Sample | Skipped]:
+    pair = pair_in(path)
+    if pair is None:
+        known = ", ".join(f"{photos} and {masks}" for photos, masks in PAIRS.items())
+        raise InputError(f"{path} has none of the pairs of folders that hold masks: {known}.")
+    photos, masks = pair
+    label = naming.class_name
+    label = KNOWN_CLASS.get(masks.name, label) if label == NO_CLASS else label
+    unused = set(masks.rglob("*.png"))
+    for photo in photos_below(photos):
+        mask = _mask_of(photo.relative_to(photos), masks)
+        if mask is None:
+            yield Skipped(str(photo), "", "it has no mask picture")
+            continue
+        unused.discard(mask)
+        yield from _photo(photo, mask, label)
+    yield from (Skipped(str(mask), "", "no photo of this name") for mask in sorted(unused))
+
+
+def _mask_of(name: Path, masks: Path) -> Path | None:
+    named = (masks / name.parent / f"{name.stem}{end}.png" for end in ("", "_mask"))
+    return next((path for path in named if path.is_file()), None)
+
+
+def _photo(photo: Path, mask: Path, label: str) -> Iterator[Sample | Skipped]:
+    try:
+        values = read_values(mask)
+    except InputError as error:
+        yield Skipped(str(mask), "", str(error))
+        return
+    drawn = [
+        Drawn(label, to_rle(values == value), f"value {value}") for value in object_values(values)
+    ]
+    yield from sample(photo, drawn, size=(values.shape[0], values.shape[1]))

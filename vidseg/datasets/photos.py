@@ -1,0 +1,169 @@
+"""From the photo that a file names and the shapes that it draws to a `Sample`.
+
+Photos are read by `vidseg.video.photos`, upright. Most tools of today show photos upright and draw
+there. A file whose stated size fits only the photo as it is stored was drawn on that, and its
+shapes are turned with the photo. (Upside-down and mirrored photos, whose size tells nothing, count
+as shown upright.)
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path, PureWindowsPath
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+
+from vidseg.datasets.shapes import (
+    area_of,
+    box_of,
+    is_far_outside,
+    raster,
+    turn_pixels,
+    turn_points,
+)
+from vidseg.datasets.values import Annotation, Drawn, Polygon, Sample, Skipped
+from vidseg.errors import InputError
+from vidseg.masks import RLE
+from vidseg.video.orientation import Orientation, upright_size
+from vidseg.video.photos import SUFFIXES, probe_picture
+
+Box = tuple[float, float, float, float]
+
+
+class Photos:
+    """Finds the photos that annotation files name, in `folders` or anywhere below the first."""
+
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
+
+    def locate(self, name: str) -> Path | Skipped:
+        """By its path from one of the folders, else by its bare name if only one photo has it.
+
+        `name` may be a path of Windows or a URL, of which the last part counts.
+        """
+        if not name:
+            return Skipped("", "", "the file does not name its photo")
+        plain = _without_host(name)
+        for folder in self._folders:
+            if (folder / plain).is_file():
+                return Path(os.path.normpath(folder / plain))
+        alike = self._below.get(Path(plain).name, [])
+        if len(alike) == 1:
+            return alike[0]
+        number = f"{len(alike)} photos have this name" if alike else "the photo is not there"
+        return Skipped(name, "", number)
+
+    @cached_property
+    def _below(self) -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
+        for path in photos_below(self._folders[0]):
+            found.setdefault(path.name, []).append(path)
+        return found
+
+
+def is_photo_name(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """The photos directly in a folder, by name."""
+    return sorted(path for path in folder.iterdir() if is_photo_name(path) and path.is_file())
+
+
+def photos_below(folder: Path) -> list[Path]:
+    """The photos anywhere below a folder, by name."""
+    return sorted(path for path in folder.rglob("*") if is_photo_name(path) and path.is_file())
+
+
+def sample(
+    path: Path | Skipped,
+    drawn: Iterable[Drawn | Skipped],
+    *,
+    size: tuple[int, int] | None = None,
+    split: str | None = None,
+) -> Iterator[Sample | Skipped]:
+    """The photo at `path` with its shapes, and first everything of it that cannot be used.
+
+    `size` is the (height, width) that the file states for the photo, if it does.
+    """
+    if isinstance(path, Skipped):
+        yield path
+        return
+    try:
+        info = probe_picture(path)
+    except InputError as error:
+        yield Skipped(str(path), "", str(error))
+        return
+    turn = _turn(Orientation(info.rotation, info.mirrored), info.size, size)
+    if size is not None and turn is None:
+        stated, real = (f"{w}x{h}" for h, w in (size, info.size))
+        yield Skipped(str(path), "", f"it was annotated at {stated} and is {real}")
+        return
+    objects = []
+    for shape in drawn:
+        settled = shape if isinstance(shape, Skipped) else _settle(shape, info.size, turn)
+        if isinstance(settled, Skipped):
+            yield replace(settled, file=str(path))
+        else:
+            objects.append(settled)
+    yield Sample(path, info.size, tuple(objects), split)
+
+
+def _without_host(name: str) -> str:
+    if "://" in name:
+        return unquote(urlsplit(name).path).rsplit("/", 1)[-1]
+    return PureWindowsPath(name).as_posix()
+
+
+def _turn(
+    orientation: Orientation, real: tuple[int, int], stated: tuple[int, int] | None
+) -> Orientation | None:
+    """How to turn the shapes to fit the upright photo; None where the sizes rule it out."""
+    if stated is None or stated == real:
+        return Orientation()
+    return orientation if stated == upright_size(*real, orientation) else None
+
+
+def _settle(drawn: Drawn, size: tuple[int, int], turn: Orientation | None) -> Annotation | Skipped:
+    stored = upright_size(*size, turn or Orientation())
+    polygons, rle = _shape(drawn, stored)
+    if rle is None or tuple(rle["size"]) != stored:
+        reason = "it lies far outside the photo" if rle is None else "its mask has another size"
+        return Skipped("", drawn.item, reason)
+    if not area_of(rle):
+        return Skipped("", drawn.item, "it covers no pixel of the photo")
+    box = drawn.box
+    if turn not in (None, Orientation()):
+        polygons = tuple(turn_points(corners, stored, turn) for corners in polygons)
+        rle = turn_pixels(rle, turn)
+        box = None if box is None else _turn_box(box, stored, turn)
+    area = float(area_of(rle)) if drawn.area is None else drawn.area
+    box = _inside(box, size) or box_of(rle)
+    return Annotation(drawn.label, rle, box, area, drawn.crowd, polygons)
+
+
+def _shape(drawn: Drawn, size: tuple[int, int]) -> tuple[tuple[Polygon, ...], RLE | None]:
+    """The polygons, and the pixels unless they are too far away to draw."""
+    if isinstance(drawn.shape, dict):
+        return (), drawn.shape
+    if is_far_outside(drawn.shape, size):
+        return drawn.shape, None
+    return drawn.shape, raster(drawn.shape, size)
+
+
+def _turn_box(box: Box, size: tuple[int, int], orientation: Orientation) -> Box:
+    corners = turn_points(np.array(box).reshape(2, 2), size, orientation)
+    (x0, y0), (x1, y1) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+    return x0, y0, x1, y1
+
+
+def _inside(box: Box | None, size: tuple[int, int]) -> Box | None:
+    """The part of the box inside the photo; None where nothing is left of it."""
+    if box is None:
+        return None
+    height, width = size
+    x0, x1 = (min(max(x, 0.0), float(width)) for x in box[0::2])
+    y0, y1 = (min(max(y, 0.0), float(height)) for y in box[1::2])
+    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None

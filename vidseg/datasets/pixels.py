@@ -1,0 +1,47 @@
+"""Pictures whose values tell objects apart."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pictures
+
+from vidseg.errors import InputError
+from vidseg.video.photos import UNREADABLE
+
+Values = NDArray[np.uint8 | np.uint16 | np.int32 | np.int64 | np.bool_]
+VOID = (254, 255)
+"""Border or unknown, in pictures that number their objects from 1 (VOC, DAVIS)."""
+
+
+def read_values(path: Path) -> Values:
+    """(H, W) palette indexes or grey levels as they are, colours as one number; no turning.
+
+    Raises InputError where it is no picture.
+    """
+    try:
+        with Pictures.open(path) as picture:
+            if picture.mode in ("P", "L", "I", "1") or picture.mode.startswith("I;16"):
+                return np.array(picture)
+            if picture.mode == "LA":
+                return np.array(picture)[..., 0]
+            colors = np.array(picture.convert("RGB"), np.int64)
+    except UNREADABLE as error:
+        raise InputError(f"{path} is no mask picture: {error}.") from error
+    return colors @ np.array([65536, 256, 1])
+
+
+def object_values(values: Values) -> list[int]:
+    """The values that are objects: all but 0 and, beside other objects, the void ones."""
+    small = values.dtype.itemsize < 4  # counting is much faster than sorting
+    found = np.flatnonzero(np.bincount(values.ravel())) if small else np.unique(values)
+    present = [int(value) for value in found if value != 0]
+    numbered = [value for value in present if value not in VOID]
+    return numbered if numbered and max(present) <= 255 else present
+
+
+def class_palette_index(classes: Values, pixels: NDArray[np.bool_]) -> int:
+    """The commonest class value under an object, background and void left out; 0 for none."""
+    under = classes[pixels]
+    under = under[(under != 0) & (under != 255)]
+    return int(np.bincount(under).argmax()) if len(under) else 0

@@ -1,0 +1,75 @@
+"""RectLabel's own files: XML in the manner of VOC, with outlines.
+
+`polygon` has x1, y1, x2, y2 and so on, `cubic_bezier` also the control points after (`x1_c1`) and
+before (`x1_c2`) each point, and `pixels` names a picture beside the XML file, `NAME_pixelsID.png`.
+What RectLabel exports as COCO, YOLO or LabelMe goes through those readers. The same files without
+outlines, as LabelImg writes them, hold boxes only and are skipped.
+Format: the examples and templates in github.com/ryouchinsa/Rectlabel-support.
+"""
+
+from collections.abc import Iterator
+from itertools import count, takewhile
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from vidseg.datasets.files import read_xml
+from vidseg.datasets.photos import Photos, sample
+from vidseg.datasets.pixels import read_values
+from vidseg.datasets.shapes import bezier, polygon
+from vidseg.datasets.values import Drawn, Naming, Polygon, Reading, Sample, Skipped
+from vidseg.errors import InputError
+from vidseg.masks import to_rle
+
+
+def read(path: Path, naming: Naming) -> Reading:
+    """`path` is one file or a folder of them."""
+    files = sorted(path.glob("*.xml")) if path.is_dir() else [path]
+    folder = path if path.is_dir() else path.parent
+    photos = Photos(folder, folder.parent, folder.parent / "images", folder.parent / "JPEGImages")
+    return Reading(found for file in files for found in _file(file, photos))
+
+
+def _file(path: Path, photos: Photos) -> Iterator[Sample | Skipped]:
+    try:
+        root = read_xml(path)
+        name = root.findtext("filename", "").strip()
+        drawn = [_drawn(path, number, each) for number, each in enumerate(root.iter("object"))]
+        size = _size(root)
+    except (InputError, ValueError) as error:
+        yield Skipped(str(path), "", str(error))
+        return
+    yield from sample(photos.locate(name), drawn, size=size)
+
+
+def _size(root: Element) -> tuple[int, int] | None:
+    height, width = (root.findtext(f"size/{side}") or "0" for side in ("height", "width"))
+    return (int(height), int(width)) if int(height) and int(width) else None
+
+
+def _drawn(path: Path, number: int, thing: Element) -> Drawn | Skipped:
+    item, label = f"object {number}", thing.findtext("name", "").strip()
+    if not label:
+        return Skipped("", item, "it has no class")
+    try:
+        outline, curve = thing.find("polygon"), thing.find("cubic_bezier")
+        if outline is not None:
+            return Drawn(label, (polygon(_points(outline)),), item)
+        if curve is not None:
+            points, leaving, arriving = (_points(curve, end) for end in ("", "_c1", "_c2"))
+            return Drawn(label, (bezier(polygon(points), leaving, arriving),), item)
+        if thing.find("pixels") is not None:
+            picture = f"{path.stem}_pixels{thing.findtext('pixels/id', '').strip()}.png"
+            return Drawn(label, to_rle(read_values(path.parent / picture) > 0), item)
+    except (ValueError, InputError) as error:
+        return Skipped("", item, str(error))
+    reason = "it is no outline"
+    return Skipped("", item, "a box without a mask" if thing.find("bndbox") is not None else reason)
+
+
+def _points(shape: Element, end: str = "") -> Polygon:
+    """The points x1, y1, x2, y2 ..., with `end` behind their names."""
+    pairs = ((shape.findtext(f"x{n}{end}"), shape.findtext(f"y{n}{end}")) for n in count(1))
+    there = takewhile(lambda pair: None not in pair, pairs)
+    return np.array([(float(x or 0), float(y or 0)) for x, y in there]).reshape(-1, 2)

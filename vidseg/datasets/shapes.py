@@ -1,0 +1,105 @@
+"""Outlines of the shapes that annotation tools know, and the pixels that they cover."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco
+
+from vidseg.datasets.values import Polygon
+from vidseg.masks import RLE, from_rle, to_rle
+from vidseg.video.orientation import Orientation, upright
+
+FINE = 0.05
+"""Pixels by which a chord may miss its arc."""
+FAR = 10
+"""A point so many photo sides away is a mistake in the file, and too dear to draw."""
+
+
+def polygon(points: Any) -> Polygon:
+    """From pairs of numbers; ValueError, with the reason, where they are no outline."""
+    corners = np.asarray(points, np.float64)
+    if corners.ndim != 2 or corners.shape[1] != 2:
+        raise ValueError("its points are not pairs of numbers")
+    if len(corners) < 3:
+        raise ValueError(f"an outline needs 3 points and it has {len(corners)}")
+    if not np.isfinite(corners).all():
+        raise ValueError("a coordinate is not a number")
+    return corners
+
+
+def rectangle(x0: float, y0: float, x1: float, y1: float) -> Polygon:
+    return polygon([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+
+
+def ellipse(center: tuple[float, float], radii: tuple[float, float], turn: float = 0.0) -> Polygon:
+    """`radii` along x and y, then turned clockwise (y points down) by `turn` radians."""
+    largest = max(abs(radii[0]), abs(radii[1]), 1.0)
+    corners = max(16, int(np.ceil(np.pi / np.arccos(1 - min(FINE / largest, 0.5)))))
+    angle = np.arange(corners) * (2 * np.pi / corners)
+    x, y = radii[0] * np.cos(angle), radii[1] * np.sin(angle)
+    turned = x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)
+    return polygon(np.stack(turned, axis=1) + center)
+
+
+def bezier(points: Polygon, leaving: Polygon, arriving: Polygon, steps: int = 16) -> Polygon:
+    """A closed chain of cubic curves through `points`, (P, 2) each, with its control points."""
+    start, end = points[:, None], np.roll(points, -1, axis=0)[:, None]
+    first, second = leaving[:, None], np.roll(arriving, -1, axis=0)[:, None]
+    t = (np.arange(steps) / steps)[None, :, None]
+    curve = (
+        (1 - t) ** 3 * start
+        + 3 * (1 - t) ** 2 * t * first
+        + 3 * (1 - t) * t**2 * second
+        + t**3 * end
+    )
+    return polygon(curve.reshape(-1, 2))
+
+
+def raster(polygons: Sequence[Polygon], size: tuple[int, int]) -> RLE:
+    """The pixels under any of the polygons in a photo of `size` (height, width), as in COCO.
+
+    pycocotools draws on a grid five times finer and takes a pixel by its centre.
+    """
+    height, width = size
+    flat = [corners.ravel().tolist() for corners in polygons]
+    drawn: Any = coco.merge(coco.frPyObjects(flat, height, width))
+    return {"size": [height, width], "counts": drawn["counts"].decode("ascii")}
+
+
+def is_far_outside(polygons: Sequence[Polygon], size: tuple[int, int]) -> bool:
+    return any(np.abs(corners).max() > FAR * max(size) for corners in polygons)
+
+
+def box_of(rle: RLE) -> tuple[float, float, float, float]:
+    """xyxy around its pixels, x1 and y1 exclusive."""
+    as_they_type_it: Any = rle
+    x, y, width, height = (float(value) for value in coco.toBbox(as_they_type_it))
+    return x, y, x + width, y + height
+
+
+def area_of(rle: RLE) -> int:
+    as_they_type_it: Any = rle
+    return int(coco.area(as_they_type_it))
+
+
+def turn_points(points: Polygon, size: tuple[int, int], orientation: Orientation) -> Polygon:
+    """Points of a stored photo of `size` (height, width), where they are once it stands upright."""
+    height, width = size
+    x, y = points[:, 0], points[:, 1]
+    turned = {
+        0: (x, y),
+        90: (height - y, x),
+        180: (width - x, height - y),
+        270: (y, width - x),
+    }
+    new_x, new_y = turned[orientation.rotation]
+    if orientation.mirrored:
+        new_x = (height if orientation.rotation in (90, 270) else width) - new_x
+    return np.stack([new_x, new_y], axis=1)
+
+
+def turn_pixels(rle: RLE, orientation: Orientation) -> RLE:
+    stored: NDArray[np.uint8] = from_rle(rle).view(np.uint8)
+    return to_rle(upright(stored, orientation).astype(bool))

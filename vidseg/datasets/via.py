@@ -1,0 +1,155 @@
+"""VGG Image Annotator 1 and 2: regions as JSON or CSV, and VIA 2's whole project.
+
+VIA 1 writes a file's regions as a dict by number, VIA 2 as a list. Shapes: polygon, rect, circle,
+ellipse (turned by `theta` radians since 2.0.9), and polyline, which is closed to a polygon.
+"""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vidseg.datasets.files import read_json, read_text
+from vidseg.datasets.photos import Photos, sample
+from vidseg.datasets.shapes import ellipse, polygon, rectangle
+from vidseg.datasets.values import Drawn, Naming, Polygon, Reading, Skipped
+from vidseg.errors import InputError, OptionError
+
+USUAL = ("class", "label", "name", "category", "type", "object")
+"""Names of the attribute that holds the class, the likeliest first."""
+
+
+class Region(NamedTuple):
+    """One shape of one photo."""
+
+    shape: Mapping[str, Any]
+    attributes: Mapping[str, Any]
+
+
+def read(path: Path, naming: Naming) -> Reading:
+    """Raises OptionError where it is not clear which attribute holds the class."""
+    files, folder = _files(path)
+    photos = Photos(path.parent, path.parent / folder, path.parent / "images")
+    chosen = class_attribute(files, naming.class_attribute)
+
+    def found() -> Iterator[Any]:
+        for name, regions in files:
+            drawn = [_drawn(i, region, chosen, naming) for i, region in enumerate(regions)]
+            yield from sample(photos.locate(name), drawn)
+
+    return Reading(found())
+
+
+def class_attribute(files: list[tuple[str, list[Region]]], asked: str | None) -> str | None:
+    """The region attribute to take classes from; None where no region has any."""
+    every = (region for _, regions in files for region in regions)
+    used = Counter(key for region in every for key in region.attributes if _value(region, key))
+    if asked is not None:
+        if asked not in used:
+            raise OptionError(_no_attribute(asked, list(used)))
+        return asked
+    usual = [key for name in USUAL for key in used if key.lower() == name]
+    candidates = list(used) if len(used) == 1 else usual
+    if used and not candidates:
+        raise OptionError(
+            f"The regions have the attributes {', '.join(sorted(used))}; "
+            "say with --class-attribute which of them is the class."
+        )
+    return candidates[0] if candidates else None
+
+
+def _no_attribute(asked: str, used: list[str]) -> str:
+    close = get_close_matches(asked, used, n=1)
+    meant = f" Did you mean {close[0]}?" if close else ""
+    return f"No region has the attribute {asked}; there are: {', '.join(used) or 'none'}.{meant}"
+
+
+def _files(path: Path) -> tuple[list[tuple[str, list[Region]]], str]:
+    """(photo, its regions), and the folder of the photos as VIA 2's settings have it."""
+    if path.suffix.lower() == ".csv":
+        return _csv(path), "."
+    document = read_json(path)
+    settings = document.get("_via_settings", {})
+    folder = settings.get("core", {}).get("default_filepath", "") if settings else ""
+    entries = document.get("_via_img_metadata", document)
+    try:
+        return [(e["filename"], _regions(e.get("regions", []))) for e in entries.values()], folder
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is no regions file of VIA: {error!r}.") from error
+
+
+def _regions(regions: Any) -> list[Region]:
+    listed = regions.values() if isinstance(regions, dict) else regions
+    return [Region(r.get("shape_attributes", {}), r.get("region_attributes", {})) for r in listed]
+
+
+def _csv(path: Path) -> list[tuple[str, list[Region]]]:
+    """One line a region; a photo without regions has a line with an empty shape."""
+    files: dict[str, list[Region]] = {}
+    for row in csv.DictReader(read_text(path).splitlines()):
+        name = row.get("filename", row.get("#filename"))
+        try:
+            shape = json.loads(row["region_shape_attributes"])
+            region = Region(shape, json.loads(row["region_attributes"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} is no regions file of VIA: {error!r}.") from error
+        files.setdefault(str(name), []).extend([region] if shape else [])
+    return list(files.items())
+
+
+def _drawn(number: int, region: Region, chosen: str | None, naming: Naming) -> Drawn | Skipped:
+    item = f"region {number}"
+    label = _value(region, chosen) if chosen else naming.class_name
+    if not label:
+        return Skipped("", item, f"it has no single value for the attribute {chosen}")
+    kind = str(region.shape.get("name"))
+    if kind not in OUTLINES:
+        return Skipped("", item, f"a {kind} has no area")
+    try:
+        return Drawn(label, (OUTLINES[kind](region.shape),), item)
+    except KeyError as error:
+        return Skipped("", item, f"the {kind} has no {error}")
+    except (TypeError, ValueError) as error:
+        return Skipped("", item, f"no {kind}: {error}")
+
+
+def _value(region: Region, attribute: str) -> str:
+    """A text or a choice; of check boxes (name to bool) the only one that is ticked."""
+    value = region.attributes.get(attribute, "")
+    if isinstance(value, dict):
+        ticked = [name for name, on in value.items() if on]
+        value = ticked[0] if len(ticked) == 1 else ""
+    return str(value).strip()
+
+
+def _polygon(shape: Mapping[str, Any]) -> Polygon:
+    xs, ys = shape["all_points_x"], shape["all_points_y"]
+    return polygon(list(zip(xs, ys, strict=True)))
+
+
+def _rect(shape: Mapping[str, Any]) -> Polygon:
+    x, y = float(shape["x"]), float(shape["y"])
+    return rectangle(x, y, x + float(shape["width"]), y + float(shape["height"]))
+
+
+def _circle(shape: Mapping[str, Any]) -> Polygon:
+    radius = float(shape["r"])
+    return ellipse((float(shape["cx"]), float(shape["cy"])), (radius, radius))
+
+
+def _ellipse(shape: Mapping[str, Any]) -> Polygon:
+    radii = float(shape["rx"]), float(shape["ry"])
+    center = float(shape["cx"]), float(shape["cy"])
+    return ellipse(center, radii, float(shape.get("theta", 0)))
+
+
+OUTLINES: dict[str, Callable[[Mapping[str, Any]], Polygon]] = {
+    "polygon": _polygon,
+    "polyline": _polygon,
+    "rect": _rect,
+    "circle": _circle,
+    "ellipse": _ellipse,
+}
