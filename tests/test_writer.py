@@ -4,7 +4,7 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +14,7 @@ import av
 import numpy as np
 import pytest
 
+from tests import corpus
 from tests.scenes import SIZE, read_barcode, scene_image, write_scene
 from vidseg.errors import OptionError, OutputError
 from vidseg.frame import Frame
@@ -102,8 +103,10 @@ def test_constant_rates_keep_frames_times_rate_and_sound(
     tick = 0 if suffix != ".mkv" else Fraction(1, 1000)
     assert all(abs(time - out.start - index / rate) <= tick for index, time in found)
     for track in (0, 1):
-        assert sound(out.path, track) == sound(source, track)
-        times = zip(sound_times(out.path, track), sound_times(source, track), strict=True)
+        hidden = 1 if suffix == ".mkv" else 0  # the encoder's first packet, before second 0
+        assert sound(out.path, track) == sound(source, track)[hidden:]
+        before, after = sound_times(source, track)[hidden:], sound_times(out.path, track)
+        times = zip(after, before, strict=True)
         assert all(abs(new - old) <= max(tick, Fraction(1, 48000)) for new, old in times)
     with av.open(str(out.path)) as container:
         announced = container.streams.video[0].average_rate
@@ -225,11 +228,12 @@ def test_titles_languages_subtitles_and_chapters_come_along(
         assert after["chapters"] == [("part 0", 0.0, 0.5), ("part 1", 0.5, 1.0)]
         assert after["texts"][-1] == b"two"
         assert b"one" in after["texts"][0]
+        after["languages"] = [{"ger": "deu"}.get(tag, tag) for tag in after["languages"]]
         for key in ("title", "comment", "languages", "default"):
             assert after[key] == before[key], (name, key)
         for track in (0, 1):
             assert sound(out.path, track) == sound(source, track)
-    assert "subrip" in caplog.text
+    assert "srt" in caplog.text
     assert "mov_text" in caplog.text
 
 
@@ -255,6 +259,49 @@ def test_sound_with_damaged_packets_is_copied_all_the_same(tmp_path: Path) -> No
             writer.write(replace(frame, image=frame.image[:64, :64].copy()))
             assert index < 100
     assert sound(target) == sound(source)
+
+
+DIFFICULT = [
+    corpus.variable_rate,
+    corpus.screen_recording,
+    corpus.delayed_video,
+    corpus.late_start,
+    corpus.edit_list,
+    corpus.timecode,
+    corpus.two_videos,
+    corpus.cover_art,
+    corpus.with_subtitles,
+    corpus.mirrored,
+    corpus.open_start,
+    corpus.clock_set_back,
+    corpus.no_duration,
+    corpus.fragmented,
+    corpus.fast_start,
+    corpus.alpha,
+]
+
+
+@pytest.mark.parametrize("make", DIFFICULT, ids=lambda make: make.__name__)
+def test_difficult_files_come_out_with_their_frames_and_times(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    source = make(tmp_path)
+    out = copy(source, tmp_path / "written.mp4")
+    info = probe(source)
+    before, after = list(read_frames(info)), list(read_frames(out))
+    # what a coarse clock rounded goes back on the exact grid
+    slack = info.time_base / 2 if info.constant_rate else 0
+    for new, old in zip(after, before, strict=True):
+        assert abs(new.time - old.time) <= slack
+        assert abs(new.duration - old.duration) <= 2 * slack
+        assert read_barcode(new.image) == read_barcode(old.image)
+    with av.open(str(source)) as old_file, av.open(str(out.path)) as new_file:
+        kinds = [
+            [s.type for s in file.streams if s.type in ("audio", "subtitle")]
+            for file in (old_file, new_file)
+        ]
+        assert kinds[0] == kinds[1]
+        assert len(new_file.chapters()) == len(old_file.chapters())
 
 
 @pytest.mark.parametrize("size", [(129, 193), (127, 192), (1, 1), (17, 16)])

@@ -25,6 +25,14 @@ SOUND = {"webm": "libopus", "mp4": "aac", "mov": "aac", "matroska": "flac"}
 """Encoder for sound that the container cannot hold as it is."""
 SUBTITLES = {"webm": "webvtt", "mp4": "mov_text", "mov": "mov_text", "matroska": "subrip"}
 
+NO_EDIT_LIST = ("matroska", "webm")
+"""Containers that cannot hide sound before second 0; what MP4 hid so is left out of them."""
+MOV_LANGUAGES = {
+    "deu": "ger", "nld": "dut", "swe": "sve", "ell": "gre", "isl": "ice", "zho": "chi",
+    "sqi": "alb",
+}  # fmt: skip
+"""QuickTime knows some languages by other codes only (Macintosh language table)."""
+
 # Facts of the old coding or layout that would be false of the new file
 STALE_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration", "rotate")
 STALE_STARTS = ("bps", "number_of_", "_statistics_")
@@ -35,7 +43,7 @@ class StreamCopier:
     """Reads a file beside the one that decodes its pictures, and keeps pace with the encoder."""
 
     def __init__(self, info: VideoInfo, target: Any, container: str) -> None:
-        self._target = target
+        self._target, self._container = target, container
         self._source = open_container(info.path)
         self._origin = info.origin
         self._tracks: dict[int, Track] = {}
@@ -89,7 +97,10 @@ class StreamCopier:
         track = _track(stream, self._target, container)
         if track is None:
             return
-        track.target.metadata.update(_fresh(stream.metadata))
+        tags = _fresh(stream.metadata)
+        if container == "mov" and "language" in tags:
+            tags["language"] = MOV_LANGUAGES.get(tags["language"], tags["language"])
+        track.target.metadata.update(tags)
         track.target.disposition = int(stream.disposition)
         self._tracks[stream.index] = track
 
@@ -111,6 +122,8 @@ class StreamCopier:
     def _inside(self, at: Fraction, packet: Any) -> bool:
         """Whether the middle of a packet lies in the cut; a subtitle counts while it is shown."""
         length = (packet.duration or 0) * packet.time_base
+        if self._container in NO_EDIT_LIST and at + length <= self._zero:
+            return False
         subtitle = packet.stream.type == "subtitle"
         if self._start is not None and at + (length if subtitle else length / 2) < self._zero:
             return False
