@@ -1,0 +1,1 @@
+"""Benchmarks: each checks its outputs first, then prints JSON to stdout; run them by hand."""
