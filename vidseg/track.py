@@ -38,10 +38,11 @@ STALE = 0.02
 """How much less an overlap counts for each frame that the track has been missed."""
 ALIKE = 0.8
 """Least likeness of colours of an object with the lost track that it is taken for."""
-REACH = 1.0
-"""How far a lost track may turn up from where it was last seen, in its own sizes, for a start..."""
-STRIDE = 0.15
-"""... and for each frame since."""
+REACH, STRIDE = 1.0, 0.15
+"""How far from its expected place it may be, in its own sizes: at first, and more for every frame
+missed; and its way since then on top, for it may have turned."""
+OLDER = 0.1
+"""How much each frame missed counts against a track, against one size of distance."""
 LARGER = 1.6
 """How much larger it may be."""
 NEW_LOOKS = 0.1
@@ -162,11 +163,14 @@ class MaskTracker:
         height, width = objects.size
         expected = _centres(tracks.motion.boxes).clip(0, (width, height))
         gaps = np.linalg.norm(expected[:, None] - _centres(objects.boxes)[None], axis=2)
-        near = 1 - gaps / ((REACH + STRIDE * missed) * sizes)[:, None]
+        speeds = np.linalg.norm(tracks.motion.drift, axis=1)
+        reach = (REACH + STRIDE * missed) * sizes + missed * speeds
+        worth = 1 / (1 + gaps / sizes[:, None] + OLDER * missed[:, None])
         alike = likeness(tracks.looks, looks)
-        fits = (alike >= ALIKE) & (box_sizes(objects.boxes)[None, :] < LARGER * sizes[:, None])
+        fits = (gaps < reach[:, None]) & (alike >= ALIKE)
+        fits &= box_sizes(objects.boxes)[None, :] < LARGER * sizes[:, None]
         fits &= tracks.labels[:, None] == objects.labels[None, :]
-        return np.where(fits, near.clip(0, 1) * alike, 0)
+        return np.where(fits, worth * alike, 0)
 
     def _seen(self, objects: Instances, looks: Looks, rows: Rows) -> _Tracks:
         """The tracks `rows` after they were seen as `objects`."""
