@@ -29,7 +29,7 @@ def remux(
     format: str | None = None,
     **options: str,
 ) -> Path:
-    """Copy packets, moved in time by `shift` or `sound_shift`; those that `change` denies are lost."""
+    """Copy packets, moved in time by `shift` or `sound_shift`, but for those `change` denies."""
     with (
         av.open(str(source)) as read,
         av.open(str(target), "w", format=format, options=dict(options)) as write,
@@ -49,7 +49,9 @@ def remux(
 
 def variable_rate(folder: Path) -> Path:
     """30 frames a second, then 10."""
-    times = [Fraction(i, 30) for i in range(20)] + [Fraction(2, 3) + Fraction(i, 10) for i in range(20)]
+    times = [Fraction(i, 30) for i in range(20)] + [
+        Fraction(2, 3) + Fraction(i, 10) for i in range(20)
+    ]
     return write_scene(folder / "vfr.mp4", times=times)
 
 
@@ -75,9 +77,7 @@ def late_start(folder: Path) -> Path:
 def edit_list(folder: Path) -> Path:
     """Cut by an edit list at frame 10 of 30, in the middle of a group of pictures."""
     whole = write_scene(folder / "whole.mp4", options={"g": "8", "bf": "2"})
-    return remux(
-        whole, folder / "cut.mp4", shift=Fraction(-10, 30), avoid_negative_ts="disabled"
-    )
+    return remux(whole, folder / "cut.mp4", shift=Fraction(-10, 30), avoid_negative_ts="disabled")
 
 
 def timecode(folder: Path) -> Path:
@@ -100,7 +100,9 @@ def two_videos(folder: Path) -> Path:
     with av.open(str(path), "w") as container:
         streams: list[Any] = []
         for rate, size in ((30, (128, 192)), (25, (256, 384))):
-            stream: Any = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast"})
+            stream: Any = container.add_stream(
+                "libx264", rate=rate, options={"preset": "ultrafast"}
+            )
             stream.height, stream.width = size
             stream.pix_fmt = "yuv420p"
             streams.append(stream)

@@ -87,7 +87,7 @@ def to_rgb(frame: Any, info: VideoInfo, size: tuple[int, int], scaler: VideoRefo
         width=size[1],
         height=size[0],
         format="rgb48le" if info.hdr else "rgb24",
-        interpolation=_quality(frame, size),
+        interpolation=_quality(frame, size, info.hdr),
         src_colorspace=SWSCALE[matrix(info)],
         src_color_range=2 if info.color.range == "pc" else 1,
         dst_color_range=2,
@@ -97,12 +97,12 @@ def to_rgb(frame: Any, info: VideoInfo, size: tuple[int, int], scaler: VideoRefo
     return tone_map(codes, info.color.transfer) if info.hdr else codes
 
 
-def _quality(frame: Any, size: tuple[int, int]) -> Interpolation:
-    if (frame.height, frame.width) != size:
-        return Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT
-    if frame.format.name in FAST and frame.height % 2 == 0:
-        return Interpolation.BILINEAR
-    return Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT
+def _quality(frame: Any, size: tuple[int, int], deep: bool) -> Interpolation:
+    same = (frame.height, frame.width) == size
+    way = Interpolation.BILINEAR if same else Interpolation.BICUBIC
+    fast = same and frame.format.name in FAST and frame.height % 2 == 0
+    # full chroma gives garbage in swscale's 16-bit RGB, where the plain way is exact
+    return way if fast or deep else way | Interpolation.FULL_CHR_H_INT
 
 
 def tone_map(codes: NDArray[np.uint16], transfer: str) -> Image:

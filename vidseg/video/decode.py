@@ -153,26 +153,30 @@ class _Run:
         self.waiting: set[int] = set()
         self.key: int | None = None
         self.hurt = False
+        self.held: list[Any] = []
+        """Whole frames from before damage, until all is known that was lost before them."""
 
     def feed(self, packet: Any, damaged: bool) -> list[Any]:
         """The whole frames that come out when `packet` goes in."""
         if (self.hurt and not self._recovers(packet)) or self._leans_on_the_lost(packet):
             self._lose(packet)
             return []
+        held, self.held = self.held, []
         if is_shown(packet, self.codec) and packet.pts is not None:
             self.waiting.add(packet.pts)
-        if damaged:
-            return self._stop(packet)
+        return held + (self._stop(packet) if damaged else self._decode(packet))
+
+    def drain(self) -> list[Any]:
+        """The frames that the decoder still holds."""
+        return self.held if self.hurt else self._whole(self._flush())
+
+    def _decode(self, packet: Any) -> list[Any]:
         try:
             frames = self.stream.decode(packet)
         except (FFmpegError, OSError):
             return self._stop(packet)
         whole = self._whole(frames)
         return whole if len(whole) == len(frames) else whole + self._stop(packet)
-
-    def drain(self) -> list[Any]:
-        """The frames that the decoder still holds."""
-        return [] if self.hurt else self._whole(self._flush())
 
     def _recovers(self, packet: Any) -> bool:
         if packet.is_keyframe:
@@ -190,9 +194,9 @@ class _Run:
         return whole
 
     def _stop(self, packet: Any) -> list[Any]:
-        """What was whole before `packet`; the rest is lost, up to the next key frame."""
+        """Hold what was whole before `packet`; the rest is lost, up to the next key frame."""
         before = [frame for frame in self._flush() if frame.pts != packet.pts]
-        whole = self._whole(before)
+        self.held = self._whole(before)
         for stamp in self.waiting:
             self.losses.add(stamp)
         if packet.pts is None:
@@ -200,7 +204,7 @@ class _Run:
         self.waiting.clear()
         self.stream.codec_context.flush_buffers()
         self.hurt = True
-        return whole
+        return []
 
     def _lose(self, packet: Any) -> None:
         if is_shown(packet, self.codec):

@@ -145,10 +145,15 @@ def _describe_photo(path: Path, picture: Any) -> VideoInfo:
 
 
 def _describe_animation(path: Path, picture: Any, numbers: range) -> VideoInfo:
-    delays = []
-    for number in numbers:
-        picture.seek(number)
-        delays.append(_delay(picture))
+    delays, damage = [], ""
+    try:
+        for number in numbers:
+            picture.seek(number)
+            delays.append(_delay(picture))
+    except UNREADABLE:
+        damage = f"it breaks off in frame {len(delays)}"
+    if not delays:
+        raise InputError(f"{path} is an animated image of which no frame can be read.")
     total = sum(delays, Fraction(0))
     constant = len(set(delays[:-1])) == 1
     return VideoInfo(
@@ -163,6 +168,7 @@ def _describe_animation(path: Path, picture: Any, numbers: range) -> VideoInfo:
         pixel_format=picture.mode,
         alpha=_has_alpha(picture),
         container=str(picture.format).lower(),
+        damage=damage,
     )
 
 
