@@ -8,7 +8,7 @@ numbered from 1, and the object where there is no other value.
 from collections.abc import Iterator
 from pathlib import Path
 
-from vidseg.datasets.photos import photos_below, sample
+from vidseg.datasets.photos import files_below, photos_below, sample
 from vidseg.datasets.pixels import object_values, read_values
 from vidseg.datasets.values import NO_CLASS, Drawn, Naming, Reading, Sample, Skipped
 from vidseg.errors import InputError
@@ -27,9 +27,13 @@ def read(path: Path, naming: Naming) -> Reading:
 def pair_in(path: Path) -> tuple[Path, Path] | None:
     """The folders of photos and of mask pictures, where there are both."""
     for photos, masks in PAIRS.items():
-        if (path / photos).is_dir() and next((path / masks).rglob("*.png"), None) is not None:
+        if (path / photos).is_dir() and _pictures(path / masks):
             return path / photos, path / masks
     return None
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [path for path in files_below(folder) if path.suffix.lower() == ".png"]
 
 
 def _found(path: Path, naming: Naming) -> Iterator[Sample | Skipped]:
@@ -40,7 +44,7 @@ def _found(path: Path, naming: Naming) -> Iterator[Sample | Skipped]:
     photos, masks = pair
     label = naming.class_name
     label = KNOWN_CLASS.get(masks.name, label) if label == NO_CLASS else label
-    unused = set(masks.rglob("*.png"))
+    unused = set(_pictures(masks))
     for photo in photos_below(photos):
         mask = _mask_of(photo.relative_to(photos), masks)
         if mask is None:

@@ -74,7 +74,19 @@ def photos_in(folder: Path) -> list[Path]:
 
 def photos_below(folder: Path) -> list[Path]:
     """The photos anywhere below a folder, by name."""
-    return sorted(path for path in folder.rglob("*") if is_photo_name(path) and path.is_file())
+    return [path for path in files_below(folder) if is_photo_name(path)]
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files anywhere below a folder, by name, also behind links to folders."""
+    seen, found = set(), []
+    for at, folders, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(at)) in seen:
+            folders.clear()  # a link back
+            continue
+        seen.add(real)
+        found += [Path(at, name) for name in files]
+    return sorted(found)
 
 
 def sample(

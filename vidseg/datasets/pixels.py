@@ -13,6 +13,9 @@ Values = NDArray[np.uint8 | np.uint16 | np.int32 | np.int64 | np.bool_]
 VOID = (254, 255)
 """Border or unknown, in pictures that number their objects from 1 (VOC, DAVIS)."""
 
+WHITE = 0xE0E0C0
+"""Void in VOC's palette, as a colour."""
+
 
 def read_values(path: Path) -> Values:
     """(H, W) palette indexes or grey levels as they are, colours as one number; no turning.
@@ -40,8 +43,24 @@ def object_values(values: Values) -> list[int]:
     return numbered if numbered and max(present) <= 255 else present
 
 
-def class_palette_index(classes: Values, pixels: NDArray[np.bool_]) -> int:
-    """The commonest class value under an object, background and void left out; 0 for none."""
-    under = classes[pixels]
-    under = under[(under != 0) & (under != 255)]
-    return int(np.bincount(under).argmax()) if len(under) else 0
+def numbered(values: Values) -> Values:
+    """Colours of VOC's palette as their indexes; other pictures as they are.
+
+    Index bits 0, 1, 2 are the highest bits of red, green and blue, the next three the next
+    highest (VOC2012 development kit, `VOClabelcolormap`).
+    """
+    if values.dtype != np.int64:
+        return values
+    red, green, blue = values >> 16, values >> 8 & 255, values & 255
+    indexes = np.zeros_like(values)
+    for place in range(3):
+        for offset, channel in enumerate((red, green, blue)):
+            indexes |= (channel >> (7 - place) & 1) << (3 * place + offset)
+    return indexes.astype(np.uint16)
+
+
+def commonest(values: Values, pixels: NDArray[np.bool_]) -> int:
+    """The commonest value there, background and void left out; 0 for none."""
+    found, counts = np.unique(values[pixels], return_counts=True)
+    counts[np.isin(found, (0, 255, WHITE))] = 0
+    return int(found[counts.argmax()]) if counts.any() else 0

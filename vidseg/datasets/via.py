@@ -5,6 +5,7 @@ ellipse (turned by `theta` radians since 2.0.9), and polyline, which is closed t
 """
 
 import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -89,7 +90,7 @@ def _regions(regions: Any) -> list[Region]:
 def _csv(path: Path) -> list[tuple[str, list[Region]]]:
     """One line a region; a photo without regions has a line with an empty shape."""
     files: dict[str, list[Region]] = {}
-    for row in csv.DictReader(read_text(path).splitlines()):
+    for row in csv.DictReader(io.StringIO(read_text(path), newline="")):
         name = row.get("filename", row.get("#filename"))
         try:
             shape = json.loads(row["region_shape_attributes"])

@@ -1,16 +1,19 @@
 """Pascal VOC: JPEGImages, SegmentationObject, Annotations (XML), ImageSets/Segmentation.
 
 Object n in the mask picture is the n-th `object` of the XML file, and 255 is void. Without XML the
-class comes from SegmentationClass, whose values count the lines of class_names.txt or labelmap.txt
-(as labelme2voc and CVAT write them), else VOC's own classes.
+class comes from SegmentationClass, whose values count the classes of class_names.txt or are those
+of labelmap.txt (as labelme2voc and CVAT write them), or are VOC's own.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidseg.datasets.files import read_text, read_xml
 from vidseg.datasets.photos import photos_below, sample
-from vidseg.datasets.pixels import Values, class_palette_index, object_values, read_values
+from vidseg.datasets.pixels import Values, commonest, numbered, object_values, read_values
 from vidseg.datasets.values import Drawn, Naming, Reading, Sample, Skipped
 from vidseg.errors import InputError
 from vidseg.masks import to_rle
@@ -22,6 +25,8 @@ VOC_CLASSES = (
     "tvmonitor",
 )
 # fmt: on
+NO_CLASSES = ("background", "_background_", "__ignore__")
+"""Lines of class lists that are no class; `_background_` is value 0."""
 
 
 def read(path: Path, naming: Naming) -> Reading:
@@ -37,7 +42,7 @@ def _found(path: Path, photos: dict[str, Path]) -> Iterator[Sample | Skipped]:
             yield Skipped(str(mask), "", "no photo of this name")
             continue
         try:
-            values = read_values(mask)
+            values = numbered(read_values(mask))
             drawn = list(_objects(path, mask.stem, values, names))
         except InputError as error:
             yield Skipped(str(mask), "", str(error))
@@ -46,25 +51,24 @@ def _found(path: Path, photos: dict[str, Path]) -> Iterator[Sample | Skipped]:
         yield from sample(photos[mask.stem], drawn, size=size, split=splits.get(mask.stem))
 
 
-def _objects(path: Path, stem: str, values: Values, names: list[str]) -> Iterator[Drawn | Skipped]:
+def _objects(
+    path: Path, stem: str, values: Values, names: dict[int, str]
+) -> Iterator[Drawn | Skipped]:
     xml = path / "Annotations" / f"{stem}.xml"
-    listed = _listed(xml) if xml.is_file() else None
-    classes = None if listed is not None else _class_picture(path, stem)
+    listed = _listed(xml) if xml.is_file() else {}
+    classes = None if listed else _class_picture(path, stem)
     for value in object_values(values):
         item, pixels = f"object {value}", values == value
-        if listed is not None:
-            label = listed[value - 1] if value <= len(listed) else None
-        else:
-            index = 0 if classes is None else class_palette_index(classes, pixels)
-            label = names[index - 1] if 0 < index <= len(names) else None
+        label = listed.get(value) if classes is None else _class_of(classes, pixels, names)
         if label is None:
             yield Skipped("", item, "nothing says what class it is")
         else:
             yield Drawn(label, to_rle(pixels), item)
 
 
-def _listed(xml: Path) -> list[str]:
-    return [each.findtext("name", "").strip() for each in read_xml(xml).iter("object")]
+def _listed(xml: Path) -> dict[int, str]:
+    names = (each.findtext("name", "").strip() for each in read_xml(xml).iter("object"))
+    return dict(enumerate(names, 1))
 
 
 def _class_picture(path: Path, stem: str) -> Values | None:
@@ -72,14 +76,31 @@ def _class_picture(path: Path, stem: str) -> Values | None:
     return read_values(picture) if picture.is_file() else None
 
 
-def _class_names(path: Path) -> list[str]:
-    """The classes from value 1 on."""
+def _class_of(classes: Values, pixels: NDArray[np.bool_], names: dict[int, str]) -> str | None:
+    """By the colour, where the classes have their own, else by its index in VOC's palette."""
+    value = commonest(classes, pixels)
+    index = int(numbered(np.array(value, classes.dtype)))
+    return names.get(value) or names.get(index)
+
+
+def _class_names(path: Path) -> dict[int, str]:
+    """Index, or colour as one number, to class."""
     for file in ("class_names.txt", "labelmap.txt"):
         if (path / file).is_file():
-            lines = [line.strip() for line in read_text(path / file).splitlines()]
-            names = [line.split(":")[0] for line in lines if line and not line.startswith("#")]
-            return [name for name in names if name.strip("_") not in ("background", "ignore")]
-    return list(VOC_CLASSES)
+            lines = (line.strip() for line in read_text(path / file).splitlines())
+            parts = [[*line.split(":"), ""] for line in lines if line and line[0] != "#"]
+            named = [part for part in parts if part[0] not in NO_CLASSES]
+            return {_color(part[1]) or index: part[0] for index, part in enumerate(named, 1)}
+    return dict(enumerate(VOC_CLASSES, 1))
+
+
+def _color(text: str) -> int:
+    """Of `r,g,b`; 0 where there is none."""
+    try:
+        red, green, blue = (int(value) for value in text.split(","))
+    except ValueError:
+        return 0
+    return red << 16 | green << 8 | blue
 
 
 def _splits(folder: Path) -> dict[str, str]:

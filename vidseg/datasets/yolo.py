@@ -2,6 +2,7 @@
 
 A line is `class x1 y1 x2 y2 ...` in fractions of the upright photo. The labels of
 `.../images/a.jpg` are in `.../labels/a.txt`; a photo without a text file shows no object.
+Where the file names no splits, the photos are in images/ beside it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -50,6 +51,9 @@ def _names(names: Any, path: Path) -> dict[int, str]:
 def _found(
     path: Path, settings: Mapping[str, Any], names: dict[int, str]
 ) -> Iterator[Sample | Skipped]:
+    if not any(settings.get(key) for key in SPLITS):
+        for photo in photos_below(path.parent / "images"):
+            yield from _photo(photo, names, None)
     for key, split in SPLITS.items():
         places = settings.get(key) or []
         for place in places if isinstance(places, list) else [places]:
@@ -77,7 +81,9 @@ def _photos(target: Path) -> Iterator[Path | Skipped]:
     yield from (finder.locate(line.strip()) for line in read_text(target).splitlines() if line)
 
 
-def _photo(photo: Path | Skipped, names: dict[int, str], split: str) -> Iterator[Sample | Skipped]:
+def _photo(
+    photo: Path | Skipped, names: dict[int, str], split: str | None
+) -> Iterator[Sample | Skipped]:
     if isinstance(photo, Skipped):
         yield photo
         return
