@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image as Pictures
 from pycocotools import mask as coco
 
 from vidseg.datasets import Annotation, Content, read_dataset
+from vidseg.datasets.shapes import checked_rle
 from vidseg.errors import InputError, OptionError
 from vidseg.masks import from_rle, to_rle
 
@@ -198,7 +201,7 @@ def ring() -> np.ndarray:
 def uncompressed(mask: np.ndarray) -> dict[str, Any]:
     flat = mask.ravel(order="F")
     turns = np.flatnonzero(np.diff(flat.astype(int))) + 1
-    counts = np.diff([0, *turns, flat.size]).tolist()
+    counts = np.diff(np.array([0, *turns, flat.size])).tolist()
     return {"size": list(mask.shape), "counts": ([0] if flat[0] else []) + counts}
 
 
@@ -237,6 +240,7 @@ def test_coco_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         {"category_id": 1, "segmentation": small},
         {"category_id": 1, "segmentation": {"size": [5, 5], "counts": [3]}},
         {"category_id": 1, "segmentation": [[1, 1, 2]]},
+        {"category_id": 1, "segmentation": {"size": SIZE, "counts": "PPPP0"}},
         {"category_id": 1, "segmentation": [[1, 1, 2, 2, 3, 3]], "image_id": 8},
     )
     content = read_dataset(tmp_path)
@@ -249,6 +253,7 @@ def test_coco_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         "annotation 4": "its run lengths do not fill its size",
         "annotation 5, part 0": "cannot reshape array of size 3 into shape (2)",
         "annotation 5": "none of its parts is usable",
+        "annotation 6": "its run lengths do not fill its size",
         "image 8": "1 annotations of an image not listed",
     }
 
@@ -304,11 +309,11 @@ def test_what_was_drawn_on_the_stored_photo_turns_with_it(tmp_path: Path, exif: 
 
     shown = read_photo(tmp_path / "a.png")[..., 0] > 0
     content = read_dataset(tmp_path)
+    rows, cols = np.nonzero(shown)
+    box = (cols.min(), rows.min(), cols.max() + 1, rows.max() + 1)
     for each in objects(content):
         assert content.samples[0].size == shown.shape == (WIDTH, HEIGHT)
         assert (from_rle(each.rle) == shown).all()
-        rows, cols = np.nonzero(shown)
-        box = (cols.min(), rows.min(), cols.max() + 1, rows.max() + 1)
         assert each.box == box
     corners = objects(content)[0].polygons[0]
     assert (*corners.min(axis=0), *corners.max(axis=0)) == box
@@ -614,3 +619,13 @@ def test_polygons_are_drawn_as_coco_does(tmp_path: Path) -> None:
     (found,) = objects(read_dataset(via(tmp_path, shape)))
     drawn: Any = coco.frPyObjects([corners.ravel().tolist()], HEIGHT, WIDTH)
     assert (from_rle(found.rle) == coco.decode(drawn)[..., 0]).all()
+
+
+@given(arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12)))
+def test_run_lengths_of_any_mask_pass(mask: np.ndarray) -> None:
+    rle = to_rle(mask)
+    assert checked_rle(rle["size"], rle["counts"]) == rle
+    assert checked_rle(rle["size"], rle["counts"].encode()) == rle
+    assert checked_rle(rle["size"], uncompressed(mask)["counts"]) == rle
+    with pytest.raises(ValueError, match="do not fill"):
+        checked_rle([rle["size"][0] + 1, rle["size"][1]], rle["counts"])

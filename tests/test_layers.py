@@ -21,7 +21,7 @@ HOMES = {
     "moviepy": {"video"},
     "av": {"video"},
     "imageio_ffmpeg": {"video"},
-    "cv2": {"masks", "effects", "export", "video", "cli"},
+    "cv2": {"masks", "effects", "export", "video", "datasets", "cli"},
     "torch": {"models", "predict", "train", "datasets", "cli"},
     "torchvision": {"models", "predict", "train", "datasets"},
     "click": {"cli"},

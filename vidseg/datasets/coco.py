@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco
 
 from vidseg.datasets.files import read_json
 from vidseg.datasets.photos import Photos, sample
-from vidseg.datasets.shapes import polygon
+from vidseg.datasets.shapes import checked_rle, polygon
 from vidseg.datasets.values import Drawn, Naming, Polygon, Reading, Sample, Skipped
 from vidseg.errors import InputError
 from vidseg.masks import RLE
@@ -104,18 +103,13 @@ def _polygons(parts: Any) -> tuple[tuple[Polygon, ...], list[tuple[int, str]]]:
 
 
 def _rle(segmentation: Any) -> RLE | str:
-    """Compressed, from either kind; or what is wrong."""
+    """From either kind; or what is wrong."""
     try:
-        height, width = (int(side) for side in segmentation["size"])
-        counts = segmentation["counts"]
-        if isinstance(counts, list):
-            if sum(counts) != height * width or min(counts, default=0) < 0:
-                return "its run lengths do not fill its size"
-            counts = coco.frPyObjects(segmentation, height, width)["counts"]  # type: ignore[index]
-        text = counts.decode("ascii") if isinstance(counts, bytes) else str(counts)
-    except (KeyError, TypeError, ValueError) as error:
+        return checked_rle(segmentation["size"], segmentation["counts"])
+    except (KeyError, TypeError) as error:
         return f"no run-length mask: {error!r}"
-    return {"size": [height, width], "counts": text}
+    except ValueError as error:
+        return str(error)
 
 
 def _box(box: Any) -> tuple[float, float, float, float] | None:

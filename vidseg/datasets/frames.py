@@ -1,4 +1,4 @@
-"""What `vidseg frames --images` wrote: photos of a video and the objects found in them.
+"""What `vidseg frames --image` wrote: photos of a video and the objects found in them.
 
 Reading it back is how detections are corrected: convert them to VIA, mend them there, train.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 from vidseg.datasets.files import read_json
 from vidseg.datasets.photos import Photos, sample
+from vidseg.datasets.shapes import checked_rle
 from vidseg.datasets.values import Drawn, Naming, Reading, Sample, Skipped
 from vidseg.errors import InputError
 
@@ -29,5 +30,13 @@ def _found(path: Path, frames: list[Any]) -> Iterator[Sample | Skipped]:
         yield from sample(photos.locate(file), drawn, size=size)
 
 
-def _drawn(objects: Any) -> list[Drawn]:
-    return [Drawn(o["class"], o["segmentation"], f"object {o['object']}") for o in objects]
+def _drawn(objects: Any) -> list[Drawn | Skipped]:
+    return [_object(f"object {each['object']}", each) for each in objects]
+
+
+def _object(item: str, found: Any) -> Drawn | Skipped:
+    try:
+        rle = checked_rle(found["segmentation"]["size"], found["segmentation"]["counts"])
+    except ValueError as error:
+        return Skipped("", item, str(error))
+    return Drawn(found["class"], rle, item)

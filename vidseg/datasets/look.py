@@ -52,12 +52,24 @@ def look(path: Path) -> list[Source | Skipped]:
     if not path.is_dir():
         raise InputError(f"{path} is not there; give a folder or a file of annotations.")
     found = list(_folder(path, None))
-    if any(isinstance(each, Source) for each in found):
+    if not any(isinstance(each, Source) for each in found):
+        for part in sorted(part for part in path.iterdir() if part.is_dir()):
+            found += _folder(part, SPLITS.get(part.name.lower()))
+    return _corrected(found)
+
+
+def _corrected(found: list[Source | Skipped]) -> list[Source | Skipped]:
+    """What a model found counts only where no person has worked on it."""
+    by_people = [s for s in found if isinstance(s, Source) and s.format != "frames"]
+    if not by_people:
         return found
-    parts = [part for part in sorted(path.iterdir()) if part.is_dir()]
-    for part in parts:
-        found += _folder(part, SPLITS.get(part.name.lower()))
-    return found
+    reason = "other annotations lie beside what a model found"
+    return [
+        Skipped(str(each.path), "", reason)
+        if isinstance(each, Source) and each.format == "frames"
+        else each
+        for each in found
+    ]
 
 
 def look_for(kind: Format, path: Path) -> list[Source | Skipped]:

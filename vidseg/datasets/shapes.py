@@ -72,6 +72,39 @@ def is_far_outside(polygons: Sequence[Polygon], size: tuple[int, int]) -> bool:
     return any(np.abs(corners).max() > FAR * max(size) for corners in polygons)
 
 
+def checked_rle(size: Any, counts: Any) -> RLE:
+    """COCO's run-length form with its counts as text, bytes or numbers; ValueError where broken.
+
+    pycocotools decodes runs that do not fill the picture to whatever lies in memory.
+    """
+    height, width = (int(side) for side in size)
+    if isinstance(counts, bytes):
+        counts = counts.decode("ascii")
+    runs = [int(each) for each in counts] if isinstance(counts, list) else _runs(str(counts))
+    if min(runs, default=0) < 0 or sum(runs) != height * width:
+        raise ValueError("its run lengths do not fill its size")
+    if isinstance(counts, list):
+        plain: Any = {"size": [height, width], "counts": runs}
+        packed: Any = coco.frPyObjects(plain, height, width)
+        counts = packed["counts"].decode("ascii")
+    return {"size": [height, width], "counts": counts}
+
+
+def _runs(text: str) -> list[int]:
+    """COCO's packing: 5 bits a character, low first, differences to the run before the last."""
+    runs: list[int] = []
+    value = shift = 0
+    for character in text:
+        bits = ord(character) - 48
+        value |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            value -= (bits & 16) << (shift - 4)
+            runs.append(value + runs[-2] if len(runs) > 2 else value)
+            value = shift = 0
+    return runs
+
+
 def box_of(rle: RLE) -> tuple[float, float, float, float]:
     """xyxy around its pixels, x1 and y1 exclusive."""
     as_they_type_it: Any = rle

@@ -1,0 +1,78 @@
+"""Dividing a dataset into train and val, kept as lists of photos that the door reads."""
+
+import os
+import random
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Literal
+
+from vidseg.datasets.values import Content, Sample
+from vidseg.errors import OptionError
+from vidseg.video.landing import check_output, landing
+
+NUMBERED = re.compile(r"^(?P<video>.*?)[-_. ]*(?:frame|img)?[-_. ]*\d+$", re.IGNORECASE)
+"""`clip_frame_0012` is of `clip`; a bare number of no name."""
+
+
+def divide(
+    content: Content, *, val: float = 0.2, by: Literal["image", "video"] = "image", seed: int = 0
+) -> dict[str, list[Sample]]:
+    """`train` and `val`, with as near to the share `val` of the photos in val as the groups allow.
+
+    By `video`, the frames of one video stay together, since neighbours look the same: frames with
+    one name before their number, or, where the name is only a number, in one folder.
+
+    Raises OptionError where a part would be empty.
+    """
+    if not 0 < val < 1:
+        raise OptionError(f"The share of val must lie between 0 and 1, and it is {val:g}.")
+    groups = defaultdict(list)
+    for sample in content.samples:
+        groups[str(sample.path) if by == "image" else source_video(sample.path)].append(sample)
+    if len(groups) < 2:
+        raise OptionError(_one_group(by, content))
+    names = sorted(groups)
+    random.Random(seed).shuffle(names)
+    wanted, chosen, count = val * len(content.samples), set(), 0
+    for name in names:
+        if abs(count + len(groups[name]) - wanted) < abs(count - wanted):
+            chosen.add(name)
+            count += len(groups[name])
+    chosen = chosen or {min(names, key=lambda name: len(groups[name]))}
+    parts = {"train": [], "val": []}
+    for name in sorted(groups):
+        parts["val" if name in chosen else "train"] += groups[name]
+    return parts
+
+
+def source_video(photo: Path) -> str:
+    """A name for the video that the photo is a frame of."""
+    match = NUMBERED.match(photo.stem)
+    name = match["video"] if match else photo.stem
+    return str(photo.parent / name) if name else str(photo.parent)
+
+
+def write_lists(
+    parts: dict[str, list[Sample]], folder: str | Path, *, force: bool = False
+) -> list[Path]:
+    """`train.txt` and `val.txt` in `folder`, one photo a line, by its path from there.
+
+    In the folder of the dataset, `open_dataset` takes its splits from them.
+    """
+    files = {split: Path(folder) / f"{split}.txt" for split in parts}
+    for file in files.values():
+        check_output(file, (), force=force)
+    root = Path(folder).resolve()
+    for split, file in files.items():
+        with landing(file, force=force) as part:
+            paths = (os.path.relpath(each.path.resolve(), root) for each in parts[split])
+            lines = "".join(f"{Path(path).as_posix()}\n" for path in paths)
+            part.write_text(lines, encoding="utf-8")
+    return list(files.values())
+
+
+def _one_group(by: str, content: Content) -> str:
+    if by == "video" and len(content.samples) > 1:
+        return "All photos seem to come from one video; divide by image."
+    return "There is only one photo; there is nothing to divide."

@@ -1,0 +1,123 @@
+"""Datasets written as COCO JSON or as a project of VIA 2. Photos stay where they are.
+
+Both name photos by their path from the written file, and draw on upright photos.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from vidseg.datasets.outlines import outline
+from vidseg.datasets.values import Annotation, Content, Sample, Skipped
+from vidseg.masks import from_rle
+from vidseg.video.landing import check_output, landing
+
+Target = Literal["coco", "via"]
+CLASS = "class"
+"""Name of the region attribute that holds the class in VIA."""
+VIA_FORMAT = "2.0.10"
+
+
+def write_dataset(
+    content: Content, path: str | Path, *, to: Target, force: bool = False, tolerance: float = 1.0
+) -> dict[Path, list[Skipped]]:
+    """Writes one file, or one a split (`NAME_train.json` and so on) where there are splits.
+
+    Gives the written files with what the format cannot hold. `tolerance` is for VIA, which knows
+    outlines only: how many pixels the outline of a mask may be off; 0 keeps every pixel.
+
+    Raises:
+        OutputExistsError, OutputError: nothing is written then.
+    """
+    target = Path(path)
+    splits = dict.fromkeys(sample.split for sample in content.samples)
+    parts = {s: target.with_stem(f"{target.stem}_{s}") if s else target for s in splits}
+    for file in parts.values():
+        check_output(file, (), force=force)
+    lost = {}
+    for split, file in parts.items():
+        samples = [sample for sample in content.samples if sample.split == split]
+        with landing(file, force=force) as part:
+            document, lost[file] = WRITERS[to](samples, content.classes, file, tolerance)
+            part.write_text(json.dumps(document, ensure_ascii=False) + "\n", encoding="utf-8")
+    return lost
+
+
+def coco_document(
+    samples: list[Sample], classes: dict[int, str], path: Path, tolerance: float
+) -> tuple[dict[str, Any], list[Skipped]]:
+    """COCO's instances; nothing is lost."""
+    numbers = {name: number for number, name in classes.items()}
+    images, annotations = [], []
+    for number, sample in enumerate(samples, 1):
+        height, width = sample.size
+        name = _from(path, sample.path)
+        images.append({"id": number, "file_name": name, "height": height, "width": width})
+        for each in sample.objects:
+            record = {"id": len(annotations) + 1, "image_id": number}
+            annotations.append(record | _coco_annotation(each, numbers[each.label]))
+    categories = [{"id": number, "name": name} for number, name in classes.items()]
+    return {"images": images, "annotations": annotations, "categories": categories}, []
+
+
+def _coco_annotation(each: Annotation, category: int) -> dict[str, Any]:
+    x0, y0, x1, y1 = each.box
+    outlined = each.polygons and not each.crowd  # COCO's own tools take crowds as RLE only
+    polygons = [corners.ravel().tolist() for corners in each.polygons]
+    return {
+        "category_id": category,
+        "iscrowd": int(each.crowd),
+        "area": each.area,
+        "bbox": [x0, y0, x1 - x0, y1 - y0],
+        "segmentation": polygons if outlined else each.rle,
+    }
+
+
+def via_document(
+    samples: list[Sample], classes: dict[int, str], path: Path, tolerance: float
+) -> tuple[dict[str, Any], list[Skipped]]:
+    """A project with the classes as a list to choose from. Crowds are lost."""
+    files, lost = {}, []
+    for sample in samples:
+        name, size = _from(path, sample.path), sample.path.stat().st_size
+        regions = [_region(each, tolerance) for each in sample.objects if not each.crowd]
+        crowds = len(sample.objects) - len(regions)
+        lost += [Skipped(str(sample.path), "crowd", "VIA cannot mark crowds")] * crowds
+        entry = {"filename": name, "size": size, "regions": regions, "file_attributes": {}}
+        files[f"{name}{size}"] = entry
+    options = {name: name for name in classes.values()}
+    attribute = {"type": "dropdown", "description": "", "options": options, "default_options": {}}
+    return {
+        "_via_settings": {
+            "ui": {},
+            "core": {"buffer_size": "18", "filepath": {}, "default_filepath": ""},
+            "project": {"name": path.stem},
+        },
+        "_via_img_metadata": files,
+        "_via_attributes": {"region": {CLASS: attribute}, "file": {}},
+        "_via_data_format_version": VIA_FORMAT,
+        "_via_image_id_list": list(files),
+    }, lost
+
+
+def _region(each: Annotation, tolerance: float) -> dict[str, Any]:
+    one = len(each.polygons) == 1
+    corners = each.polygons[0] if one else outline(from_rle(each.rle), tolerance=tolerance)
+    xs, ys = np.round(corners, 2).T.tolist()
+    shape = {"name": "polygon", "all_points_x": xs, "all_points_y": ys}
+    return {"shape_attributes": shape, "region_attributes": {CLASS: each.label}}
+
+
+def _from(path: Path, photo: Path) -> str:
+    """The way from the written file to the photo."""
+    return Path(os.path.relpath(photo.resolve(), path.resolve().parent)).as_posix()
+
+
+WRITERS: dict[Target, Callable[..., tuple[dict[str, Any], list[Skipped]]]] = {
+    "coco": coco_document,
+    "via": via_document,
+}
