@@ -251,3 +251,20 @@ def test_a_missing_system_library_is_named() -> None:
     assert "libGL.so.1" in sentence
     assert "apt-get install -y libgl1 libglib2.0-0" in sentence
     assert sentence_for(ImportError("No module named 'nothing'")) is None
+
+
+def test_opencv_without_its_libraries_is_one_sentence(clip: Path, tmp_path: Path) -> None:
+    code = """
+import sys
+class Bare:
+    def find_spec(self, name, path=None, target=None):
+        if name == "cv2":
+            raise ImportError("libGL.so.1: cannot open shared object file: No such file")
+sys.meta_path.insert(0, Bare())
+"""
+    model = write_scene_model(tmp_path / "scene.pt")
+    running = process("splash", "--model", model, clip, tmp_path / "out.mp4", code=code)
+    _, stderr = running.communicate(timeout=50)
+    assert running.returncode == 1
+    assert stderr.startswith("Error: A system library is missing, libGL.so.1; install libgl1")
+    assert len(stderr.splitlines()) == 1

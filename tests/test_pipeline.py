@@ -136,10 +136,20 @@ def test_an_input_without_frames_in_the_cut_is_an_error(
     tmp_path: Path, oracle: OraclePredictor, model: Path
 ) -> None:
     clip = write_scene(tmp_path / "in.mp4", frames=30)
-    with pytest.raises(InputError, match=r"no frame between --start and --end; it lasts 1 s"):
+    with pytest.raises(
+        InputError, match="no frame between the start and the end asked for; it lasts 1 s"
+    ):
         save_masks(clip, tmp_path / "out", search=Search(model=model), start=Fraction(5))
     assert not oracle.batches
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("start", "end"), [(2.5, 1), (-1, None), (None, 0), (None, -2.0)])
+def test_spans_that_hold_nothing_are_wrong_options(
+    start: float | None, end: float | None, tmp_path: Path, model: Path
+) -> None:
+    with pytest.raises(OptionError):
+        save_masks("gone.mp4", tmp_path, search=Search("disc", model=model), start=start, end=end)
 
 
 @pytest.mark.parametrize(

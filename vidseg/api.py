@@ -1,13 +1,12 @@
 """The commands as one call each: every option of the command line is a keyword."""
 
 from collections.abc import Iterable
-from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 from vidseg.effects import Overlay, Splash
 from vidseg.pipeline import OnFrame, render, save_masks
-from vidseg.search import Search
+from vidseg.search import Search, Seconds
 from vidseg.video.codecs import choose_codec
 
 
@@ -15,14 +14,14 @@ def overlay(
     source: str | Path,
     target: str | Path,
     *,
-    classes: Iterable[str] = (),
+    classes: str | Iterable[str] = (),
     score: float = 0.5,
     max_objects: int | None = None,
     model: str | Path | None = None,
     device: str = "auto",
     batch_size: int | None = None,
-    start: Fraction | None = None,
-    end: Fraction | None = None,
+    start: Seconds | None = None,
+    end: Seconds | None = None,
     codec: str | None = None,
     crf: int | None = None,
     preset: str | None = None,
@@ -38,8 +37,8 @@ def overlay(
 ) -> int:
     """Draw the objects of `source` over it: `vidseg overlay` as one call; returns the frame count.
 
-    Times are exact seconds, `end` exclusive. Raises as `render`, and OptionError for an unknown
-    class, model or codec or a number out of range.
+    Times are seconds, exact where they are Fractions; `end` is exclusive. Raises as `render`, and
+    OptionError for an unknown class, model or codec or a number out of range.
     """
     search = Search(
         classes,
@@ -75,14 +74,14 @@ def splash(
     source: str | Path,
     target: str | Path,
     *,
-    classes: Iterable[str] = (),
+    classes: str | Iterable[str] = (),
     score: float = 0.5,
     max_objects: int | None = None,
     model: str | Path | None = None,
     device: str = "auto",
     batch_size: int | None = None,
-    start: Fraction | None = None,
-    end: Fraction | None = None,
+    start: Seconds | None = None,
+    end: Seconds | None = None,
     codec: str | None = None,
     crf: int | None = None,
     preset: str | None = None,
@@ -118,14 +117,14 @@ def frames(
     source: str | Path,
     target: str | Path,
     *,
-    classes: Iterable[str] = (),
+    classes: str | Iterable[str] = (),
     score: float = 0.5,
     max_objects: int | None = None,
     model: str | Path | None = None,
     device: str = "auto",
     batch_size: int | None = None,
-    start: Fraction | None = None,
-    end: Fraction | None = None,
+    start: Seconds | None = None,
+    end: Seconds | None = None,
     per_object: bool = False,
     image: bool = False,
     force: bool = False,

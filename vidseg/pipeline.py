@@ -23,7 +23,7 @@ from vidseg.export import MaskFolder
 from vidseg.frame import Frame
 from vidseg.instances import Instances
 from vidseg.predictor import Predictor
-from vidseg.search import Search
+from vidseg.search import Search, Seconds, check_span
 from vidseg.stream import batched, closing_input, prefetch
 from vidseg.video.clip import FrameClip
 from vidseg.video.codecs import Encoding, Output, choose_codec
@@ -80,8 +80,8 @@ def render(
     *,
     search: Search,
     encoding: Encoding | None = None,
-    start: Fraction | None = None,
-    end: Fraction | None = None,
+    start: Seconds | None = None,
+    end: Seconds | None = None,
     force: bool = False,
     keep_going: bool = False,
     on_frame: OnFrame | None = None,
@@ -89,13 +89,15 @@ def render(
     """Write `source` with `effect` drawn on every frame to `target`; returns the number of frames.
 
     Options are checked first, then paths, then the input's first frame is read, then weights load.
+    `start` and `end` are seconds of the source, `end` exclusive.
 
     Raises:
-        OptionError: kinds of input and output that do not go together.
+        OptionError: a start not before the end; kinds of input and output that do not go together.
         InputError, DamagedInputError: the input cannot be read, or not to its end.
         OutputError, OutputExistsError: the output cannot be written; nothing is left of it.
         ModelError, WeightsUnavailableError: the model cannot be loaded.
     """
+    start, end = _exact(start, end)
     encoding = encoding or choose_codec(target)
     check_output(target, [source], force=force, folder=encoding.output == "folder")
     info = probe(source)
@@ -120,8 +122,8 @@ def save_masks(
     search: Search,
     per_object: bool = False,
     image: bool = False,
-    start: Fraction | None = None,
-    end: Fraction | None = None,
+    start: Seconds | None = None,
+    end: Seconds | None = None,
     force: bool = False,
     keep_going: bool = False,
     on_frame: OnFrame | None = None,
@@ -130,6 +132,7 @@ def save_masks(
 
     In the order of checks and the errors as `render`.
     """
+    start, end = _exact(start, end)
     check_output(target, [source], force=force, folder=True)
     info = probe(source)
     total, done = expected_frames(info, start, end), 0
@@ -150,6 +153,11 @@ def save_masks(
             if on_frame is not None:
                 on_frame(done, total)
     return done
+
+
+def _exact(start: Seconds | None, end: Seconds | None) -> tuple[Fraction | None, Fraction | None]:
+    check_span(start, end)
+    return (None if start is None else Fraction(start)), (None if end is None else Fraction(end))
 
 
 @contextmanager
@@ -222,4 +230,4 @@ def _no_frames(info: VideoInfo, start: Fraction | None, end: Fraction | None) ->
     length = (
         f"it lasts {float(info.duration):g} s" if info.duration is not None else "it is shorter"
     )
-    return f"{info.path} has no frame between --start and --end; {length}."
+    return f"{info.path} has no frame between the start and the end asked for; {length}."

@@ -1,6 +1,7 @@
 """What to look for, and the model that finds it."""
 
 from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
 from pathlib import Path
 
 from vidseg.errors import OptionError
@@ -10,6 +11,9 @@ from vidseg.predictor import Predictor
 
 KEPT = 0.1
 """A predictor keeps objects from this score on, or from the score asked for where that is lower."""
+
+Seconds = Fraction | float
+"""A time in a video; a Fraction is exact."""
 
 Downloaded = Callable[[int, int | None], None]
 
@@ -22,7 +26,7 @@ class Search:
 
     def __init__(
         self,
-        classes: Iterable[str] = (),
+        classes: str | Iterable[str] = (),
         *,
         score: float = 0.5,
         max_objects: int | None = None,
@@ -36,7 +40,8 @@ class Search:
         check_positive("max_objects", max_objects)
         check_positive("batch_size", batch_size)
         self.score, self.max_objects = score, max_objects
-        choice = choose_model(tuple(classes), model)
+        names = (classes,) if isinstance(classes, str) else tuple(classes)
+        choice = choose_model(names, model)
         self.model = choice.model
         self.names: Mapping[int, str] = choice.classes
         """Label to name of every class that the model knows."""
@@ -75,6 +80,17 @@ def load(search: Search) -> Predictor:
         batch_size=search.batch_size,
         on_download=search.on_download,
     )
+
+
+def check_span(start: Seconds | None, end: Seconds | None) -> None:
+    """Raises OptionError: a time is negative, or `start` is not before `end`."""
+    for name, time in (("start", start), ("end", end)):
+        if time is not None and time < 0:
+            raise OptionError(f"{name} must not be negative, got {float(time):g}.")
+    if end is not None and (start or 0) >= end:
+        raise OptionError(
+            f"The start, {float(start or 0):g} s, must be before the end, {float(end):g} s."
+        )
 
 
 def check_range(name: str, value: float) -> None:

@@ -8,7 +8,7 @@ import click
 
 from vidseg import __version__
 from vidseg.cli.classes import classes
-from vidseg.cli.exits import Failure, errors_as_sentences, stop_on_signals
+from vidseg.cli.exits import CommandError, errors_as_sentences, stop_on_signals
 from vidseg.cli.frames import frames
 from vidseg.cli.info import info
 from vidseg.cli.models import models
@@ -24,7 +24,7 @@ class Program(click.Group):
         try:
             with errors_as_sentences(), stop_on_signals():
                 return super().invoke(ctx)
-        except Failure as failure:
+        except CommandError as failure:
             if ctx.meta.get(VERBOSITY, 0) >= 2:
                 traceback.print_exc(file=sys.stderr)
             click.echo(f"Error: {failure}", err=True)

@@ -14,12 +14,14 @@ from vidseg.errors import OptionError, OutputExistsError, VidsegError
 
 WRONG_OPTIONS = 2
 STOPPED = 128
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 SYSTEM_PACKAGES = "libgl1 and libglib2.0-0"
 """Debian's names of what `opencv-python` needs and a bare server lacks."""
 
 
-class Failure(Exception):
+class CommandError(Exception):
     """An error as one sentence for stderr, with its exit code."""
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
@@ -37,18 +39,17 @@ class Stopped(KeyboardInterrupt):
 
 def _stop(number: int, _: FrameType | None) -> None:
     # A second signal must not break into the cleaning up.
-    for name in SIGNALS:
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for other in SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
     raise Stopped(number)
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
     """Within: the first SIGINT, SIGTERM or SIGHUP raises `Stopped`; ignored ones stay ignored."""
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
-    if threading.current_thread() is not threading.main_thread():
-        numbers = []
-    before = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) != signal.SIG_IGN}
+    mine = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in SIGNALS if mine}
+    before = {number: kept for number, kept in before.items() if kept != signal.SIG_IGN}
     for number in before:
         signal.signal(number, _stop)
     try:
@@ -65,12 +66,12 @@ def errors_as_sentences() -> Iterator[None]:
         yield
     except KeyboardInterrupt as stop:
         number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
-        raise Failure(_stop_sentence(number), STOPPED + number) from stop
+        raise CommandError(_stop_sentence(number), STOPPED + number) from stop
     except (VidsegError, OSError, MemoryError, ImportError) as error:
         sentence = sentence_for(error)
         if sentence is None:
             raise
-        raise Failure(sentence, exit_code_for(error)) from error
+        raise CommandError(sentence, exit_code_for(error)) from error
 
 
 def exit_code_for(error: BaseException) -> int:

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from vidseg.cli.exits import Failure, sentence_for
+from vidseg.cli.exits import CommandError, sentence_for
 from vidseg.cli.options import Run
 from vidseg.cli.progress import Download, Progress, duration
 from vidseg.cli.talk import say
@@ -81,7 +81,7 @@ def _collected(paths: Sequence[Path], names: Sequence[str], folder: Path) -> Pla
 def run_jobs(jobs: Sequence[Job], do: Callable[[Job, OnFrame], None], run: Run) -> None:
     """Do one job after the other; where there are several, go on after a failure.
 
-    Raises Failure, naming those that failed.
+    Raises CommandError, naming those that failed.
     """
     if len(jobs) == 1:
         _run_one(jobs[0], do, run)
@@ -97,7 +97,7 @@ def run_jobs(jobs: Sequence[Job], do: Callable[[Job, OnFrame], None], run: Run) 
             say(f"Error: {job.source}: {sentence}")
             failed.append(str(job.source))
     if failed:
-        raise Failure(f"{len(failed)} of {len(jobs)} inputs failed: {', '.join(failed)}")
+        raise CommandError(f"{len(failed)} of {len(jobs)} inputs failed: {', '.join(failed)}")
 
 
 def introduce(search: "Search", run: Run) -> None:

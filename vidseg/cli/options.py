@@ -16,7 +16,6 @@ import click
 
 from vidseg.cli.talk import talking
 from vidseg.cli.types import BatchSize, ClassNames, Device, Model, Time, split_names
-from vidseg.errors import OptionError
 
 Command = Callable[..., Any]
 VERBOSITY = "vidseg.verbosity"
@@ -148,18 +147,12 @@ def span_options(command: Command) -> Command:
     def wrapper(
         *, start: Fraction | None, end: Fraction | None, keep_going: bool, **others: Any
     ) -> Any:
+        from vidseg.search import check_span
+
         check_span(start, end)
         return command(span=Span(start, end, keep_going), **others)
 
     return wrapper
-
-
-def check_span(start: Fraction | None, end: Fraction | None) -> None:
-    """Raises OptionError: nothing lies between `start` and `end`."""
-    if end is not None and (start or 0) >= end:
-        raise OptionError(
-            f"--start {float(start or 0):g} is not before --end {float(end):g} (seconds)."
-        )
 
 
 def encoding_options(command: Command) -> Command:
