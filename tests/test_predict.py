@@ -2,6 +2,7 @@
 
 import logging
 import os
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from vidseg.errors import OptionError, VidsegError
 from vidseg.instances import Instances
 from vidseg.models.architectures import build
 from vidseg.models.device import resolve_device
-from vidseg.predict import MaskRCNNPredictor, auto_batch_size
+from vidseg.models.memory import auto_batch_size
+from vidseg.predict import MaskRCNNPredictor
 
 CLASSES = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
 
@@ -23,17 +25,16 @@ SIZES = [(120, 200), (97, 201), (201, 97), (64, 64), (480, 640), (31, 33), (8, 3
 
 def predictor(model: MaskRCNN, **options) -> MaskRCNNPredictor:
     options = {"keep_score": model.roi_heads.score_thresh, **options}
-    return MaskRCNNPredictor(model, CLASSES, **options)
+    return MaskRCNNPredictor(deepcopy(model), CLASSES, **options)
 
 
 def assert_equal(found: Instances, wanted: dict[str, np.ndarray]) -> None:
-    """Bit for bit; boxes held inside the frame, which torchvision's leave by a rounding error."""
+    """But for rounding; boxes held inside the frame, which torchvision's leave by a bit of it."""
     height, width = found.size
-    np.testing.assert_array_equal(
-        found.boxes, wanted["boxes"].clip(0, np.array([width, height, width, height], np.float32))
-    )
-    np.testing.assert_array_equal(found.scores, wanted["scores"])
+    boxes = wanted["boxes"].clip(0, np.array([width, height, width, height], np.float32))
     np.testing.assert_array_equal(found.labels, wanted["labels"])
+    np.testing.assert_allclose(found.boxes, boxes, rtol=0, atol=0.01)
+    np.testing.assert_allclose(found.scores, wanted["scores"], rtol=0, atol=1e-4)
 
 
 def assert_close(found: Instances, wanted: Instances) -> None:
@@ -46,6 +47,9 @@ def assert_close(found: Instances, wanted: Instances) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_one_image_equals_torchvision(size):
     model = tiny_maskrcnn()
+    torchvision_finds(
+        model, random_images((64, 64))
+    )  # a thin picture alone would mislead its pools
     [image] = random_images(size)
     [found] = predictor(model).predict([image])
     [wanted] = torchvision_finds(model, [image])

@@ -89,3 +89,7 @@ def _liven(model: MaskRCNN) -> None:
     }
     for name, std in spread.items():
         model.get_parameter(f"{name}.weight").data.normal_(std=std)
+    for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm2d)):
+        for values in (norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var):
+            if values is not None:
+                values += torch.rand_like(values) / 4

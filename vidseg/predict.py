@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +17,12 @@ from vidseg.instances import UNTRACKED, Instances
 from vidseg.models.catalog import class_names, find_model, torchvision_architecture
 from vidseg.models.checkpoint import load_model
 from vidseg.models.coco import load_coco
-from vidseg.models.detect import Wanted, detect, every_label, unpack
+from vidseg.models.detect import Wanted, detect, every_label, most_proposals, unpack
 from vidseg.models.device import resolve_device
 from vidseg.models.download import Progress
+from vidseg.models.memory import auto_batch_size, is_out_of_memory
+from vidseg.models.optimize import optimize, resolve_precision
+from vidseg.models.prepare import set_network_size
 from vidseg.models.weights import fetch_weights
 
 log = logging.getLogger("vidseg")
@@ -28,28 +30,21 @@ log = logging.getLogger("vidseg")
 KEEP_SCORE = 0.1
 """Objects are kept from this score on, for a caller to show those above a higher one."""
 
-LARGEST_AUTO_BATCH = 8
-"""A pipeline keeps three batches of frames alive; of 4K ones, 25 MB each."""
+SMALLEST_SIZE = 32
 
-BYTES_PER_PIXEL = 1 << 10
-"""Working memory of a ResNet-50 model per pixel of its input, estimated: 1 GiB for 800 x 1333."""
+FAST_PROPOSALS = 400
+"""Boxes that the box head looks at in each frame, at most, where the precision is reduced.
 
-OUT_OF_MEMORY = (
-    "out of memory",
-    "not enough memory",
-    "can't allocate memory",
-    "ALLOC_FAILED",
-)
-"""Marks of torch's memory errors: CUDA and MPS, the CPU allocator's two, cuBLAS and cuDNN."""
+Torchvision's 1000 fill the tail of low scores, which no one is shown; float32 keeps to them.
+"""
 
 
 class MaskRCNNPredictor:
     """A torchvision Mask R-CNN that finds the objects of frames.
 
-    In float32 with all classes its boxes, labels and scores are those of ``model([image])``, each
-    box held inside its frame (torchvision's may stand out by a rounding error). Only images of one
-    size share a batch: torchvision pads a mixed batch to its largest image, which changes what it
-    finds in the others.
+    In float32 with all classes its boxes, labels and scores are those of ``model([image])`` but for
+    rounding, each box held inside its frame. Only images of one size share a batch: torchvision
+    pads a mixed batch to its largest image, which changes what it finds in the others.
     """
 
     def __init__(
@@ -58,32 +53,39 @@ class MaskRCNNPredictor:
         classes: Mapping[int, str],
         *,
         device: torch.device | str = "cpu",
+        precision: str = "float32",
         keep_score: float = KEEP_SCORE,
         labels: Collection[int] | None = None,
         batch_size: int | None = None,
+        size: int | None = None,
     ) -> None:
-        """Takes `model` over: moves it to `device` and into evaluation mode.
+        """Takes `model` over: changes it for prediction alone, and moves it to `device`.
 
         Args:
             model: predicts masks; its label 0 is background.
             classes: label to class name, without background.
+            precision: float32, bfloat16, float16, or auto: what is fastest on `device`.
             keep_score: objects at or below this score are dropped.
             labels: look for these alone; the others cost no mask.
             batch_size: images that run at once at most; chosen by device and free memory if None.
+            size: shorter side that frames are resized to, in pixels; the model's own if None.
 
         Raises:
-            OptionError: a score outside 0..1, a label that `classes` lacks, a batch size below 1.
+            OptionError: an unknown precision, a score outside 0..1, a label that `classes` lacks,
+                a batch size below 1, a size below 32.
             VidsegError: the device's memory does not hold the model.
         """
-        _check(classes, keep_score, labels, batch_size)
+        _check(classes, keep_score, labels, batch_size, size)
         self._device = torch.device(device)
-        self._model = _moved(model, self._device).eval()
+        self._precision = resolve_precision(precision, self._device)
+        if size is not None:
+            set_network_size(model, size)
+        self._model = _optimized(model, self._device, self._precision)
         self._classes = dict(classes)
         self._keep_score = keep_score
-        self._labels = torch.tensor(
-            every_label(model) if labels is None else sorted(set(labels)), device=self._device
-        )
+        self._wanted = self._what(labels)
         self._batch_size = batch_size or auto_batch_size(model, self._device)
+        self._stream = _new_stream(self._device)
 
     @property
     def classes(self) -> Mapping[int, str]:
@@ -103,6 +105,11 @@ class MaskRCNNPredictor:
     @property
     def device(self) -> torch.device:
         return self._device
+
+    @property
+    def precision(self) -> torch.dtype:
+        """The number format of the network's layers; boxes and scores are float32 in any."""
+        return self._precision
 
     def predict(self, images: Sequence[Image]) -> list[Instances]:
         """The objects of each image, best score first; (H, W, 3) uint8 RGB images of any sizes.
@@ -138,14 +145,20 @@ class MaskRCNNPredictor:
         return None
 
     def _run(self, images: list[Image]) -> list[Instances]:
-        with torch.inference_mode():
-            pixels = torch.from_numpy(np.stack(images)).to(self._device)
-            wanted = Wanted(self._keep_score, self._labels)
-            rows, counts = detect(self._model, pixels, wanted)
-            records = unpack(rows.cpu().numpy())
-        ends = np.cumsum(counts)[:-1]
+        with torch.inference_mode(), torch.cuda.stream(self._stream):
+            pixels = _stacked(images, self._device).to(self._device, non_blocking=True)
+            records = unpack(detect(self._model, pixels, self._wanted).cpu().numpy())
+        counts = np.bincount(records["images"], minlength=len(images))
+        parts = np.split(records, np.cumsum(counts)[:-1])
         height, width = images[0].shape[:2]
-        return [_instances(part, (height, width)) for part in np.split(records, ends)]
+        return [_instances(part, (height, width)) for part in parts]
+
+    def _what(self, labels: Collection[int] | None) -> Wanted:
+        chosen = every_label(self._model) if labels is None else sorted(set(labels))
+        proposals = most_proposals(self._model)
+        if self._precision != torch.float32:
+            proposals = min(proposals, FAST_PROPOSALS)
+        return Wanted(self._keep_score, torch.tensor(chosen, device=self._device), proposals)
 
     def _halve(self, failed: int) -> None:
         self._batch_size = failed // 2
@@ -173,9 +186,11 @@ def load_predictor(
     model: str | Path,
     *,
     device: str = "auto",
+    precision: str = "auto",
     keep_score: float = KEEP_SCORE,
     labels: Collection[int] | None = None,
     batch_size: int | None = None,
+    size: int | None = None,
     on_download: Progress | None = None,
 ) -> MaskRCNNPredictor:
     """A predictor by the name or the file of a model; weights that are missing are downloaded.
@@ -192,14 +207,17 @@ def load_predictor(
     """
     place = resolve_device(device)
     classes = class_names(model)
-    _check(classes, keep_score, labels, batch_size)
+    _check(classes, keep_score, labels, batch_size, size)
+    resolve_precision(precision, place)
     return MaskRCNNPredictor(
         load_network(model, on_download=on_download),
         classes,
         device=place,
+        precision=precision,
         keep_score=keep_score,
         labels=labels,
         batch_size=batch_size,
+        size=size,
     )
 
 
@@ -213,26 +231,12 @@ def load_network(model: str | Path, *, on_download: Progress | None = None) -> M
     return load_model(found.file)[0]
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` is torch's or Python's way to say that memory ran out, on any device."""
-    return isinstance(error, MemoryError) or any(mark in str(error) for mark in OUT_OF_MEMORY)
-
-
-def auto_batch_size(model: MaskRCNN, device: torch.device) -> int:
-    """Images to run at once: one on the CPU, where batches gain nothing; what fits on CUDA."""
-    if device.type != "cuda":
-        return 1
-    free, _ = torch.cuda.mem_get_info(device)
-    transform: Any = model.transform
-    one = BYTES_PER_PIXEL * max(transform.min_size) * transform.max_size
-    return int(min(max(free // one, 1), LARGEST_AUTO_BATCH))
-
-
 def _check(
     classes: Mapping[int, str],
     keep_score: float,
     labels: Collection[int] | None,
     batch_size: int | None,
+    size: int | None,
 ) -> None:
     if not 0 <= keep_score <= 1:
         raise OptionError(f"The score {keep_score} is outside 0 to 1; use one between.")
@@ -241,17 +245,36 @@ def _check(
         raise OptionError(f"The model has no class with the label {unknown[0]}.")
     if batch_size is not None and batch_size < 1:
         raise OptionError(f"The batch size {batch_size} is too small; use 1 or more.")
+    if size is not None and size < SMALLEST_SIZE:
+        raise OptionError(f"The size {size} is too small; use {SMALLEST_SIZE} or more.")
 
 
-def _moved(model: MaskRCNN, device: torch.device) -> MaskRCNN:
+def _optimized(model: MaskRCNN, device: torch.device, dtype: torch.dtype) -> MaskRCNN:
     try:
-        return model.to(device)
+        return optimize(model, device, dtype)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
         raise VidsegError(
             f"The memory of {device} does not hold the model; free some, or use --device cpu."
         ) from error
+
+
+def _new_stream(device: torch.device) -> torch.cuda.Stream | None:
+    """A CUDA stream that begins when the weights have arrived; None elsewhere."""
+    if device.type != "cuda":
+        return None
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    return stream
+
+
+def _stacked(images: Sequence[Image], device: torch.device) -> torch.Tensor:
+    """(B, H, W, 3) on the host, in memory from which a GPU fetches by itself."""
+    shape = (len(images), *images[0].shape)
+    stacked = torch.empty(shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
+    np.stack(images, out=stacked.numpy())
+    return stacked
 
 
 def _same_size(images: Sequence[Image]) -> list[list[int]]:

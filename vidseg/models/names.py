@@ -1,4 +1,4 @@
-"""Class names of torchvision's COCO models, readable without importing torch."""
+"""Class names of torchvision's COCO models, and other names, readable without importing torch."""
 
 BACKGROUND = "__background__"
 
@@ -104,3 +104,6 @@ COCO = {
     label: name for label, name in enumerate(COCO_CATEGORIES) if name not in (BACKGROUND, UNUSED)
 }
 """Label, 1 to 90 with gaps, to name: the 80 classes of COCO."""
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+"""Number formats that a model can run in."""

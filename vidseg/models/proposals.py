@@ -1,0 +1,94 @@
+"""Where objects may be: the region proposal network, on a whole batch at once."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torchvision.models.detection import MaskRCNN
+from torchvision.ops import batched_nms, clip_boxes_to_image, nms, remove_small_boxes
+
+from vidseg.models.prepare import Input
+
+
+class Regions(NamedTuple):
+    """Boxes of all images of a batch, image after image."""
+
+    boxes: Tensor
+    """(R, 4) float32, in pixels of the network's input."""
+    images: Tensor
+    """(R,) int64: the image that each box lies in, ascending."""
+
+
+def propose(model: MaskRCNN, features: Sequence[Tensor], images: Input, *, most: int) -> Regions:
+    """Torchvision's `RegionProposalNetwork`, with the best `most` boxes of each image.
+
+    Only boxes that may become a proposal, the best of each level, are decoded.
+    """
+    rpn: Any = model.rpn
+    logits, deltas = rpn.head(list(features))
+    levels = [
+        _best_of_level(rpn, images, level, *both)
+        for level, both in enumerate(zip(logits, deltas, strict=True))
+    ]
+    scores, boxes = (torch.cat(parts, dim=1) for parts in zip(*levels, strict=True))
+    groups = _groups(scores, [part.shape[1] for part, _ in levels])
+    boxes, scores = clip_boxes_to_image(boxes.flatten(0, 1), images.size), scores.flatten()
+    good = remove_small_boxes(boxes, rpn.min_size)
+    boxes, scores, groups = boxes[good], scores[good], groups[good]
+    passing = scores >= rpn.score_thresh
+    boxes, scores, groups = boxes[passing], scores[passing], groups[passing]
+    kept = suppress(boxes, scores, groups, rpn.nms_thresh)
+    owners = groups[kept] // len(levels)
+    first = first_of_each(owners, len(images.tensors), most)
+    return Regions(boxes[kept[first]], owners[first])
+
+
+def suppress(boxes: Tensor, scores: Tensor, groups: Tensor, threshold: float) -> Tensor:
+    """Places of the boxes that no better one of their group covers, best score first.
+
+    In one call on CUDA, where torchvision goes group by group with a wait for each; the groups are
+    moved apart in float64, which costs no box its precision.
+    """
+    if not boxes.is_cuda or not len(boxes):
+        return batched_nms(boxes, scores, groups, threshold)
+    apart = groups * (boxes.max().double() + 1)
+    return nms(boxes.double() + apart[:, None], scores.double(), threshold)
+
+
+def first_of_each(owners: Tensor, count: int, most: int) -> Tensor:
+    """Places of the first `most` of each of `count` owners, owner after owner, in their order."""
+    if count == 1:
+        return torch.arange(min(len(owners), most), device=owners.device)
+    order = owners.argsort(stable=True)
+    before = torch.searchsorted(owners[order], torch.arange(count, device=owners.device))
+    rank = torch.arange(len(owners), device=owners.device) - before[owners[order]]
+    return order[rank < most]
+
+
+def _best_of_level(
+    rpn: Any, images: Input, level: int, logits: Tensor, deltas: Tensor
+) -> tuple[Tensor, Tensor]:
+    """(B, K) scores and (B, K, 4) boxes."""
+    batch, anchors, height, width = logits.shape
+    flat = logits.permute(0, 2, 3, 1).reshape(batch, -1).float()
+    best, places = flat.topk(min(rpn.pre_nms_top_n(), flat.shape[1]), dim=1)
+    moves = deltas.permute(0, 2, 3, 1).reshape(batch, -1, 4)
+    moves = moves.gather(1, places[..., None].expand(-1, -1, 4)).float()
+    cells = rpn.anchor_generator.cell_anchors[level].to(moves)
+    spots = places // anchors
+    stride_y, stride_x = images.padded[0] // height, images.padded[1] // width
+    x, y = spots % width * stride_x, spots // width * stride_y
+    corners = cells[places % anchors] + torch.stack((x, y, x, y), dim=-1)
+    boxes = rpn.box_coder.decode_single(moves.flatten(0, 1), corners.flatten(0, 1))
+    return best.sigmoid(), boxes.reshape(batch, -1, 4)
+
+
+def _groups(scores: Tensor, counts: Sequence[int]) -> Tensor:
+    """(B * K,) int64: a number for each level of each image."""
+    sizes = torch.tensor(counts, device=scores.device)
+    levels = torch.arange(len(counts), device=scores.device).repeat_interleave(
+        sizes, output_size=scores.shape[1]
+    )
+    images = torch.arange(len(scores), device=scores.device)
+    return (images[:, None] * len(counts) + levels).flatten()
