@@ -199,6 +199,10 @@ def _only_sound(path: Path) -> None:
         container.mux(stream.encode())
 
 
+def _heic(path: Path) -> None:
+    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+
+
 def _no_index(path: Path) -> None:
     whole = write_scene(path.with_name("whole.mp4"))
     path.write_bytes(whole.read_bytes()[:9000])
@@ -216,6 +220,7 @@ BAD: dict[Callable[[Path], None], str] = {
     _concat: "not a video",
     _only_sound: "only sound",
     _no_index: "index is missing",
+    _heic: "HEIC photo",
 }
 
 

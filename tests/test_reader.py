@@ -10,26 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from av.video.reformatter import Colorspace
-from PIL import Image as Pictures
 
 from tests import corpus
-from tests.scenes import read_barcode, scene_image, write_scene
-from vidseg.errors import DamagedInputError
+from tests.reading import codes, read
+from tests.scenes import scene_image, write_scene
 from vidseg.frame import Frame
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 
 VIDEOS = Path(__file__).resolve().parents[2] / "shared" / "data" / "videos"
 MANIFEST = VIDEOS / "manifest.json"
-
-
-def read(path: Path, **options: Any) -> list[Frame]:
-    return list(read_frames(probe(path), **options))
-
-
-def codes(frames: list[Frame]) -> list[int]:
-    return [read_barcode(frame.image) for frame in frames]
 
 
 def assert_whole(path: Path, count: int = 30, first: int = 0) -> list[Frame]:
@@ -216,10 +206,6 @@ def test_alpha_is_dropped(tmp_path: Path) -> None:
         assert np.array_equal(frame.image, scene_image(frame.index))
 
 
-def test_matrix_names_of_swscale_are_what_they_say(tmp_path: Path) -> None:
-    assert Colorspace.ITU709 != Colorspace.ITU601 != Colorspace.BT2020
-
-
 # A part of the source
 
 
@@ -255,170 +241,6 @@ def test_reader_can_be_closed_early(tmp_path: Path) -> None:
     frames = read_frames(probe(write_scene(tmp_path / "clip.mp4")))
     next(frames)
     frames.close()
-
-
-# Damage
-
-
-def read_until_damage(path: Path) -> tuple[list[Frame], DamagedInputError]:
-    frames: list[Frame] = []
-    with pytest.raises(DamagedInputError) as caught:
-        frames.extend(read_frames(probe(path)))  # keeps what came before the error
-    return frames, caught.value
-
-
-def assert_only_good_frames(frames: list[Frame]) -> None:
-    assert codes(frames) == [frame.index for frame in frames]
-    for frame in frames:
-        assert abs(frame.time - Fraction(frame.index, 30)) <= Fraction(1, 1000)
-
-
-CODINGS = {
-    "h264.mp4": {"options": {"g": "15", "bf": "2"}},
-    "h264.mkv": {"options": {"g": "15"}},
-    "h264.flv": {"options": {"g": "15"}},
-    "mpeg2.ts": {"codec": "mpeg2video"},
-    "mpeg4.avi": {},
-    "hevc.mp4": {"codec": "libx265", "options": {"x265-params": "keyint=15:log-level=none"}},
-}
-
-
-def write_coding(folder: Path, name: str) -> Path:
-    front = {"movflags": "faststart"} if name.endswith("mp4") else {}
-    return write_scene(folder / name, frames=90, container_options=front, **CODINGS[name])
-
-
-@pytest.mark.parametrize("name", CODINGS)
-@pytest.mark.parametrize("part", [0.35, 0.8])
-def test_cut_off_file(tmp_path: Path, name: str, part: float) -> None:
-    path = corpus.cut(write_coding(tmp_path, name), part)
-    if name.endswith("ts"):  # a transport stream announces no end: only a torn frame can tell
-        assert_only_good_frames(read(path, keep_going=True))
-        return
-    frames, error = read_until_damage(path)
-    assert_only_good_frames(frames)
-    assert error.read == len(frames)
-    assert 90 * part * 0.5 < len(frames) < 90 * part * 1.3
-    assert "cut off" in str(error) or "announces" in str(error)
-
-
-@pytest.mark.parametrize("name", CODINGS)
-@pytest.mark.parametrize("value", [None, 0], ids=["noise", "zeros"])
-def test_hole_in_the_middle(tmp_path: Path, name: str, value: int | None) -> None:
-    path = corpus.hole(write_coding(tmp_path, name), 0.5, value=value)
-    frames, error = read_until_damage(path)
-    assert_only_good_frames(frames)
-    assert error.read == len(frames) > 20
-
-
-@pytest.mark.parametrize("name", ["h264.mp4", "hevc.mp4", "mpeg4.avi"])
-def test_keep_going_leaves_out_what_is_hurt(
-    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = corpus.hole(write_coding(tmp_path, name), 0.5)
-    frames = read(path, keep_going=True)
-    assert_only_good_frames(frames)
-    assert 60 < len(frames) < 90
-    assert frames[-1].index == 89
-    assert [f"{90 - len(frames)} of its frames" in r.message for r in caplog.records] == [True]
-
-
-def test_damage_after_the_wanted_part_does_not_matter(tmp_path: Path) -> None:
-    path = corpus.hole(write_coding(tmp_path, "h264.mp4"), 0.8)
-    assert codes(read(path, end=Fraction(1))) == list(range(30))
-
-
-def test_part_after_damage_is_reached(tmp_path: Path) -> None:
-    path = corpus.hole(write_coding(tmp_path, "h264.mp4"), 0.4)
-    assert codes(read(path, start=Fraction(5, 2))) == list(range(75, 90))
-
-
-def test_folder_with_a_broken_photo(tmp_path: Path) -> None:
-    for name in ("1.png", "2.png", "3.png"):
-        Pictures.fromarray(scene_image(int(name[0]))).save(tmp_path / name)
-    data = (tmp_path / "2.png").read_bytes()
-    (tmp_path / "2.png").write_bytes(data[: len(data) // 2])
-    frames, error = read_until_damage(tmp_path)
-    assert (codes(frames), error.read) == ([1], 1)
-    kept = read(tmp_path, keep_going=True)
-    assert [(f.index, f.time) for f in kept] == [(0, 0), (2, 2)]
-
-
-@pytest.mark.parametrize("suffix", [".gif", ".png"])
-def test_cut_off_animation(tmp_path: Path, suffix: str) -> None:
-    whole = corpus.animation(tmp_path, suffix, [50] * 12)
-    path = corpus.cut(whole, 0.6)
-    frames, _ = read_until_damage(path)
-    assert codes(frames) == list(range(len(frames)))
-    assert 3 <= len(frames) < 12
-
-
-# Photos and animated images
-
-
-@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp"])
-def test_animated_image(tmp_path: Path, suffix: str) -> None:
-    frames = read(corpus.animation(tmp_path, suffix, [50, 120, 80, 200]))
-    assert codes(frames) == [0, 1, 2, 3]
-    assert [f.time for f in frames] == [Fraction(t, 100) for t in (0, 5, 17, 25)]
-    assert frames[-1].duration == Fraction(1, 5)
-    assert all(f.image.flags.writeable for f in frames)
-
-
-def test_frames_of_a_gif_are_composed(tmp_path: Path) -> None:
-    first = Pictures.new("P", (20, 10), 0)
-    first.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
-    second = first.copy()
-    second.paste(1, (0, 0, 5, 10))
-    first.save(tmp_path / "a.gif", save_all=True, append_images=[second], duration=100, disposal=1)
-    image = read(tmp_path / "a.gif")[1].image
-    assert image[5, 2].tolist() == [0, 255, 0]
-    assert image[5, 15].tolist() == [255, 0, 0]
-
-
-def grey16() -> Any:
-    return Pictures.fromarray(np.full((4, 6), 40000, np.uint16))
-
-
-def palette() -> Any:
-    return Pictures.new("RGB", (6, 4), (200, 100, 50)).quantize(4)
-
-
-PHOTOS = {
-    "grey.png": (lambda: Pictures.new("L", (6, 4), 90), (90, 90, 90)),
-    "grey16.png": (grey16, (156, 156, 156)),
-    "palette.png": (palette, (200, 100, 50)),
-    "alpha.png": (lambda: Pictures.new("RGBA", (6, 4), (10, 200, 30, 128)), (10, 200, 30)),
-    "bits.png": (lambda: Pictures.new("1", (6, 4), 1), (255, 255, 255)),
-    "ink.tif": (lambda: Pictures.new("CMYK", (6, 4), (0, 255, 255, 0)), (255, 0, 0)),
-    "plain.bmp": (lambda: Pictures.new("RGB", (6, 4), (1, 2, 3)), (1, 2, 3)),
-}
-
-
-@pytest.mark.parametrize("name", PHOTOS)
-def test_photo_modes(tmp_path: Path, name: str) -> None:
-    make, color = PHOTOS[name]
-    make().save(tmp_path / name)
-    (frame,) = read(tmp_path / name)
-    assert (frame.index, frame.time, frame.image.shape) == (0, 0, (4, 6, 3))
-    assert np.abs(frame.image.astype(int) - color).max() <= 2
-
-
-@pytest.mark.parametrize("tag", range(1, 9))
-def test_exif_orientation(tmp_path: Path, tag: int) -> None:
-    upright = np.zeros((8, 12, 3), np.uint8)
-    upright[:4, :6], upright[4:, :6], upright[:4, 6:] = 255, 128, 64
-    stored = {
-        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
-        5: upright.transpose(1, 0, 2), 6: np.rot90(upright), 7: np.rot90(upright, 2).swapaxes(0, 1),
-        8: np.rot90(upright, -1),
-    }[tag]  # fmt: skip
-    exif = Pictures.Exif()
-    exif[0x0112] = tag
-    Pictures.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "p.png", exif=exif)
-    (frame,) = read(tmp_path / "p.png")
-    assert probe(tmp_path / "p.png").size == (8, 12)
-    assert np.array_equal(frame.image, upright)
 
 
 # Real videos

@@ -111,15 +111,19 @@ def tone_map(codes: NDArray[np.uint16], transfer: str) -> Image:
     White at 203 cd/m2, Mobius curve on the largest channel, BT.1886 display: what ffmpeg does for
     ``zscale=t=linear:npl=203,zscale=p=bt709,tonemap=mobius:desat=0,zscale=t=bt709``.
     """
-    light = _to_light(transfer)[codes]
+    light: Any = _to_light(transfer).take(codes)
     if transfer == "arib-std-b67":
         light *= _system_gamma(light)
-    light = cv2.transform(light, BT2020_TO_BT709)
-    np.maximum(light, 0, out=light)
-    level: Any = cv2.max(cv2.max(light[..., 0], light[..., 1]), light[..., 2])
-    light *= _mobius(level)[..., None]
-    np.minimum(light, 1, out=light)
-    return _from_light()[np.rint(light * 65535).astype(np.uint16)]
+    channels: Any = cv2.split(cv2.transform(light, BT2020_TO_BT709))
+    factor: Any = _mobius(cv2.max(cv2.max(channels[0], channels[1]), channels[2]))
+    display: Any = [_to_display(channel, factor) for channel in channels]
+    merged: Any = cv2.merge(display)
+    return merged
+
+
+def _to_display(light: Any, factor: Any) -> NDArray[np.uint8]:
+    clipped: Any = cv2.multiply(light, factor, scale=65535, dtype=cv2.CV_16U)
+    return _from_light().take(clipped)
 
 
 @lru_cache(maxsize=2)
@@ -142,14 +146,15 @@ def _system_gamma(light: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.power(np.maximum(luma, 1e-6), np.float32(0.2)).reshape(*light.shape[:2], 1)
 
 
-def _mobius(level: NDArray[np.float32]) -> NDArray[np.float32]:
+def _mobius(level: Any) -> NDArray[np.float32]:
     """Factor for light of `level` (ffmpeg, libavfilter/vf_tonemap.c)."""
     a = -KNEE * KNEE * (PEAK - 1) / (KNEE * KNEE - 2 * KNEE + PEAK)
     b = (KNEE * KNEE - 2 * KNEE * PEAK + PEAK) / (PEAK - 1)
     scale = (b * b + 2 * b * KNEE + KNEE * KNEE) / (b - a)
     bright = np.maximum(level, np.float32(KNEE))
-    mapped = np.float32(scale) * (bright + np.float32(a)) / (bright + np.float32(b))
-    return mapped / bright
+    mapped = (bright + np.float32(a)) * np.float32(scale)
+    mapped /= (bright + np.float32(b)) * bright
+    return mapped
 
 
 @lru_cache(maxsize=1)

@@ -18,12 +18,17 @@ FORMATS = (
 )
 """ffmpeg's demuxers that may open a file: no playlists, patterns, text art, devices or networks."""
 
+HEIC = {b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")}
+"""How HEIC photos begin; ffmpeg would show one of their tiles as a video."""
+
 NOT_WATCHED = Disposition.attached_pic | Disposition.timed_thumbnails
 """Marks of streams that hold cover art or thumbnails."""
 
 
 def open_container(path: Path) -> Any:
     """An open PyAV input container; `file:` keeps names such as `a:b.mp4` from being protocols."""
+    if _head(path)[4:] in HEIC:
+        raise InputError(f"{path} is a HEIC photo, which vidseg cannot read; convert it to JPEG.")
     try:
         return av.open(
             f"file:{path.absolute()}",
@@ -40,14 +45,17 @@ def open_container(path: Path) -> Any:
 def _why_not(path: Path, error: Exception) -> str:
     if isinstance(error, UnicodeError):
         return f"{path} has a name that is not valid UTF-8; rename it."
-    with path.open("rb") as file:
-        mp4 = file.read(12)[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide")
-    if mp4:
+    if _head(path)[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide"):
         return (
             f"{path} is an MP4 or MOV file whose index is missing, probably because it was cut off "
             "while being recorded or copied; nothing of it can be read."
         )
     return f"{path} is not a video or picture that vidseg can read."
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(12)
 
 
 def choose_stream(container: Any, path: Path) -> Any:

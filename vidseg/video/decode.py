@@ -9,6 +9,7 @@ from typing import Any
 
 from av.error import FFmpegError
 
+from vidseg.video import matroska
 from vidseg.video.container import open_container
 from vidseg.video.info import VideoInfo
 from vidseg.video.timeline import decodable, is_shown, judged
@@ -105,9 +106,13 @@ def _packets(
     """Packets that hold data, from the first key frame or `key` on; and whether one is damaged."""
     if key is not None and seekable(info):
         container.seek(key, stream=stream)
+    hole = matroska.hole(info.path) if info.damage and "matroska" in info.container else None
     packets = decodable(container.demux(stream), after=key)
     # an empty packet would tell the decoder that the stream ends
-    yield from judged(packet for packet in packets if packet.size)
+    for packet, damaged in judged(packet for packet in packets if packet.size):
+        beyond = hole is not None and packet.pos is not None and packet.pos >= hole
+        yield packet, damaged or beyond
+        hole = None if beyond else hole
 
 
 def seekable(info: VideoInfo) -> bool:

@@ -7,6 +7,7 @@ from math import lcm
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image as Pictures
 from PIL import UnidentifiedImageError
@@ -32,6 +33,8 @@ SHORTEST_GIF_DELAY = Fraction(2, 100)
 
 def is_picture(path: Path) -> bool:
     """Whether the content, not the name, is that of a photo or an animated image."""
+    if path.suffix.lower() in (".mjpeg", ".mjpg"):  # a video of JPEG pictures looks like the first
+        return False
     try:
         with _open(path):
             return True
@@ -96,7 +99,26 @@ def read_animation(path: Path) -> Iterator[tuple[Fraction, Image]]:
 
 def _open(path: Path) -> Any:
     Pictures.init()  # knows all formats only then
-    return Pictures.open(path, formats=[name for name in FORMATS if name in Pictures.OPEN])
+    try:
+        return Pictures.open(path, formats=[name for name in FORMATS if name in Pictures.OPEN])
+    except UnidentifiedImageError:
+        picture = _deep_tiff(path)
+        if picture is None:
+            raise
+        return picture
+
+
+def _deep_tiff(path: Path) -> Any:
+    """A TIFF of more bits a channel than Pillow can read, with 8; None for other files."""
+    data = np.fromfile(path, np.uint8)
+    if data[:4].tobytes() not in (b"II*\0", b"MM\0*"):
+        return None
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    if bgr is None:
+        return None
+    picture = Pictures.fromarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+    picture.format = "TIFF"
+    return picture
 
 
 def _photos_in(folder: Path) -> tuple[Path, ...]:
