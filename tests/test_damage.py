@@ -1,4 +1,4 @@
-"""Damaged input: good frames first, then an error, or fewer frames and a warning; never a repeat."""
+"""Damaged input: the good frames, then an error; or fewer frames and a warning; no repeats."""
 
 from fractions import Fraction
 from pathlib import Path
