@@ -139,6 +139,22 @@ def test_via_project_with_its_folder_of_photos(tmp_path: Path) -> None:
     assert [each.label for each in objects(content)] == ["cat"]
 
 
+def test_via_choices_numbered_by_the_person_have_their_meaning(tmp_path: Path) -> None:
+    photo(tmp_path / "a.jpg")
+    regions = [
+        {"shape_attributes": SQUARE, "region_attributes": {"kind": choice}}
+        for choice in ("1", "cat")
+    ]
+    options = {"1": "total", "cat": "a cat"}
+    document = {
+        "_via_settings": {},
+        "_via_img_metadata": {"a": {"filename": "a.jpg", "regions": regions}},
+        "_via_attributes": {"region": {"kind": {"type": "radio", "options": options}}, "file": {}},
+    }
+    write(tmp_path / "p.json", document)
+    assert [each.label for each in objects(read_dataset(tmp_path))] == ["total", "cat"]
+
+
 @pytest.mark.parametrize("first", ["filename", "#filename"])
 def test_via_csv(tmp_path: Path, first: str) -> None:
     photo(tmp_path / "a.jpg")

@@ -18,9 +18,21 @@ from vidseg.cli import main
 from vidseg.models.catalog import MODELS
 
 README = (ROOT / "README.md").read_text()
+
+
+def every_command(group: click.Group, before: str = "") -> dict[str, click.Command]:
+    """Name to command, groups and what is in them."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        found[before + name] = command
+        if isinstance(command, click.Group):
+            found |= every_command(command, f"{before}{name}-")
+    return found
+
+
 EVERY_OPTION = [
     (name, parameter)
-    for name, command in main.commands.items()
+    for name, command in every_command(main).items()
     for parameter in command.params
     if isinstance(parameter, click.Option)
 ]

@@ -77,14 +77,35 @@ def _files(path: Path) -> tuple[list[tuple[str, list[Region]]], str]:
     folder = settings.get("core", {}).get("default_filepath", "") if settings else ""
     entries = document.get("_via_img_metadata", document)
     try:
-        return [(e["filename"], _regions(e.get("regions", []))) for e in entries.values()], folder
+        choices = _choices(document)
+        files = [(e["filename"], _regions(e["regions"], choices)) for e in entries.values()]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is no regions file of VIA: {error!r}.") from error
+    return files, folder
 
 
-def _regions(regions: Any) -> list[Region]:
+def _choices(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Attribute to the meanings of its options that have bare numbers as ids."""
+    attributes = (document.get("_via_attributes") or {}).get("region") or {}
+    options = {name: each.get("options") or {} for name, each in attributes.items()}
+    return {
+        name: {id: str(told) for id, told in each.items() if id.isdigit() and told}
+        for name, each in options.items()
+    }
+
+
+def _regions(regions: Any, choices: Mapping[str, Mapping[str, str]]) -> list[Region]:
     listed = regions.values() if isinstance(regions, dict) else regions
-    return [Region(r.get("shape_attributes", {}), r.get("region_attributes", {})) for r in listed]
+    return [Region(r["shape_attributes"], _told(r["region_attributes"], choices)) for r in listed]
+
+
+def _told(
+    attributes: Mapping[str, Any], choices: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    return {
+        name: choices.get(name, {}).get(value, value) if isinstance(value, str) else value
+        for name, value in attributes.items()
+    }
 
 
 def _csv(path: Path) -> list[tuple[str, list[Region]]]:
@@ -118,7 +139,7 @@ def _drawn(number: int, region: Region, chosen: str | None, naming: Naming) -> D
 
 
 def _value(region: Region, attribute: str) -> str:
-    """A text or a choice; of check boxes (name to bool) the only one that is ticked."""
+    """A text or the id of a choice; of check boxes (id to bool) the only one that is ticked."""
     value = region.attributes.get(attribute, "")
     if isinstance(value, dict):
         ticked = [name for name, on in value.items() if on]

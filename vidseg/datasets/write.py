@@ -20,12 +20,33 @@ Target = Literal["coco", "via"]
 CLASS = "class"
 """Name of the region attribute that holds the class in VIA."""
 VIA_FORMAT = "2.0.10"
+VIA_LOOK = {
+    "annotation_editor_height": 25,
+    "annotation_editor_fontsize": 0.8,
+    "leftsidebar_width": 18,
+    "image_grid": {
+        "img_height": 80,
+        "rshape_fill": "none",
+        "rshape_fill_opacity": 0.3,
+        "rshape_stroke": "yellow",
+        "rshape_stroke_width": 2,
+        "show_region_shape": True,
+        "show_image_policy": "all",
+    },
+    "image": {
+        "region_label": CLASS,
+        "region_color": CLASS,
+        "region_label_font": "10px Sans",
+        "on_image_annotation_editor_placement": "NEAR_REGION",
+    },
+}
+"""VIA's own defaults, but that regions show their class."""
 
 
 def write_dataset(
     content: Content, path: str | Path, *, to: Target, force: bool = False, tolerance: float = 1.0
 ) -> dict[Path, list[Skipped]]:
-    """Writes one file, or one a split (`NAME_train.json` and so on) where there are splits.
+    """Writes one file, or one a split (`NAME_train.json` and so on) where there are several.
 
     Gives the written files with what the format cannot hold. `tolerance` is for VIA, which knows
     outlines only: how many pixels the outline of a mask may be off; 0 keeps every pixel.
@@ -34,8 +55,10 @@ def write_dataset(
         OutputExistsError, OutputError: nothing is written then.
     """
     target = Path(path)
-    splits = dict.fromkeys(sample.split for sample in content.samples)
+    splits = list(dict.fromkeys(sample.split for sample in content.samples))
     parts = {s: target.with_stem(f"{target.stem}_{s}") if s else target for s in splits}
+    if len(splits) == 1:
+        parts = {splits[0]: target}
     for file in parts.values():
         check_output(file, (), force=force)
     lost = {}
@@ -93,7 +116,7 @@ def via_document(
     attribute = {"type": "dropdown", "description": "", "options": options, "default_options": {}}
     return {
         "_via_settings": {
-            "ui": {},
+            "ui": VIA_LOOK,
             "core": {"buffer_size": "18", "filepath": {}, "default_filepath": ""},
             "project": {"name": path.stem},
         },
