@@ -19,6 +19,8 @@ def overlay(
     max_objects: int | None = None,
     model: str | Path | None = None,
     device: str = "auto",
+    precision: str = "auto",
+    size: int | None = None,
     batch_size: int | None = None,
     start: Seconds | None = None,
     end: Seconds | None = None,
@@ -46,6 +48,8 @@ def overlay(
         max_objects=max_objects,
         model=model,
         device=device,
+        precision=precision,
+        size=size,
         batch_size=batch_size,
     )
     return render(
@@ -79,6 +83,8 @@ def splash(
     max_objects: int | None = None,
     model: str | Path | None = None,
     device: str = "auto",
+    precision: str = "auto",
+    size: int | None = None,
     batch_size: int | None = None,
     start: Seconds | None = None,
     end: Seconds | None = None,
@@ -97,6 +103,8 @@ def splash(
         max_objects=max_objects,
         model=model,
         device=device,
+        precision=precision,
+        size=size,
         batch_size=batch_size,
     )
     return render(
@@ -122,6 +130,8 @@ def frames(
     max_objects: int | None = None,
     model: str | Path | None = None,
     device: str = "auto",
+    precision: str = "auto",
+    size: int | None = None,
     batch_size: int | None = None,
     start: Seconds | None = None,
     end: Seconds | None = None,
@@ -141,6 +151,8 @@ def frames(
         max_objects=max_objects,
         model=model,
         device=device,
+        precision=precision,
+        size=size,
         batch_size=batch_size,
     )
     return save_masks(

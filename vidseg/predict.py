@@ -21,6 +21,7 @@ from vidseg.models.detect import Wanted, detect, every_label, most_proposals, un
 from vidseg.models.device import resolve_device
 from vidseg.models.download import Progress
 from vidseg.models.memory import auto_batch_size, is_out_of_memory
+from vidseg.models.names import check_size
 from vidseg.models.optimize import optimize, resolve_precision
 from vidseg.models.prepare import set_network_size
 from vidseg.models.weights import fetch_weights
@@ -29,8 +30,6 @@ log = logging.getLogger("vidseg")
 
 KEEP_SCORE = 0.1
 """Objects are kept from this score on, for a caller to show those above a higher one."""
-
-SMALLEST_SIZE = 32
 
 FAST_PROPOSALS = 400
 """Boxes that the box head looks at in each frame, at most, where the precision is reduced.
@@ -245,8 +244,7 @@ def _check(
         raise OptionError(f"The model has no class with the label {unknown[0]}.")
     if batch_size is not None and batch_size < 1:
         raise OptionError(f"The batch size {batch_size} is too small; use 1 or more.")
-    if size is not None and size < SMALLEST_SIZE:
-        raise OptionError(f"The size {size} is too small; use {SMALLEST_SIZE} or more.")
+    check_size(size)
 
 
 def _optimized(model: MaskRCNN, device: torch.device, dtype: torch.dtype) -> MaskRCNN:

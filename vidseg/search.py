@@ -7,6 +7,7 @@ from pathlib import Path
 from vidseg.errors import OptionError
 from vidseg.instances import Instances, shown
 from vidseg.models.catalog import choose_model
+from vidseg.models.names import check_precision, check_size
 from vidseg.predictor import Predictor
 
 KEPT = 0.1
@@ -32,11 +33,15 @@ class Search:
         max_objects: int | None = None,
         model: str | Path | None = None,
         device: str = "auto",
+        precision: str = "auto",
+        size: int | None = None,
         batch_size: int | None = None,
         on_download: Downloaded | None = None,
     ) -> None:
         """Raises OptionError: an unknown class or model, a number out of range."""
         check_range("score", score)
+        check_precision(precision)
+        check_size(size)
         check_positive("max_objects", max_objects)
         check_positive("batch_size", batch_size)
         self.score, self.max_objects = score, max_objects
@@ -49,6 +54,7 @@ class Search:
         """The labels to show; None for all."""
         self.message = choice.message
         """One line for a person where the choice of the model is not what they may expect."""
+        self.precision, self.size = precision, size
         self.device, self.batch_size, self.on_download = device, batch_size, on_download
         self._predictor: Predictor | None = None
 
@@ -75,6 +81,8 @@ def load(search: Search) -> Predictor:
     return load_predictor(
         search.model,
         device=search.device,
+        precision=search.precision,
+        size=search.size,
         keep_score=min(KEPT, search.score),
         labels=search.labels,
         batch_size=search.batch_size,

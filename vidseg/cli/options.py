@@ -16,6 +16,7 @@ import click
 
 from vidseg.cli.talk import talking
 from vidseg.cli.types import BatchSize, ClassNames, Device, Model, Time, split_names
+from vidseg.models.names import PRECISIONS
 
 Command = Callable[..., Any]
 VERBOSITY = "vidseg.verbosity"
@@ -85,18 +86,7 @@ def search_options(command: Command) -> Command:
         show_default="one that knows the classes",
         help="Name of a model (see `vidseg models`) or a model file.",
     )
-    @option(
-        "--device",
-        type=Device(),
-        default="auto",
-        help="auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one.",
-    )
-    @option(
-        "--batch-size",
-        type=BatchSize(),
-        default="auto",
-        help="Frames that run through the model at once.",
-    )
+    @_speed_options
     @wraps(command)
     def wrapper(
         *,
@@ -105,6 +95,8 @@ def search_options(command: Command) -> Command:
         max_objects: int | None,
         model: str | None,
         device: str,
+        precision: str,
+        size: int | None,
         batch_size: int | None,
         **others: Any,
     ) -> Any:
@@ -116,9 +108,45 @@ def search_options(command: Command) -> Command:
             max_objects=max_objects,
             model=model,
             device=device,
+            precision=precision,
+            size=size,
             batch_size=batch_size,
         )
         return command(search=search, **others)
+
+    return wrapper
+
+
+def _speed_options(command: Command) -> Command:
+    """Where the model runs and how fast: gives what `Search` calls these options."""
+
+    @option(
+        "--device",
+        type=Device(),
+        default="auto",
+        help="auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one.",
+    )
+    @option(
+        "--precision",
+        type=click.Choice(PRECISIONS),
+        default="auto",
+        help="Number format of the model; auto takes the fastest that is as good.",
+    )
+    @option(
+        "--size",
+        type=int,
+        show_default="the model's own",
+        help="Shorter side, in pixels, at which the model looks at frames; less is faster.",
+    )
+    @option(
+        "--batch-size",
+        type=BatchSize(),
+        default="auto",
+        help="Frames that run through the model at once.",
+    )
+    @wraps(command)
+    def wrapper(**others: Any) -> Any:
+        return command(**others)
 
     return wrapper
 

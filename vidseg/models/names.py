@@ -1,5 +1,7 @@
 """Class names of torchvision's COCO models, and other names, readable without importing torch."""
 
+from vidseg.errors import OptionError
+
 BACKGROUND = "__background__"
 
 UNUSED = "N/A"
@@ -107,3 +109,18 @@ COCO = {
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 """Number formats that a model can run in."""
+
+SMALLEST_SIZE = 32
+"""Pixels: the coarsest feature maps of a smaller input have nothing left to look at."""
+
+
+def check_precision(name: str) -> None:
+    """Raises OptionError: no precision is called so."""
+    if name not in PRECISIONS:
+        raise OptionError(f"There is no precision {name!r}; use {', '.join(PRECISIONS)}.")
+
+
+def check_size(size: int | None) -> None:
+    """Raises OptionError: a model cannot look at frames so small."""
+    if size is not None and size < SMALLEST_SIZE:
+        raise OptionError(f"The size {size} is too small; use {SMALLEST_SIZE} or more.")

@@ -11,8 +11,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.ops import FrozenBatchNorm2d
 
-from vidseg.errors import OptionError
-from vidseg.models.names import PRECISIONS
+from vidseg.models.names import check_precision
 
 IN_ORDER = (nn.Sequential, IntermediateLayerGetter, BasicBlock, Bottleneck)
 """Modules that give a batch norm the output of the convolution which stands right before it."""
@@ -35,8 +34,7 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     Raises:
         OptionError: no precision is called so.
     """
-    if name not in PRECISIONS:
-        raise OptionError(f"There is no precision {name!r}; use {', '.join(PRECISIONS)}.")
+    check_precision(name)
     if name != "auto":
         return getattr(torch, name)
     if device.type == "cuda":
