@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vidseg.frame import Frame, Image
 from vidseg.instances import MASK_SIDE, UNTRACKED, Instances
-from vidseg.masks import full_mask
+from vidseg.masks import Crop, full_mask
 
 SIZE = (360, 640)
 RATE = Fraction(30)
@@ -72,17 +72,16 @@ class Scene:
             image[rows, cols][mask] = actor.color
         return Frame(index, index / RATE, image, 1 / RATE)
 
-    def _seen(self, index: int) -> Iterator[tuple[Actor, NDArray[np.bool_] | None]]:
-        """Every actor with the (H, W) part of it that no other hides; None for too little."""
+    def _seen(self, index: int) -> Iterator[tuple[Actor, Crop | None]]:
+        """Every actor with the part of it that no other hides; None for too little."""
         shapes = [_shape(actor, index, self.size) for actor in self.actors]
         top = np.zeros(self.size, np.int16)
         for number, (rows, cols, mask) in enumerate(shapes, 1):
             top[rows, cols][mask] = number
-        for number, (actor, (_, _, mask)) in enumerate(zip(self.actors, shapes, strict=True), 1):
-            seen = top == number
-            whole = _whole_area(actor, index)
-            enough = seen.sum() >= max(12, VISIBLE * whole) and mask.size
-            yield actor, seen if enough else None
+        for number, (actor, (rows, cols, _)) in enumerate(zip(self.actors, shapes, strict=True), 1):
+            seen = top[rows, cols] == number
+            enough = np.count_nonzero(seen) >= max(12, VISIBLE * _whole_area(actor, index))
+            yield actor, Crop(rows, cols, seen) if enough else None
 
 
 @dataclass(frozen=True)
@@ -136,17 +135,18 @@ def watched(scene: Scene, faults: Faults, seed: int = 0) -> Iterator[tuple[Frame
 
 
 def from_masks(
-    masks: list[NDArray[np.bool_]], *, ids: list[int], labels: list[int], size: tuple[int, int]
+    crops: list[Crop], *, ids: list[int], labels: list[int], size: tuple[int, int]
 ) -> Instances:
-    """Full (H, W) masks, none empty, as instances with tight boxes and score 1."""
-    n = len(masks)
+    """Masks in parts of the frame, none empty, as instances with tight boxes and score 1."""
+    n = len(crops)
     boxes, soft = np.zeros((n, 4), np.float32), np.zeros((n, MASK_SIDE, MASK_SIDE), np.uint8)
-    for row, mask in enumerate(masks):
-        rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        part = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-        boxes[row] = cols[0], rows[0], cols[-1] + 1, rows[-1] + 1
-        soft[row] = (_shares(MASK_SIDE, part.shape[0]) @ part @ _shares(MASK_SIDE, part.shape[1]).T
-                     * 255).round()  # fmt: skip
+    for row, (rows, cols, mask) in enumerate(crops):
+        y, x = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        part = mask[y[0] : y[-1] + 1, x[0] : x[-1] + 1]
+        corner = np.array([cols.start + x[0], rows.start + y[0]])
+        boxes[row] = *corner, *(corner + part.shape[::-1])
+        down, across = (_shares(MASK_SIDE, length) for length in part.shape)
+        soft[row] = (down @ part @ across.T * 255).round()
     return Instances(
         boxes=boxes,
         masks=soft,
@@ -163,7 +163,7 @@ def line(x: float, y: float, dx: float, dy: float, width: float, height: float) 
 
 
 def bounce(
-    x: float, y: float, dx: float, dy: float, side: float, size: tuple[int, int] = SIZE
+    x: float, y: float, dx: float, dy: float, *, side: float, size: tuple[int, int] = SIZE
 ) -> Path:
     """Straight on, thrown back by the edges of the frame."""
 
@@ -230,9 +230,9 @@ def fast() -> Scene:
     return Scene(
         "fast",
         (
-            Actor(bounce(100, 90, 38, 6, 70), RED, "disc"),
-            Actor(bounce(500, 220, -30, 17, 64), BLUE, "box"),
-            Actor(bounce(300, 300, 12, -31, 60), GOLD, "star", label=2),
+            Actor(bounce(100, 90, 38, 6, side=70), RED, "disc"),
+            Actor(bounce(500, 220, -30, 17, side=64), BLUE, "box"),
+            Actor(bounce(300, 300, 12, -31, side=60), GOLD, "star", label=2),
         ),
     )
 
@@ -255,16 +255,14 @@ def lookalikes() -> Scene:
     """Equal discs in three lanes, meeting and passing."""
     lanes = [(60, 80, 4.5), (560, 110, -4.0), (30, 220, 3.0), (330, 235, 1.0), (620, 215, -3.5),
              (100, 320, 5.0), (500, 315, -2.5)]  # fmt: skip
-    return Scene(
-        "look-alikes", tuple(Actor(line(x, y, dx, 0, 64, 64), TEAL) for x, y, dx in lanes)
-    )
+    return Scene("look-alikes", tuple(Actor(line(x, y, dx, 0, 64, 64), TEAL) for x, y, dx in lanes))
 
 
 def crowd() -> Scene:
     random = np.random.default_rng(5)
     actors = tuple(
         Actor(
-            bounce(*random.uniform(60, 300, 2), *random.normal(0, 4, 2), side),
+            bounce(*random.uniform(60, 300, 2), *random.normal(0, 4, 2), side=side),
             COLORS[number % len(COLORS)],
             ("disc", "box", "star")[number % 3],
             label=1 + number % 2,
@@ -282,17 +280,17 @@ def blank() -> Scene:
 SCENES = (crossing, occlusion, reentry, fast, cuts, lookalikes, crowd, blank)
 
 
-def _shape(actor: Actor, index: int, size: tuple[int, int]) -> tuple[slice, slice, NDArray]:
+def _shape(actor: Actor, index: int, size: tuple[int, int]) -> Crop:
     """The part of the frame that holds the actor, and which of its pixels it covers."""
     place = actor.path(index)
     if place is None:
-        return slice(0, 0), slice(0, 0), np.zeros((0, 0), bool)
+        return Crop(slice(0, 0), slice(0, 0), np.zeros((0, 0), bool))
     x, y, width, height = place
     rows = _span(y - height / 2, y + height / 2, size[0])
     cols = _span(x - width / 2, x + width / 2, size[1])
     v = (np.arange(rows.start, rows.stop)[:, None] + 0.5 - y) * 2 / height
     u = (np.arange(cols.start, cols.stop)[None, :] + 0.5 - x) * 2 / width
-    return rows, cols, _inside(actor.shape, u, v)
+    return Crop(rows, cols, _inside(actor.shape, u, v))
 
 
 def _inside(shape: str, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -378,6 +376,7 @@ def _touch(truth: Instances, a: int, b: int) -> bool:
 
 
 def _union(truth: Instances, a: int, b: int) -> Instances:
-    both = full_mask(truth, a) | full_mask(truth, b)
+    whole = slice(0, truth.size[0]), slice(0, truth.size[1])
+    both = Crop(*whole, full_mask(truth, a) | full_mask(truth, b))
     label = int(truth.labels[a])
     return from_masks([both], ids=[UNTRACKED], labels=[label], size=truth.size)

@@ -1,9 +1,9 @@
 """Scene cuts: frames that show another place than the frame before.
 
-Thumbnails are compared cell by cell, each with the closest of the cells around it, so that a moving
-camera makes little difference; and by how they correlate, which a fade or a flash does not change.
-On 24 clips (3025 pairs of frames, 4 cuts among them) and 2788 pairs of frames of different clips the
-two limits find all 4 and 98 % of the others; one pair within a clip is a false alarm.
+Thumbnails are compared cell by cell, each with the closest of the cells around it, so that a
+moving camera makes little difference; and by how they correlate, which a fade or a flash does not
+change. On 27 clips (3025 pairs of frames) it finds the 4 cuts and takes 2 frames for cuts
+where a bird rushes past the lens; of 2788 pairs of frames from different clips it tells 99 % apart.
 """
 
 import numpy as np

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vidseg.instances import Instances
 from vidseg.masks import THRESHOLD
 
-GRID = 12
+GRID = 10
 """Points along each side of a window."""
 
 
@@ -33,21 +33,21 @@ def shapes(instances: Instances) -> Shapes:
 
 def shared_areas(a: Shapes, b: Shapes, size: tuple[int, int]) -> NDArray[np.float64]:
     """(N, M) square pixels that the masks share inside a frame of `size` (height, width)."""
-    low = np.maximum(_framed(a.boxes, size)[:, None, :2], _framed(b.boxes, size)[None, :, :2])
-    high = np.minimum(_framed(a.boxes, size)[:, None, 2:], _framed(b.boxes, size)[None, :, 2:])
+    framed_a, framed_b = _framed(a.boxes, size), _framed(b.boxes, size)
+    low = np.maximum(framed_a[:, None, :2], framed_b[None, :, :2])
+    high = np.minimum(framed_a[:, None, 2:], framed_b[None, :, 2:])
     shared = np.zeros(low.shape[:2])
-    i, j = np.nonzero((high > low).all(axis=2))
+    i, j = np.nonzero((high[..., 0] > low[..., 0]) & (high[..., 1] > low[..., 1]))
     windows = np.concatenate([low[i, j], high[i, j]], axis=1)
     both = _covers(a, i, windows) & _covers(b, j, windows)
-    shared[i, j] = both.mean(axis=(1, 2)) * _box_areas(windows)
+    shared[i, j] = _share(both) * _box_areas(windows)
     return shared
 
 
 def mask_areas(a: Shapes, size: tuple[int, int]) -> NDArray[np.float64]:
     """(N,) square pixels of each mask inside a frame of `size`."""
     windows = _framed(a.boxes, size)
-    covered = _covers(a, np.arange(len(windows)), windows).mean(axis=(1, 2))
-    return covered * _box_areas(windows)
+    return _share(_covers(a, np.arange(len(windows)), windows)) * _box_areas(windows)
 
 
 def mask_ious(a: Shapes, b: Shapes, size: tuple[int, int]) -> NDArray[np.float64]:
@@ -58,26 +58,28 @@ def mask_ious(a: Shapes, b: Shapes, size: tuple[int, int]) -> NDArray[np.float64
     return ious.clip(0, 1)
 
 
-def _covers(
-    a: Shapes, rows: NDArray[np.intp], windows: NDArray[np.float64]
-) -> NDArray[np.bool_]:
+def _covers(a: Shapes, rows: NDArray[np.intp], windows: NDArray[np.float64]) -> NDArray[np.bool_]:
     """(P, GRID, GRID) whether mask `rows[p]` covers the points of window p."""
-    x = _cells(a, rows, windows, 0)
-    y = _cells(a, rows, windows, 1)
-    return a.masks[rows[:, None, None], y[:, :, None], x[:, None, :]] >= THRESHOLD
+    side = a.masks.shape[-1]
+    x = _cells(a.boxes[rows], windows, 0, side)
+    y = _cells(a.boxes[rows], windows, 1, side) + rows[:, None] * side
+    return (a.masks >= THRESHOLD).ravel().take(y[:, :, None] * side + x[:, None, :])
 
 
 def _cells(
-    a: Shapes, rows: NDArray[np.intp], windows: NDArray[np.float64], axis: int
+    boxes: NDArray[np.floating], windows: NDArray[np.float64], axis: int, side: int
 ) -> NDArray[np.intp]:
-    """(P, GRID) index of the mask's cell under each point of the window along one axis."""
-    side = a.masks.shape[-1]
-    steps = (np.arange(GRID) + 0.5) / GRID
+    """(P, GRID) index of the cell of the mask in box p under each point of window p, on an axis."""
     low, high = windows[:, axis], windows[:, axis + 2]
-    points = low[:, None] + (high - low)[:, None] * steps
-    start, length = a.boxes[rows, axis], a.boxes[rows, axis + 2] - a.boxes[rows, axis]
-    cells = (points - start[:, None]) * (side / np.maximum(length, 1e-6))[:, None]
-    return cells.astype(np.intp).clip(0, side - 1)
+    scale = side / np.maximum(boxes[:, axis + 2] - boxes[:, axis], 1e-6)
+    first, step = (low - boxes[:, axis]) * scale, (high - low) * scale
+    cells = first[:, None] + step[:, None] * ((np.arange(GRID) + 0.5) / GRID)
+    return np.minimum(cells.astype(np.intp), side - 1)
+
+
+def _share(covered: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(P,) share of the points that are covered."""
+    return np.count_nonzero(covered.reshape(-1, GRID * GRID), axis=1) / GRID**2
 
 
 def _framed(boxes: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float64]:

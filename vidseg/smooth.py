@@ -38,6 +38,11 @@ class _Window(NamedTuple):
     times: Array
     """(K,) frames from the one in the middle."""
 
+    def at(self, frames: NDArray[np.bool_]) -> "_Window":
+        return _Window(
+            self.boxes[frames], self.masks[frames], self.weights[frames], self.times[frames]
+        )
+
 
 def smoothed(frames: Sequence[Instances], middle: int) -> Instances:
     """The objects of `frames[middle]`, smoothed by the frames around it."""
@@ -51,14 +56,14 @@ def smoothed(frames: Sequence[Instances], middle: int) -> Instances:
     shift = lines[middle] - window.boxes[middle]
     boxes = window.boxes[middle] + shift / (1 + (shift / (2 * NOISE * sizes)) ** 2)
     near = np.abs(window.times) <= MASK_RADIUS
-    masks = _mean_masks(_Window(*(part[near] for part in window)), lines[near])
+    masks = _mean_masks(window.at(near), lines[near])
     boxes = clip_boxes(boxes.astype(np.float32), now.size)
     return replace(now, boxes=boxes, masks=masks)
 
 
 def _window(frames: Sequence[Instances], middle: int) -> _Window:
     now = frames[middle]
-    times = np.arange(len(frames)) - float(middle)
+    times = np.arange(len(frames), dtype=np.float64) - middle
     rows = [_rows_of(now.ids, frame.ids) for frame in frames]
     rows[middle] = np.arange(len(now))
     boxes = np.stack([_taken(f.boxes, r, now.boxes) for f, r in zip(frames, rows, strict=True)])
@@ -76,8 +81,9 @@ def _rows_of(ids: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.in
 
 def _taken(values: NDArray, rows: NDArray[np.intp], otherwise: NDArray) -> NDArray:
     """`values[rows]`, and the row of `otherwise` where there is none."""
-    taken = otherwise.copy()
-    taken[rows >= 0] = values[rows[rows >= 0]]
+    taken, there = otherwise.copy(), rows >= 0
+    if there.any():
+        taken[there] = values[rows[there]]
     return taken
 
 
@@ -112,7 +118,10 @@ def _mean_masks(window: _Window, lines: Array) -> NDArray[np.uint8]:
 def _sampling(boxes: Array, targets: Array, side: int, axis: int) -> NDArray[np.float32]:
     """(K, N, side, side) share of every cell of a mask in `boxes` in every cell of `targets`."""
     low, length = boxes[..., axis, None], (boxes[..., axis + 2] - boxes[..., axis])[..., None]
-    start, reach = targets[..., axis, None], (targets[..., axis + 2] - targets[..., axis])[..., None]
+    start, reach = (
+        targets[..., axis, None],
+        (targets[..., axis + 2] - targets[..., axis])[..., None],
+    )
     points = start + reach * (np.arange(side) + 0.5) / side
     cells = (points - low) * side / np.maximum(length, 1e-6) - 0.5
     cells = cells.clip(0, side - 1).astype(np.float32)

@@ -9,7 +9,7 @@ where it may have gone.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
@@ -93,7 +93,7 @@ class MaskTracker:
         self._score, self._memory = score, memory
         self._cuts = CutFinder()
         self._tracks = _nothing()
-        self._votes: dict[int, Counter[int]] = {}
+        self._votes: dict[int, dict[int, float]] = {}
         self._next_id = 1
         self._index = 0
 
@@ -138,8 +138,11 @@ class MaskTracker:
         pairs = _matched(ious, sure[None, :] & (ious >= SURE_IOU))
         weak = self._weak(objects, sure)
         pairs = _also(pairs, ious, weak[None, :] & (ious >= WEAK_IOU))
-        near = self._refound(objects, looks)
-        return _also(pairs, near, sure[None, :] & (near > 0))
+        left = np.setdiff1d(np.arange(len(tracks)), pairs[0])
+        free = np.setdiff1d(np.flatnonzero(sure), pairs[1])
+        near = _nearness(tracks[left], objects[free], looks[free], self._index)
+        more = _matched(near, near > 0)
+        return np.append(pairs[0], left[more[0]]), np.append(pairs[1], free[more[1]])
 
     def _weak(self, objects: Instances, sure: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(N,) objects that are not sure, nor a sure one over again."""
@@ -151,26 +154,6 @@ class MaskTracker:
         chosen = np.zeros(len(objects), bool)
         chosen[weak[~double]] = True
         return chosen
-
-    def _refound(self, objects: Instances, looks: Looks) -> NDArray[np.float64]:
-        """(T, N) 0..1 how well each object fits each track in place, size, class and colours.
-
-        An object may be far smaller than the track was, since it may be hidden in part.
-        """
-        tracks = self._tracks
-        missed = (self._index - tracks.last).astype(np.float64)
-        sizes = np.sqrt(tracks.motion.usual.prod(axis=1)).clip(min=1)
-        height, width = objects.size
-        expected = _centres(tracks.motion.boxes).clip(0, (width, height))
-        gaps = np.linalg.norm(expected[:, None] - _centres(objects.boxes)[None], axis=2)
-        speeds = np.linalg.norm(tracks.motion.drift, axis=1)
-        reach = (REACH + STRIDE * missed) * sizes + missed * speeds
-        worth = 1 / (1 + gaps / sizes[:, None] + OLDER * missed[:, None])
-        alike = likeness(tracks.looks, looks)
-        fits = (gaps < reach[:, None]) & (alike >= ALIKE)
-        fits &= box_sizes(objects.boxes)[None, :] < LARGER * sizes[:, None]
-        fits &= tracks.labels[:, None] == objects.labels[None, :]
-        return np.where(fits, worth * alike, 0)
 
     def _seen(self, objects: Instances, looks: Looks, rows: Rows) -> _Tracks:
         """The tracks `rows` after they were seen as `objects`."""
@@ -203,12 +186,13 @@ class MaskTracker:
     def _voted(self, ids: NDArray[np.int64], objects: Instances) -> NDArray[np.int64]:
         """(N,) labels with most votes, after one vote by the score of each of the objects."""
         for track, label, score in zip(ids, objects.labels, objects.scores, strict=True):
-            self._votes.setdefault(int(track), Counter())[int(label)] += float(score)
+            votes = self._votes.setdefault(int(track), {})
+            votes[int(label)] = votes.get(int(label), 0.0) + float(score)
         winners = [_winner(self._votes[track]) for track in ids.tolist()]
         return np.array(winners, np.int64)
 
 
-def _winner(votes: Counter[int]) -> int:
+def _winner(votes: Mapping[int, float]) -> int:
     return max(votes, key=lambda label: (votes[label], -label))
 
 
@@ -254,6 +238,25 @@ def _also(
     allowed[:, pairs[1]] = False
     more = _matched(worth, allowed)
     return np.concatenate([pairs[0], more[0]]), np.concatenate([pairs[1], more[1]])
+
+
+def _nearness(tracks: _Tracks, objects: Instances, looks: Looks, index: int) -> NDArray[np.float64]:
+    """(T, N) 0..1 how well each object fits each track in place, size, class and colours.
+
+    An object may be far smaller than the track was, since it may be hidden in part.
+    """
+    missed = (index - tracks.last).astype(np.float64)
+    sizes = np.sqrt(tracks.motion.usual.prod(axis=1)).clip(min=1)
+    speeds = np.linalg.norm(tracks.motion.drift, axis=1)
+    height, width = objects.size
+    expected = _centres(tracks.motion.boxes).clip(0, (width, height))
+    gaps = np.linalg.norm(expected[:, None] - _centres(objects.boxes)[None], axis=2)
+    reach = (REACH + STRIDE * missed) * sizes + missed * speeds
+    alike = likeness(tracks.looks, looks)
+    fits = (gaps < reach[:, None]) & (alike >= ALIKE)
+    fits &= box_sizes(objects.boxes)[None, :] < LARGER * sizes[:, None]
+    fits &= tracks.labels[:, None] == objects.labels[None, :]
+    return np.where(fits, alike / (1 + gaps / sizes[:, None] + OLDER * missed[:, None]), 0)
 
 
 def _centres(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
