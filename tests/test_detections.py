@@ -89,14 +89,15 @@ def test_the_documented_lines_read_it(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     (code,) = re.findall(r"To read it all:\n\n(.*?)\n\n", str(detections.__doc__), re.DOTALL)
     assert len(code.splitlines()) <= 10
-    looked: list[dict[str, Any]] = []
-    body = textwrap.dedent(code) + "\n        looked.append({**frame, 'masks': masks})\n"
+    looked: list[tuple[dict[str, Any], Any, Any]] = []
+    body = textwrap.dedent(code) + "\n        looked.append((frame, objects, masks))\n"
     exec(body, {"looked": looked})
-    assert looked.pop()["end"]
-    for (place, instances), frame in zip(scenes(5), looked, strict=True):
+    assert looked.pop()[0] == {"end": True, "frames": 5}
+    for (place, instances), (frame, objects, masks) in zip(scenes(5), looked, strict=True):
         assert (frame["index"], Fraction(frame["time"])) == (place.index, place.time)
-        np.testing.assert_array_equal(frame["masks"], instances.masks)
-        np.testing.assert_array_equal(np.float32(frame["boxes"]), instances.boxes)
+        np.testing.assert_array_equal(masks, instances.masks)
+        np.testing.assert_array_equal(objects["box"], instances.boxes)
+        np.testing.assert_array_equal(objects["label"], instances.labels)
 
 
 def test_a_torn_record_is_dropped_wherever_it_is_torn(

@@ -22,6 +22,8 @@ def overlay(
     precision: str = "auto",
     size: int | None = None,
     batch_size: int | None = None,
+    detections: str | Path | None = None,
+    save_detections: str | Path | None = None,
     start: Seconds | None = None,
     end: Seconds | None = None,
     codec: str | None = None,
@@ -51,6 +53,8 @@ def overlay(
         precision=precision,
         size=size,
         batch_size=batch_size,
+        detections=detections,
+        save_detections=save_detections,
     )
     return render(
         source,
@@ -86,6 +90,8 @@ def splash(
     precision: str = "auto",
     size: int | None = None,
     batch_size: int | None = None,
+    detections: str | Path | None = None,
+    save_detections: str | Path | None = None,
     start: Seconds | None = None,
     end: Seconds | None = None,
     codec: str | None = None,
@@ -106,6 +112,8 @@ def splash(
         precision=precision,
         size=size,
         batch_size=batch_size,
+        detections=detections,
+        save_detections=save_detections,
     )
     return render(
         source,
@@ -133,6 +141,8 @@ def frames(
     precision: str = "auto",
     size: int | None = None,
     batch_size: int | None = None,
+    detections: str | Path | None = None,
+    save_detections: str | Path | None = None,
     start: Seconds | None = None,
     end: Seconds | None = None,
     per_object: bool = False,
@@ -154,6 +164,8 @@ def frames(
         precision=precision,
         size=size,
         batch_size=batch_size,
+        detections=detections,
+        save_detections=save_detections,
     )
     return save_masks(
         source,

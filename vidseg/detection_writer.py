@@ -4,7 +4,9 @@ The file grows as NAME.part beside its place, one record at a time, and gets its
 whole. Whatever ends a run before, the records written until then stay in the part.
 """
 
+import logging
 import os
+from collections.abc import Iterable
 from dataclasses import fields
 from io import FileIO
 from pathlib import Path
@@ -23,6 +25,8 @@ from vidseg.errors import InputError, OptionError, OutputExistsError
 from vidseg.frame import Instant, Moment
 from vidseg.instances import Instances
 from vidseg.video.landing import check_output, output_error
+
+log = logging.getLogger("vidseg")
 
 
 class DetectionWriter:
@@ -88,7 +92,12 @@ class DetectionWriter:
                 os.fsync(self._file.fileno())
         if kind is None:
             os.replace(self.part, self._path)
-        elif not self.count:
+        elif self.count:
+            log.warning(
+                "What was found in %d frames is kept in %s; vidseg detect --resume goes on.",
+                *(self.count, self.part),
+            )
+        else:
             self.part.unlink(missing_ok=True)
 
     def _rewound(self, header: bytes) -> int:
@@ -127,10 +136,16 @@ def part_of(path: str | Path) -> Path:
     return path.with_name(f"{path.name}.part")
 
 
-def check_detections_output(path: str | Path, *, resume: bool = False, force: bool = False) -> None:
+def check_detections_output(
+    path: str | Path,
+    inputs: Iterable[str | Path] = (),
+    *,
+    resume: bool = False,
+    force: bool = False,
+) -> None:
     """Raises OutputExistsError or OutputError, as `check_output`, and for the part of an earlier
     run that nobody asked to resume or to overwrite."""
-    check_output(path, (), force=force)
+    check_output(path, inputs, force=force)
     if part_of(path).exists() and not (resume or force):
         raise OutputExistsError(
             f"{part_of(path)} is left of a run that was broken off; go on with it with --resume "

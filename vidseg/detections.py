@@ -4,23 +4,22 @@ A `.vidseg` file is a line of JSON, the header, then one record a frame:
 
     4 bytes   length of the packed record, little-endian
     4 bytes   CRC-32 of the packed record
-    the rest  zlib: a line of JSON about the frame, then the masks of its objects, one after another
+    the rest  zlib: a line of JSON about the frame, then its objects, one after another
 
-Masks are soft, (side, side) uint8 probability x 255 inside the object's box, and stored without
-loss as differences to the cells above and to the left, modulo 256. Boxes are x0, y0, x1, y1 in
-pixels; `time` and `duration` are exact fractions of a second; an `id` of -1 is an object of no
-track. The last record of a whole file is `{"end": true, "frames": N}`. To read it all:
+`time` and `duration` are exact fractions of a second. A `box` is x0, y0, x1, y1 in pixels; an `id`
+of -1 is an object of no track. Masks are soft, probability x 255 in side x side cells inside the
+box, and stored without loss as differences to the cells above and to the left, modulo 256. The last
+record of a whole file is `{"end": true, "frames": N}`. To read it all:
 
     import json, struct, zlib, numpy as np
+    facts = [("box", "<f4", 4), ("score", "<f4"), ("label", "<i4"), ("id", "<i4"), ("filled", "?")]
     with open("street.vidseg", "rb") as file:
         header = json.loads(file.readline())
-        while len(head := file.read(8)) == 8:
-            packed = file.read(struct.unpack("<II", head)[0])
-            line, _, deltas = zlib.decompress(packed).partition(b"\\n")
-            frame = json.loads(line)  # index, time, boxes, scores, labels, ids, filled
-            side = frame.get("side", 1)
-            masks = np.frombuffer(deltas, np.uint8).reshape(-1, side, side)
-            masks = masks.cumsum(1, np.uint8).cumsum(2, np.uint8)
+        while len(h := file.read(8)) == 8:
+            line, _, rows = zlib.decompress(file.read(struct.unpack("<II", h)[0])).partition(b"\\n")
+            frame = json.loads(line)  # index, time, duration, size (height, width), side
+            objects = np.frombuffer(rows, [*facts, ("mask", "u1", (frame.get("side", 1),) * 2)])
+            masks = objects["mask"].cumsum(1, np.uint8).cumsum(2, np.uint8)
 
 The header names the source (with the hash of its two ends), the model, its classes, the score from
 which objects were kept, and the options of the run; see `Header`.
@@ -39,7 +38,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vidseg.errors import InputError
 from vidseg.frame import Instant, Moment
@@ -49,8 +47,8 @@ log = logging.getLogger("vidseg")
 
 FORMAT, VERSION = "vidseg detections", 1
 FRAMING = struct.Struct("<II")
-LEVEL = 6
-"""zlib's; 9 takes four times as long for 1 % less."""
+FACTS = [("box", "<f4", 4), ("score", "<f4"), ("label", "<i4"), ("id", "<i4"), ("filled", "?")]
+"""What a record says of an object before its mask, as numpy lays it out."""
 LONGEST_HEADER = 1 << 24
 
 Found = tuple[Moment, Instances]
@@ -100,7 +98,7 @@ class Record(NamedTuple):
     """A whole record as it lies in a file."""
 
     facts: dict[str, Any]
-    deltas: bytes
+    rows: bytes
     start: int
     """Where it begins, in bytes."""
     end: int
@@ -171,50 +169,51 @@ def records(file: BinaryIO, path: Path) -> Iterator[Record]:
             if not file.read(1):
                 return
             raise InputError(f"{path} is damaged at byte {start}; make it again.")
-        line, _, deltas = zlib.decompress(packed).partition(b"\n")
-        yield Record(json.loads(line), deltas, start, end)
+        line, _, rows = zlib.decompress(packed).partition(b"\n")
+        yield Record(json.loads(line), rows, start, end)
 
 
-def packed(facts: dict[str, Any], deltas: bytes = b"") -> bytes:
+def packed(facts: dict[str, Any], rows: bytes = b"") -> bytes:
     """A record as it stands in the file."""
-    body = zlib.compress(json.dumps(facts, separators=(",", ":")).encode() + b"\n" + deltas, LEVEL)
+    packer = zlib.compressobj(zlib.Z_BEST_COMPRESSION, strategy=zlib.Z_FILTERED)
+    line = json.dumps(facts, separators=(",", ":")).encode() + b"\n"
+    body = packer.compress(line + rows) + packer.flush()
     return FRAMING.pack(len(body), zlib.crc32(body)) + body
 
 
 def packed_frame(moment: Instant, instances: Instances) -> bytes:
     """The record of one frame."""
+    side = instances.masks.shape[-1]
     facts = {
         "index": moment.index,
         "time": str(moment.time),
         "duration": str(moment.duration),
         "size": list(instances.size),
-        "side": instances.masks.shape[-1],
-        "boxes": [_shortest(box) for box in instances.boxes],
-        "scores": _shortest(instances.scores),
-        "labels": instances.labels.tolist(),
-        "ids": instances.ids.tolist(),
-        "filled": instances.filled.astype(int).tolist(),
+        "side": side,
     }
+    rows = np.zeros(len(instances), _layout(side))
+    rows["box"], rows["score"] = instances.boxes, instances.scores
+    rows["label"], rows["id"], rows["filled"] = instances.labels, instances.ids, instances.filled
     down = np.diff(instances.masks, axis=1, prepend=np.uint8(0))
-    return packed(facts, np.diff(down, axis=2, prepend=np.uint8(0)).tobytes())
+    rows["mask"] = np.diff(down, axis=2, prepend=np.uint8(0))
+    return packed(facts, rows.tobytes())
 
 
 def unpacked(record: Record) -> Found:
     """The frame that a record is of."""
-    facts, side = record.facts, record.facts["side"]
-    deltas = np.frombuffer(record.deltas, np.uint8).reshape(-1, side, side)
+    facts = record.facts
+    rows = np.frombuffer(record.rows, _layout(facts["side"]))
     moment = Moment(facts["index"], Fraction(facts["time"]), Fraction(facts["duration"]))
     return moment, Instances(
-        boxes=np.array(facts["boxes"], np.float32).reshape(-1, 4),
-        masks=deltas.cumsum(1, np.uint8).cumsum(2, np.uint8),
-        scores=np.array(facts["scores"], np.float32),
-        labels=np.array(facts["labels"], np.int64),
-        ids=np.array(facts["ids"], np.int64),
+        boxes=rows["box"].astype(np.float32),
+        masks=rows["mask"].cumsum(1, np.uint8).cumsum(2, np.uint8),
+        scores=rows["score"].astype(np.float32),
+        labels=rows["label"].astype(np.int64),
+        ids=rows["id"].astype(np.int64),
         size=(facts["size"][0], facts["size"][1]),
-        filled=np.array(facts["filled"], np.bool_),
+        filled=rows["filled"].astype(np.bool_),
     )
 
 
-def _shortest(values: NDArray[np.float32]) -> list[float]:
-    """The shortest decimal numbers that are these float32 and no others."""
-    return [float(str(value)) for value in values]
+def _layout(side: int) -> np.dtype[np.void]:
+    return np.dtype([*FACTS, ("mask", "u1", (side, side))])

@@ -17,17 +17,21 @@ from itertools import islice
 from math import ceil
 from pathlib import Path
 
+from vidseg.detection_writer import DetectionWriter, check_detections_output
+from vidseg.detections import Header
 from vidseg.effects import Effect
-from vidseg.errors import InputError, OptionError
+from vidseg.errors import InputError
 from vidseg.export import MaskFolder
 from vidseg.frame import Frame
 from vidseg.instances import Instances
+from vidseg.kinds import check_kinds
 from vidseg.predictor import Predictor
+from vidseg.saved import check_belongs, header_for, recorded, saved
 from vidseg.search import Search, Seconds, check_span
 from vidseg.stream import batched, closing_input, prefetch
 from vidseg.video.clip import FrameClip
-from vidseg.video.codecs import Encoding, Output, choose_codec
-from vidseg.video.info import Kind, VideoInfo
+from vidseg.video.codecs import Encoding, choose_codec
+from vidseg.video.info import VideoInfo
 from vidseg.video.landing import check_output
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
@@ -37,6 +41,13 @@ DEFAULT_BATCH = 4
 """Frames a batch for a predictor that does not say by `batch_size` how many suit it."""
 
 Found = tuple[Frame, Instances]
+READ_AHEAD = 3
+"""Frames read ahead of the caller where no model runs between."""
+
+RESUMED_AT = 8
+"""A resumed run goes on at a multiple of so many frames, where the batch size is left to the
+predictor: its batches are then those of an unbroken run."""
+
 OnFrame = Callable[[int, int | None], None]
 """Called after every frame with how many are done, and of how many if that is known."""
 
@@ -100,10 +111,11 @@ def render(
     start, end = _exact(start, end)
     encoding = encoding or choose_codec(target)
     check_output(target, [source], force=force, folder=encoding.output == "folder")
+    _check_saving(search, source, force=force)
     info = probe(source)
     check_kinds(info.kind, encoding.output)
     with (
-        _search_in(info, search, start=start, end=end, keep_going=keep_going) as found,
+        _search_in(info, search, start=start, end=end, force=force, keep_going=keep_going) as found,
         open_writer(target, info, encoding=encoding, start=start, end=end, force=force) as sink,
         closing(FrameClip(found, info).draw(effect)) as clip,
     ):
@@ -134,10 +146,11 @@ def save_masks(
     """
     start, end = _exact(start, end)
     check_output(target, [source], force=force, folder=True)
+    _check_saving(search, source, force=force)
     info = probe(source)
     total, done = expected_frames(info, start, end), 0
     with (
-        _search_in(info, search, start=start, end=end, keep_going=keep_going) as found,
+        _search_in(info, search, start=start, end=end, force=force, keep_going=keep_going) as found,
         MaskFolder(
             target,
             search.names,
@@ -155,6 +168,39 @@ def save_masks(
     return done
 
 
+def save_detections(
+    source: str | Path,
+    target: str | Path,
+    *,
+    search: Search,
+    resume: bool = False,
+    start: Seconds | None = None,
+    end: Seconds | None = None,
+    force: bool = False,
+    keep_going: bool = False,
+    on_frame: OnFrame | None = None,
+) -> int:
+    """Write everything found in `source` to the file `target`; returns the number of its frames.
+
+    A run that is broken off leaves what it found; `resume` goes on with that, and the file is then
+    that of an unbroken run. In the order of checks and the errors as `render`, and OptionError for
+    a run to resume that had other options.
+    """
+    start, end = _exact(start, end)
+    check_detections_output(target, [source], resume=resume, force=force)
+    info = probe(source)
+    header = _header(info, search, start=start, end=end, keep_going=keep_going)
+    every = search.batch_size or RESUMED_AT
+    with DetectionWriter(target, header, resume=resume, every=every, force=force) as sink:
+        again = sink.again.time if sink.again else start
+        total = expected_frames(info, start, end)
+        with _found_in(info, search, start=again, end=end, keep_going=keep_going) as found:
+            for _ in recorded(found, sink):
+                if on_frame is not None:
+                    on_frame(sink.count, total)
+    return sink.count
+
+
 def _exact(start: Seconds | None, end: Seconds | None) -> tuple[Fraction | None, Fraction | None]:
     check_span(start, end)
     return (None if start is None else Fraction(start)), (None if end is None else Fraction(end))
@@ -167,18 +213,59 @@ def _search_in(
     *,
     start: Fraction | None,
     end: Fraction | None,
+    force: bool,
     keep_going: bool,
 ) -> Iterator[Iterator[Found]]:
-    """The frames with the objects to show; the first frame is read before the weights load."""
+    """The frames with the objects to show, everything found being saved where that is asked for."""
+    with _found_in(info, search, start=start, end=end, keep_going=keep_going) as found:
+        if search.save is None:
+            yield _shown(found, search)
+            return
+        header = _header(info, search, start=start, end=end, keep_going=keep_going)
+        with (
+            DetectionWriter(search.save, header, force=force) as sink,
+            closing(recorded(found, sink)) as kept,
+        ):
+            yield _shown(kept, search)
+
+
+def _check_saving(search: Search, source: str | Path, *, force: bool) -> None:
+    if search.save is not None:
+        check_detections_output(search.save, [source], force=force)
+
+
+def _header(info: VideoInfo, search: Search, **span: Fraction | bool | None) -> Header:
+    options = {"precision": search.precision, "size": search.size, **span}
+    return header_for(info, search.choice, search.kept, options)
+
+
+def _shown(found: Iterable[Found], search: Search) -> Iterator[Found]:
+    return ((frame, search.shown(instances)) for frame, instances in found)
+
+
+@contextmanager
+def _found_in(
+    info: VideoInfo,
+    search: Search,
+    *,
+    start: Fraction | None,
+    end: Fraction | None,
+    keep_going: bool,
+) -> Iterator[Iterator[Found]]:
+    """The frames with everything found; the first frame is read before the weights load."""
+    if search.saved is not None:
+        check_belongs(search.saved, info)
     with closing(read_frames(info, start=start, end=end, keep_going=keep_going)) as frames:
         first = deque(islice(frames, 1))
         if not first:
             raise InputError(_no_frames(info, start, end))
-        predictor = search.predictor()
-        with closing(
-            detect(_resumed(first, frames), predictor, batch_size=search.batch_size)
-        ) as found:
-            yield ((frame, search.shown(instances)) for frame, instances in found)
+        rest = _resumed(first, frames)
+        if search.saved is not None:
+            found = saved(prefetch(rest, READ_AHEAD), search.saved)
+        else:
+            found = detect(rest, search.predictor(), batch_size=search.batch_size)
+        with closing(found):
+            yield found
 
 
 def _resumed(first: deque[Frame], rest: Iterator[Frame]) -> Iterator[Frame]:
@@ -197,31 +284,6 @@ def expected_frames(
     if stop is None:
         return None
     return max(ceil((stop - (start or 0)) * info.rate), 0)
-
-
-def check_kinds(given: Kind, wanted: Output) -> None:
-    """Raises OptionError: an input of this kind does not become an output of that kind."""
-    if wanted not in BECOMES[given]:
-        fit = " or ".join(AN[kind] for kind in BECOMES[given])
-        raise OptionError(
-            f"{AN[given].capitalize()} cannot become {AN[wanted]}; name OUT as {fit}."
-        )
-
-
-BECOMES: dict[Kind, tuple[Output, ...]] = {
-    "video": ("video", "animation", "folder"),
-    "animation": ("video", "animation", "folder"),
-    "photo": ("photo",),
-    "folder": ("folder",),
-}
-"""Kinds of input to the kinds of output that they can become."""
-
-AN = {
-    "video": "a video",
-    "animation": "an animated image",
-    "photo": "a photo",
-    "folder": "a folder of photos",
-}
 
 
 def _no_frames(info: VideoInfo, start: Fraction | None, end: Fraction | None) -> str:

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
+from vidseg.detections import read_detections
 from vidseg.errors import OptionError
 from vidseg.instances import Instances, shown
 from vidseg.models.catalog import choose_model
 from vidseg.models.names import check_precision, check_size
 from vidseg.predictor import Predictor
+from vidseg.saved import choose_saved
 
 KEPT = 0.1
 """A predictor keeps objects from this score on, or from the score asked for where that is lower."""
@@ -20,7 +22,7 @@ Downloaded = Callable[[int, int | None], None]
 
 
 class Search:
-    """Which objects to find, by which model.
+    """Which objects to find, by which model, or to take from which saved detections.
 
     Every option is checked at once; the weights load when `predictor` is first called.
     """
@@ -36,17 +38,35 @@ class Search:
         precision: str = "auto",
         size: int | None = None,
         batch_size: int | None = None,
+        detections: str | Path | None = None,
+        save_detections: str | Path | None = None,
+        keep_score: float = KEPT,
         on_download: Downloaded | None = None,
     ) -> None:
-        """Raises OptionError: an unknown class or model, a number out of range."""
+        """Raises OptionError: an unknown class or model, a number out of range, and for saved
+        `detections` also a model beside them or a score below what was kept; InputError: they
+        cannot be read."""
+        check_range("keep_score", keep_score)
         check_range("score", score)
-        check_precision(precision)
-        check_size(size)
         check_positive("max_objects", max_objects)
         check_positive("batch_size", batch_size)
+        check_precision(precision)
+        check_size(size)
         self.score, self.max_objects = score, max_objects
         names = (classes,) if isinstance(classes, str) else tuple(classes)
-        choice = choose_model(names, model)
+        self.saved = None if detections is None else read_detections(detections)
+        """Detections that take the place of the model."""
+        self.save = None if save_detections is None else Path(save_detections)
+        """Where to save what is found."""
+        if self.saved and model is not None:
+            raise OptionError("Saved detections take the place of a model; leave --model out.")
+        if self.saved and self.save:
+            raise OptionError("What comes from saved detections is not saved again; copy the file.")
+        self.kept = self.saved.header.kept_score if self.saved else min(keep_score, score)
+        """Objects are found, and saved, from this score on."""
+        self.choice = choice = (
+            choose_saved(self.saved, names, score) if self.saved else choose_model(names, model)
+        )
         self.model = choice.model
         self.names: Mapping[int, str] = choice.classes
         """Label to name of every class that the model knows."""
@@ -83,7 +103,7 @@ def load(search: Search) -> Predictor:
         device=search.device,
         precision=search.precision,
         size=search.size,
-        keep_score=min(KEPT, search.score),
+        keep_score=search.kept,
         labels=search.labels,
         batch_size=search.batch_size,
         on_download=search.on_download,

@@ -4,7 +4,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidseg.cli.jobs import Job, OnFrame, folder_plan, introduce, outputs_checked, run_jobs
+from vidseg.cli.jobs import (
+    Job,
+    OnFrame,
+    check_one_input,
+    folder_plan,
+    introduce,
+    outputs_checked,
+    run_jobs,
+)
 from vidseg.cli.machine import limit_threads
 from vidseg.cli.options import (
     Run,
@@ -53,6 +61,7 @@ def frames(
     with times, classes, scores, boxes and RLE masks. Several inputs get a folder each in OUTDIR.
     """
     plan = folder_plan(sources, target)
+    check_one_input(plan, search)
     with outputs_checked(plan, force=run.force, folders=True):
         limit_threads()
         from vidseg.pipeline import save_masks

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 OnFrame = Callable[[int, int | None], None]
 FOREIGN = ".mp4"
 """Container of an output whose input's container cannot be written."""
+DETECTIONS = ".vidseg"
 
 
 class Job(NamedTuple):
@@ -57,6 +58,25 @@ def folder_plan(sources: Sequence[str], target: str) -> Plan:
     if len(paths) == 1:
         return Plan([Job(paths[0], Path(target))])
     return _collected(paths, [p.name if p.is_dir() else p.stem for p in paths], Path(target))
+
+
+def detections_plan(sources: Sequence[str], target: str) -> Plan:
+    """`IN OUT`, or each of `IN... OUTDIR/` as a file of detections under its own name in there."""
+    paths = [Path(source) for source in sources]
+    if len(paths) == 1 and not target.endswith("/"):
+        return Plan([Job(paths[0], Path(target))])
+    _check_several(paths, target)
+    names = [f"{path.name if path.is_dir() else path.stem}{DETECTIONS}" for path in paths]
+    return _collected(paths, names, Path(target))
+
+
+def check_one_input(plan: Plan, search: "Search") -> None:
+    """Raises OptionError: one file of detections for several inputs."""
+    if len(plan.jobs) > 1 and (search.saved or search.save):
+        raise OptionError(
+            f"One file of detections belongs to one input and there are {len(plan.jobs)}; "
+            "run them apart."
+        )
 
 
 def _check_several(paths: Sequence[Path], target: str) -> None:
@@ -126,7 +146,7 @@ def outputs_checked(plan: Plan, *, force: bool, folders: bool = False) -> Iterat
     from vidseg.video.codecs import output_kind
     from vidseg.video.landing import check_output
 
-    with _made(plan.folder):
+    with folder_made(plan):
         sources = [job.source for job in plan.jobs]
         for job in plan.jobs:
             folder = folders or output_kind(job.target) == "folder"
@@ -135,7 +155,9 @@ def outputs_checked(plan: Plan, *, force: bool, folders: bool = False) -> Iterat
 
 
 @contextmanager
-def _made(folder: Path | None) -> Iterator[None]:
+def folder_made(plan: Plan) -> Iterator[None]:
+    """The folder for the outputs is made, and removed again if it stays empty."""
+    folder = plan.folder
     if folder is None or folder.exists() or not folder.parent.is_dir():
         yield
         return

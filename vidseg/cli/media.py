@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidseg.cli.jobs import Job, OnFrame, introduce, media_plan, outputs_checked, run_jobs
+from vidseg.cli.jobs import (
+    Job,
+    OnFrame,
+    check_one_input,
+    introduce,
+    media_plan,
+    outputs_checked,
+    run_jobs,
+)
 from vidseg.cli.machine import limit_threads
 from vidseg.cli.options import Command, Quality, Run, Span
 
@@ -35,6 +43,7 @@ def draw(
     from vidseg.video.codecs import choose_codec
 
     plan = media_plan(sources, target)
+    check_one_input(plan, search)
     encodings = {
         job: choose_codec(job.target, quality.codec, quality.crf, quality.preset)
         for job in plan.jobs

@@ -1,22 +1,25 @@
 """Options that several commands share, as decorators.
 
 Each bundles its options into one value, checked before the command runs; the command gets it by
-name: `search_options` gives `search`, `span_options` gives `span`, `run_options` gives `run`,
-`encoding_options` gives `quality`.
+name: `search_options` gives `search`, `model_options` gives `searching`, `span_options` gives
+`span`, `run_options` gives `run`, `encoding_options` gives `quality`.
 """
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import wraps
-from typing import Any
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vidseg.cli.talk import talking
 from vidseg.cli.types import BatchSize, ClassNames, Device, Model, Time, split_names
 from vidseg.models.names import PRECISIONS
+
+if TYPE_CHECKING:
+    from vidseg.search import Search
 
 Command = Callable[..., Any]
 VERBOSITY = "vidseg.verbosity"
@@ -62,8 +65,8 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def search_options(command: Command) -> Command:
-    """Which objects to find, by which model: gives `search`, a `vidseg.search.Search`."""
+def model_options(command: Command) -> Command:
+    """Which classes to find, by which model: gives `searching`, from which a `Search` is made."""
 
     @option(
         "--class",
@@ -72,13 +75,6 @@ def search_options(command: Command) -> Command:
         multiple=True,
         show_default="all classes",
         help="Class to look for, by name; repeat it or put commas between.",
-    )
-    @option("--score", type=float, default=0.5, help="Show objects from this score on, 0 to 1.")
-    @option(
-        "--max-objects",
-        type=int,
-        show_default="no limit",
-        help="Show at most so many objects a frame, the best ones.",
     )
     @option(
         "--model",
@@ -91,8 +87,6 @@ def search_options(command: Command) -> Command:
     def wrapper(
         *,
         classes: tuple[str, ...],
-        score: float,
-        max_objects: int | None,
         model: str | None,
         device: str,
         precision: str,
@@ -102,15 +96,58 @@ def search_options(command: Command) -> Command:
     ) -> Any:
         from vidseg.search import Search
 
-        search = Search(
+        searching = partial(
+            Search,
             split_names(classes),
-            score=score,
-            max_objects=max_objects,
             model=model,
             device=device,
             precision=precision,
             size=size,
             batch_size=batch_size,
+        )
+        return command(searching=searching, **others)
+
+    return wrapper
+
+
+def search_options(command: Command) -> Command:
+    """Which objects to show, found or saved before: gives `search`, a `vidseg.search.Search`."""
+
+    @option("--score", type=float, default=0.5, help="Show objects from this score on, 0 to 1.")
+    @option(
+        "--max-objects",
+        type=int,
+        show_default="no limit",
+        help="Show at most so many objects a frame, the best ones.",
+    )
+    @option(
+        "--detections",
+        metavar="FILE",
+        show_default="none",
+        help="Take the objects from this file of `vidseg detect`; no model is loaded.",
+    )
+    @option(
+        "--save-detections",
+        metavar="FILE",
+        show_default="none",
+        help="Also save everything that is found in this file, for --detections.",
+    )
+    @model_options
+    @wraps(command)
+    def wrapper(
+        *,
+        searching: "Callable[..., Search]",
+        score: float,
+        max_objects: int | None,
+        detections: str | None,
+        save_detections: str | None,
+        **others: Any,
+    ) -> Any:
+        search = searching(
+            score=score,
+            max_objects=max_objects,
+            detections=detections,
+            save_detections=save_detections,
         )
         return command(search=search, **others)
 

@@ -144,11 +144,22 @@ def choose_model(
 
 def _choice(model: str | Path, classes: Sequence[str], message: str | None = None) -> Choice:
     names = class_names(model)
+    return Choice(os.fspath(model), choose_labels(classes, model, names), names, message)
+
+
+def choose_labels(
+    classes: Sequence[str], model: str | Path, names: Mapping[int, str]
+) -> frozenset[int] | None:
+    """The labels of `classes` among the `names` of a model; None, which is all, for no classes.
+
+    Raises:
+        OptionError: a class that the model does not know.
+    """
     if unknown := _unknown(classes, names):
         raise OptionError(_not_known(model, unknown[0], names))
     wanted = {name.casefold() for name in classes}
     labels = frozenset(label for label, name in names.items() if name.casefold() in wanted)
-    return Choice(os.fspath(model), labels if classes else None, names, message)
+    return labels if classes else None
 
 
 def _unknown(classes: Iterable[str], names: Mapping[int, str]) -> list[str]:

@@ -1,0 +1,79 @@
+"""vidseg detect."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from vidseg.cli.jobs import Job, OnFrame, detections_plan, folder_made, introduce, run_jobs
+from vidseg.cli.machine import limit_threads
+from vidseg.cli.media import media_arguments
+from vidseg.cli.options import Run, Span, examples, model_options, option, run_options, span_options
+
+if TYPE_CHECKING:
+    from vidseg.search import Search
+
+
+@click.command(
+    epilog=examples(
+        "vidseg detect street.mp4 street.vidseg",
+        "vidseg detect --resume street.mp4 street.vidseg",
+        "vidseg splash --detections street.vidseg --class dog street.mp4 dogs.mp4",
+    )
+)
+@media_arguments
+@option(
+    "--keep-score",
+    type=float,
+    default=0.1,
+    help="Keep objects from this score on, 0 to 1; lower ones cannot be asked for later.",
+)
+@option("--resume", is_flag=True, help="Go on where a run that was broken off ended.")
+@model_options
+@span_options
+@run_options
+def detect(
+    *,
+    sources: tuple[str, ...],
+    target: str,
+    keep_score: float,
+    resume: bool,
+    searching: "Callable[..., Search]",
+    span: Span,
+    run: Run,
+) -> None:
+    """Save everything that is found in IN in the file OUT, to be used many times.
+
+    `--detections OUT` gives it to overlay, splash and frames, which then need no model. Until it is
+    whole, the file is called OUT.part. Several inputs get a file each in the folder OUT.
+    """
+    search = searching(score=keep_score, keep_score=keep_score)
+    plan = detections_plan(sources, target)
+    with folder_made(plan):
+        _check_outputs(plan.jobs, resume=resume, force=run.force)
+        limit_threads()
+        from vidseg.pipeline import save_detections
+
+        def do(job: Job, on_frame: OnFrame) -> None:
+            save_detections(
+                job.source,
+                job.target,
+                search=search,
+                resume=resume,
+                start=span.start,
+                end=span.end,
+                force=run.force,
+                keep_going=span.keep_going,
+                on_frame=on_frame,
+            )
+
+        introduce(search, run)
+        run_jobs(plan.jobs, do, run)
+
+
+def _check_outputs(jobs: list[Job], *, resume: bool, force: bool) -> None:
+    from vidseg.detection_writer import check_detections_output
+
+    sources = [job.source for job in jobs]
+    for job in jobs:
+        check_detections_output(job.target, sources, resume=resume, force=force)
