@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 SEEN = 0.05
 """Standard deviation of a found edge, in box sizes."""
-ROUGH = 0.02
+ROUGH = 0.05
 """Standard deviation of the change of speed from one frame to the next, in box sizes."""
-FIRST = 0.2
+FIRST = 0.3
 """Standard deviation of the unknown speed of an object seen once, in box sizes a frame."""
 WHOLE = 0.85
 """A box of less than this share of its usual area is partly hidden, or cut by the frame."""

@@ -4,7 +4,8 @@ Boxes: a straight line through the boxes of the window, fitted with weights that
 in time and with how far a box lies off the line (one step of iteratively reweighted least squares).
 At constant speed it adds no lag. Where box and line are far apart the object has turned or
 changed, and the box stays nearly as it was. Masks: the mean of the masks of the frames next to it,
-moved along that line.
+moved along that line. Neither is done to what changes its shape from frame to frame, as a running
+animal does, where smoothing would only blur.
 """
 
 from collections.abc import Sequence
@@ -16,12 +17,15 @@ from numpy.typing import NDArray
 
 from vidseg.boxes import clip_boxes
 from vidseg.instances import Instances
+from vidseg.masks import THRESHOLD
 from vidseg.motion import box_sizes
 
 NOISE = 0.06
 """How far a box edge may be off by mere noise, in box sizes."""
 MASK_RADIUS = 1
-"""Frames before and after whose masks count: more would blur what changes its shape."""
+"""Frames before and after whose masks count."""
+SOFT, FIRM = 0.7, 0.9
+"""Overlap of the masks of two frames up to which an object changes its shape, and from which not."""
 
 Array = NDArray[np.float64]
 
@@ -52,11 +56,14 @@ def smoothed(frames: Sequence[Instances], middle: int) -> Instances:
     window = _window(frames, middle)
     sizes = box_sizes(now.boxes)[:, None]
     window = window._replace(weights=window.weights * _trust(window, sizes))
+    firm = _firmness(window, middle)
     lines = _lines(window)
     shift = lines[middle] - window.boxes[middle]
-    boxes = window.boxes[middle] + shift / (1 + (shift / (2 * NOISE * sizes)) ** 2)
+    shift *= firm.mean(axis=0)[:, None] / (1 + (shift / (2 * NOISE * sizes)) ** 2)
+    boxes = window.boxes[middle] + shift
     near = np.abs(window.times) <= MASK_RADIUS
-    masks = _mean_masks(window.at(near), lines[near])
+    window = window._replace(weights=window.weights * firm)
+    masks = _mean_masks(window.at(near), (lines + boxes - lines[middle])[near])
     boxes = clip_boxes(boxes.astype(np.float32), now.size)
     return replace(now, boxes=boxes, masks=masks)
 
@@ -103,6 +110,19 @@ def _trust(window: _Window, sizes: Array) -> Array:
     """(K, N) 0..1, less for boxes that lie off the line of the others (Cauchy's weights)."""
     off = np.abs(window.boxes - _lines(window)).max(axis=2) / (NOISE * sizes[:, 0])
     return 1 / (1 + off**2)
+
+
+def _firmness(window: _Window, middle: int) -> Array:
+    """(K, N) 0..1, how alike each mask is to the one in the middle: 0 for what changes its shape.
+
+    Masks are compared in their boxes. On DAVIS, the true masks of frame and next frame overlap by
+    0.35 to 0.7 for a running dog and by more than 0.97 for a car and a swan; noise takes 0.1 off.
+    """
+    masks = window.masks >= THRESHOLD
+    shared = np.count_nonzero(masks & masks[middle], axis=(2, 3))
+    union = np.count_nonzero(masks | masks[middle], axis=(2, 3))
+    alike = shared / np.maximum(union, 1)
+    return ((alike - SOFT) / (FIRM - SOFT)).clip(0, 1)
 
 
 def _mean_masks(window: _Window, lines: Array) -> NDArray[np.uint8]:
