@@ -1,4 +1,4 @@
-"""Checkpoints: a header that reads without torch, weights that load safely, damage that is named."""
+"""Checkpoints: a header that reads without torch, safe loading, damage that is named."""
 
 import subprocess
 import sys

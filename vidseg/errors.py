@@ -1,4 +1,4 @@
-"""Every error that vidseg raises on purpose: one sentence saying what happened, the value, and what to do.
+"""Every error that vidseg raises on purpose: one sentence saying what happened and what to do.
 
 Leaves also inherit the matching builtin, so that callers may catch either.
 """
@@ -9,7 +9,7 @@ class VidsegError(Exception):
 
 
 class OptionError(VidsegError, ValueError):
-    """A wrong option: unknown class, model or codec, a score out of range, start after end (exit code 2)."""
+    """A wrong option: unknown class, model or codec, score out of range (exit code 2)."""
 
 
 class InputError(VidsegError, OSError):
@@ -17,11 +17,12 @@ class InputError(VidsegError, OSError):
 
 
 class DamagedInputError(InputError):
-    """An input that opens but cannot be decoded to its end; `read` frames came out before the damage."""
+    """An input that opens but cannot be decoded to its end."""
 
     def __init__(self, message: str, *, read: int) -> None:
         super().__init__(message)
         self.read = read
+        """How many frames came out before the damage."""
 
 
 class OutputError(VidsegError, OSError):
@@ -33,7 +34,7 @@ class OutputExistsError(OutputError, FileExistsError):
 
 
 class ModelError(VidsegError):
-    """A model file that cannot be used: damaged, of another program, or without the classes asked for."""
+    """A model file that cannot be used: missing, damaged, or of another program."""
 
 
 class WeightsUnavailableError(ModelError):

@@ -8,7 +8,7 @@ from vidseg.instances import Instances
 
 
 class Predictor(Protocol):
-    """Finds the objects in frames. Anything with these two members can stand behind every command."""
+    """Finds the objects in frames; anything with these two members can stand behind a command."""
 
     @property
     def classes(self) -> Mapping[int, str]:
@@ -16,5 +16,5 @@ class Predictor(Protocol):
         ...
 
     def predict(self, images: Sequence[Image]) -> list[Instances]:
-        """The objects of each image, best score first; images are (H, W, 3) uint8 RGB, of any sizes."""
+        """The objects of each image, best score first; (H, W, 3) uint8 RGB images of any sizes."""
         ...
