@@ -358,6 +358,12 @@ def test_photos_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     }
 
 
+def test_accents_of_file_names_agree_however_they_are_written(tmp_path: Path) -> None:
+    photo(tmp_path / "cafe\u0301.jpg")
+    write(tmp_path / "via.json", {"a": {"filename": "caf\u00e9.jpg", "regions": []}})
+    assert len(read_dataset(tmp_path).samples) == 1
+
+
 def test_a_photo_of_another_size_is_not_guessed_at(tmp_path: Path) -> None:
     photo(tmp_path / "a.jpg")
     coco_file(tmp_path / "x.json", height=600, width=800)

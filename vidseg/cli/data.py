@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FORMATS = ("via", "coco", "labelme", "yolo", "masks", "voc", "rectlabel", "labelbox", "frames")
 """As in `vidseg.datasets.look`, which is too heavy to import for a help text."""
 SHOWN = 20
-"""Lines of a long list in the table; the JSON has all."""
+"""Lines of a long list in the table, the commonest classes first; the JSON has all."""
 
 
 @click.group(epilog=examples("vidseg data check photos/", "vidseg data split photos/ --val 0.2"))
@@ -173,7 +173,10 @@ def table(facts: dict[str, Any]) -> list[str]:
     """The report for people."""
     parts = facts["splits"]
     widths = [max(len(name), 7) for name in parts]
-    names = [*facts["classes"].values()]
+    totals = Counter[str]()
+    for part in parts.values():
+        totals.update(part["by_class"])
+    names = [name for name, _ in totals.most_common()]
     first = max(map(len, ["photos without objects", *names[:SHOWN]]))
     rows = [("", [*parts])]
     for key in ("photos", "photos_without_objects", "objects", "crowds"):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vidseg.datasets.files import read_json
+from vidseg.datasets.files import BROKEN, read_json, text
 from vidseg.datasets.photos import Photos, sample
 from vidseg.datasets.shapes import checked_rle, polygon
 from vidseg.datasets.values import Drawn, Naming, Polygon, Reading, Sample, Skipped
@@ -22,12 +22,12 @@ from vidseg.masks import RLE
 def read(path: Path, naming: Naming) -> Reading:
     document = read_json(path)
     try:
-        names = {int(c["id"]): str(c["name"]) for c in document["categories"]}
+        names = {int(c["id"]): text(c["name"]) for c in document["categories"]}
         images = {image["id"]: image for image in document["images"]}
         annotations = defaultdict(list)
         for annotation in document["annotations"]:
             annotations[annotation["image_id"]].append(annotation)
-    except (KeyError, TypeError, ValueError) as error:
+    except BROKEN as error:
         raise InputError(f"{path} is no COCO JSON: {error!r}.") from error
     shift = 1 if min(names, default=1) < 1 else 0
     classes = {name: number + shift for number, name in names.items()}
@@ -37,11 +37,11 @@ def read(path: Path, naming: Naming) -> Reading:
 def _found(
     path: Path, images: dict[Any, Any], annotations: dict[Any, list[Any]], names: dict[int, str]
 ) -> Iterator[Sample | Skipped]:
-    photos = Photos(path.parent, *_folders(path))
+    photos = Photos(path, path.parent, *_folders(path))
     for number, image in images.items():
-        drawn = (found for each in annotations.get(number, []) for found in _drawn(each, names))
+        drawn = (found for each in annotations.get(number, []) for found in _sound(each, names))
         size = _size(image)
-        yield from sample(photos.locate(str(image.get("file_name", ""))), drawn, size=size)
+        yield from sample(photos.locate(image.get("file_name")), drawn, size=size)
     for number in annotations.keys() - images.keys():
         count = len(annotations[number])
         yield Skipped(str(path), f"image {number}", f"{count} annotations of an image not listed")
@@ -60,6 +60,14 @@ def _folders(path: Path) -> list[Path]:
 def _size(image: Any) -> tuple[int, int] | None:
     height, width = image.get("height"), image.get("width")
     return (int(height), int(width)) if height and width else None
+
+
+def _sound(annotation: Any, names: dict[int, str]) -> list[Drawn | Skipped]:
+    try:
+        return list(_drawn(annotation, names))
+    except BROKEN as error:
+        item = f"annotation {annotation.get('id', '?')}"
+        return [Skipped("", item, f"it is not built as in COCO: {error!r}")]
 
 
 def _drawn(annotation: Any, names: dict[int, str]) -> Iterator[Drawn | Skipped]:

@@ -16,6 +16,7 @@ from vidseg.datasets import (
     voc,
     yolo,
 )
+from vidseg.datasets.files import BROKEN
 from vidseg.datasets.look import SPLITS, Format, Source, look, look_for
 from vidseg.datasets.photos import photos_in
 from vidseg.datasets.values import NO_CLASS, Content, Naming, Reading, Sample, Skipped
@@ -61,15 +62,23 @@ def read_dataset(
     sources = look(root) if format is None else look_for(_known(format), root)
     naming = Naming(class_attribute, class_name)
     kept = [source for source in sources if isinstance(source, Source)]
-    readings = [READERS[source.format](source.path, naming) for source in kept]
     found: list[Sample | Skipped] = [each for each in sources if isinstance(each, Skipped)]
-    for source, reading in zip(kept, readings, strict=True):
-        found += _in_split(reading.found, source.split)
+    tables = []
+    for source in kept:
+        try:
+            reading = READERS[source.format](source.path, naming)
+            found += _in_split(reading.found, source.split)
+        except OptionError:
+            raise  # it is a ValueError too
+        except BROKEN as error:
+            sentence = f"{source.path} is not built as the format {source.format} has it"
+            raise InputError(f"{sentence}: {error!r}.") from error
+        tables.append(reading.classes)
     samples, skipped = _unique(_listed(found, root))
     skipped += _unmentioned(samples, skipped)
     if not samples:
         raise InputError(_nothing(root, skipped))
-    classes = number_classes([reading.classes for reading in readings], samples)
+    classes = number_classes(tables, samples)
     content = Content(samples, skipped, classes, tuple(dict.fromkeys(s.format for s in kept)))
     return content if split is None else only_split(content, split)
 

@@ -7,6 +7,16 @@ from xml.etree import ElementTree
 
 from vidseg.errors import InputError
 
+BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+"""What reading a document raises that is not built as its format says."""
+
+
+def text(value: Any) -> str:
+    """A name from a document; ValueError where it is none."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{value!r} is no name")
+    return value.strip()
+
 
 def read_text(path: Path) -> str:
     """Raises InputError: not there, not readable, or not text."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vidseg.datasets.files import read_json
+from vidseg.datasets.files import BROKEN, read_json, text
 from vidseg.datasets.photos import Photos, sample
 from vidseg.datasets.shapes import checked_rle
 from vidseg.datasets.values import Drawn, Naming, Reading, Sample, Skipped
@@ -18,14 +18,14 @@ def read(path: Path, naming: Naming) -> Reading:
     document = read_json(path)
     try:
         classes = {str(name): int(number) for number, name in document["classes"].items()}
-        frames = [(f["file"], tuple(f["size"]), _drawn(f["objects"])) for f in document["frames"]]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        frames = [(f["file"], _size(f["size"]), _drawn(f["objects"])) for f in document["frames"]]
+    except BROKEN as error:
         raise InputError(f"{path} is no instances.json of `vidseg frames`: {error!r}.") from error
     return Reading(_found(path, frames), classes)
 
 
 def _found(path: Path, frames: list[Any]) -> Iterator[Sample | Skipped]:
-    photos = Photos(path.parent / "images")
+    photos = Photos(path, path.parent / "images")
     for file, size, drawn in frames:
         yield from sample(photos.locate(file), drawn, size=size)
 
@@ -34,9 +34,14 @@ def _drawn(objects: Any) -> list[Drawn | Skipped]:
     return [_object(f"object {each['object']}", each) for each in objects]
 
 
+def _size(size: Any) -> tuple[int, int]:
+    height, width = size
+    return int(height), int(width)
+
+
 def _object(item: str, found: Any) -> Drawn | Skipped:
     try:
         rle = checked_rle(found["segmentation"]["size"], found["segmentation"]["counts"])
-    except ValueError as error:
-        return Skipped("", item, str(error))
-    return Drawn(found["class"], rle, item)
+        return Drawn(text(found["class"]), rle, item)
+    except BROKEN as error:
+        return Skipped("", item, f"no mask: {error}")

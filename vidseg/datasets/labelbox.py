@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vidseg.datasets.files import read_text
+from vidseg.datasets.files import BROKEN, read_text, text
 from vidseg.datasets.photos import Photos, sample
 from vidseg.datasets.shapes import polygon
 from vidseg.datasets.values import Drawn, Naming, Reading, Sample, Skipped
@@ -25,7 +25,7 @@ def read(path: Path, naming: Naming) -> Reading:
 
 
 def _found(path: Path) -> Iterator[Sample | Skipped]:
-    photos = Photos(path.parent, path.parent / "images")
+    photos = Photos(path, path.parent, path.parent / "images")
     for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
@@ -33,7 +33,7 @@ def _found(path: Path) -> Iterator[Sample | Skipped]:
             row = json.loads(line)
             names, size = _names(row["data_row"]), _size(row.get("media_attributes") or {})
             drawn = list(_objects(row.get("projects") or {}))
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except BROKEN as error:
             yield Skipped(str(path), f"line {number}", f"no row of Labelbox: {error!r}")
             continue
         yield from sample(_photo(photos, names), drawn, size=size)
@@ -72,6 +72,6 @@ def _drawn(number: int, thing: Any) -> Drawn | Skipped:
         return Skipped("", item, NO_OUTLINE.get(kind, f"{kind} has no area"))
     try:
         outline = polygon([(point["x"], point["y"]) for point in thing["polygon"]])
-    except (KeyError, TypeError, ValueError) as error:
+        return Drawn(text(thing["name"]), (outline,), item)
+    except BROKEN as error:
         return Skipped("", item, f"no polygon: {error}")
-    return Drawn(str(thing["name"]), (outline,), item)

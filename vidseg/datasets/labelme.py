@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pictures
 
-from vidseg.datasets.files import read_json
+from vidseg.datasets.files import BROKEN, read_json, text
 from vidseg.datasets.photos import Photos, sample
 from vidseg.datasets.shapes import ellipse, polygon, raster, rectangle
 from vidseg.datasets.values import Drawn, Naming, Polygon, Reading, Sample, Skipped
 from vidseg.errors import InputError
 from vidseg.masks import from_rle, to_rle
+from vidseg.video.photos import UNREADABLE
 
 
 def read(path: Path, naming: Naming) -> Reading:
@@ -39,7 +40,7 @@ def _file(path: Path) -> Iterator[Sample | Skipped]:
         yield Skipped(str(path), "", "no JSON of LabelMe: shapes or imagePath are missing")
         return
     size = _size(document)
-    photo = Photos(path.parent).locate(document["imagePath"])
+    photo = Photos(path, path.parent).locate(document["imagePath"])
     yield from sample(photo, _objects(document["shapes"], size), size=size)
 
 
@@ -59,7 +60,7 @@ def _objects(shapes: list[Any], size: tuple[int, int] | None) -> list[Drawn | Sk
             found.append(part)
             continue
         group = shape.get("group_id")
-        key = ("alone", next(alone)) if group is None else (part.label, group)
+        key = ("alone", next(alone)) if group is None else (part.label, str(group))
         groups.setdefault(key, []).append(part)
     return found + [_merge(parts, size) for parts in groups.values()]
 
@@ -80,10 +81,10 @@ def _merge(parts: list[Drawn], size: tuple[int, int] | None) -> Drawn:
 
 
 def _drawn(number: int, shape: Any, size: tuple[int, int] | None) -> Drawn | Skipped:
-    item = f"shape {number}"
-    kind = shape.get("shape_type") or "polygon"
+    item, kind = f"shape {number}", "shape"
     try:
-        label = str(shape["label"])
+        kind = str(shape.get("shape_type") or "polygon")
+        label = text(shape["label"])
         if kind == "mask":
             if size is None:
                 return Skipped("", item, "a mask in a file without imageHeight and imageWidth")
@@ -93,7 +94,7 @@ def _drawn(number: int, shape: Any, size: tuple[int, int] | None) -> Drawn | Ski
         return Drawn(label, (OUTLINES[kind](shape["points"]),), item)
     except KeyError as error:
         return Skipped("", item, f"the {kind} has no {error}")
-    except (TypeError, ValueError, OSError) as error:
+    except (*BROKEN, *UNREADABLE) as error:
         return Skipped("", item, f"no {kind}: {error}")
 
 

@@ -7,10 +7,12 @@ as shown upright.)
 """
 
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PureWindowsPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -33,23 +35,23 @@ Box = tuple[float, float, float, float]
 
 
 class Photos:
-    """Finds the photos that annotation files name, in `folders` or anywhere below the first."""
+    """Finds the photos that `file` names, in `folders` or anywhere below the first."""
 
-    def __init__(self, *folders: Path) -> None:
-        self._folders = folders
+    def __init__(self, file: Path, *folders: Path) -> None:
+        self._about, self._folders = str(file), folders
 
-    def locate(self, name: str) -> Path | Skipped:
+    def locate(self, name: Any) -> Path | Skipped:
         """By its path from one of the folders, else by its bare name if only one photo has it.
 
         `name` may be a path of Windows or a URL, of which the last part counts.
         """
-        if not name:
-            return Skipped("", "", "the file does not name its photo")
+        if not isinstance(name, str) or not name or "\0" in name:
+            return Skipped(self._about, "", "it does not name its photo")
         plain = _without_host(name)
         for folder in self._folders:
-            if (folder / plain).is_file():
+            if os.path.isfile(folder / plain):  # Path.is_file raises where the name is too long
                 return Path(os.path.normpath(folder / plain))
-        alike = self._below.get(Path(plain).name, [])
+        alike = self._below.get(_composed(Path(plain).name), [])
         if len(alike) == 1:
             return alike[0]
         number = f"{len(alike)} photos have this name" if alike else "the photo is not there"
@@ -59,7 +61,7 @@ class Photos:
     def _below(self) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = {}
         for path in photos_below(self._folders[0]):
-            found.setdefault(path.name, []).append(path)
+            found.setdefault(_composed(path.name), []).append(path)
         return found
 
 
@@ -121,6 +123,11 @@ def sample(
         else:
             objects.append(settled)
     yield Sample(path, info.size, tuple(objects), split)
+
+
+def _composed(name: str) -> str:
+    """Accents as one character: macOS writes them apart in names of files."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _without_host(name: str) -> str:

@@ -27,7 +27,8 @@ def read(path: Path, naming: Naming) -> Reading:
     """`path` is one file or a folder of them."""
     files = sorted(path.glob("*.xml")) if path.is_dir() else [path]
     folder = path if path.is_dir() else path.parent
-    photos = Photos(folder, folder.parent, folder.parent / "images", folder.parent / "JPEGImages")
+    beside = folder.parent
+    photos = Photos(path, folder, beside, beside / "images", beside / "JPEGImages")
     return Reading(found for file in files for found in _file(file, photos))
 
 

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vidseg.datasets.files import read_json, read_text
+from vidseg.datasets.files import BROKEN, read_json, read_text
 from vidseg.datasets.photos import Photos, sample
 from vidseg.datasets.shapes import ellipse, polygon, rectangle
 from vidseg.datasets.values import Drawn, Naming, Polygon, Reading, Skipped
@@ -33,7 +33,7 @@ class Region(NamedTuple):
 def read(path: Path, naming: Naming) -> Reading:
     """Raises OptionError where it is not clear which attribute holds the class."""
     files, folder = _files(path)
-    photos = Photos(path.parent, path.parent / folder, path.parent / "images")
+    photos = Photos(path, path.parent, path.parent / folder, path.parent / "images")
     chosen = class_attribute(files, naming.class_attribute)
 
     def found() -> Iterator[Any]:
@@ -79,7 +79,7 @@ def _files(path: Path) -> tuple[list[tuple[str, list[Region]]], str]:
     try:
         choices = _choices(document)
         files = [(e["filename"], _regions(e["regions"], choices)) for e in entries.values()]
-    except (KeyError, TypeError, AttributeError) as error:
+    except BROKEN as error:
         raise InputError(f"{path} is no regions file of VIA: {error!r}.") from error
     return files, folder
 
@@ -116,7 +116,7 @@ def _csv(path: Path) -> list[tuple[str, list[Region]]]:
         try:
             shape = json.loads(row["region_shape_attributes"])
             region = Region(shape, json.loads(row["region_attributes"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except BROKEN as error:
             raise InputError(f"{path} is no regions file of VIA: {error!r}.") from error
         files.setdefault(str(name), []).extend([region] if shape else [])
     return list(files.items())
@@ -134,7 +134,7 @@ def _drawn(number: int, region: Region, chosen: str | None, naming: Naming) -> D
         return Drawn(label, (OUTLINES[kind](region.shape),), item)
     except KeyError as error:
         return Skipped("", item, f"the {kind} has no {error}")
-    except (TypeError, ValueError) as error:
+    except BROKEN as error:
         return Skipped("", item, f"no {kind}: {error}")
 
 

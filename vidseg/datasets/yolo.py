@@ -77,7 +77,7 @@ def _photos(target: Path) -> Iterator[Path | Skipped]:
     if target.is_dir():
         yield from photos_below(target)
         return
-    finder = Photos(target.parent)
+    finder = Photos(target, target.parent)
     yield from (finder.locate(line.strip()) for line in read_text(target).splitlines() if line)
 
 
