@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.commands import write_scene_model
 from tests.doubles import OraclePredictor
 
 PROCESSES = Path("/proc")
+
+# A slow machine is no failure: what hangs is stopped by pytest-timeout.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def _child_processes() -> set[int]:
