@@ -13,6 +13,8 @@ from vidseg.video.orientation import Orientation, upright
 
 FINE = 0.05
 """Pixels by which a chord may miss its arc."""
+CORNERS = 16, 1000
+"""Fewest and most corners of an ellipse; the most are enough for radii up to 10000 pixels."""
 FAR = 10
 """A point so many photo sides away is a mistake in the file, and too dear to draw."""
 
@@ -35,8 +37,8 @@ def rectangle(x0: float, y0: float, x1: float, y1: float) -> Polygon:
 
 def ellipse(center: tuple[float, float], radii: tuple[float, float], turn: float = 0.0) -> Polygon:
     """`radii` along x and y, then turned clockwise (y points down) by `turn` radians."""
-    largest = max(abs(radii[0]), abs(radii[1]), 1.0)
-    corners = max(16, int(np.ceil(np.pi / np.arccos(1 - min(FINE / largest, 0.5)))))
+    largest = max(abs(radii[0]), abs(radii[1]))
+    corners = int(np.clip(np.pi * np.sqrt(largest / (2 * FINE)), *CORNERS))
     angle = np.arange(corners) * (2 * np.pi / corners)
     x, y = radii[0] * np.cos(angle), radii[1] * np.sin(angle)
     turned = x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)
