@@ -53,7 +53,7 @@ def test_labelme() -> None:
     assert [(each.label, each.area) for each in sample.objects] == [
         ("balloon", 99),  # 9.5 x 10.5 pixels
         ("kite", 72),  # 12 x 6
-        ("balloon", 151),  # a disc of radius 7 has 153.9
+        ("balloon", 153),  # a disc of radius 7 has 153.9
         ("dog", 51),  # two parts of one group: a triangle of 18, a square of 36
         ("kite", 29),  # a mask of 5 x 6 with a hole of 1
         ("kite", 34),
