@@ -3,22 +3,29 @@
 import logging
 import os
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.roi_heads import paste_masks_in_image
+from torchvision.ops import FrozenBatchNorm2d
 
+from tests.planted import planted
 from tests.tiny import random_images, tiny_maskrcnn, torchvision_finds
 from vidseg.errors import OptionError, VidsegError
 from vidseg.instances import Instances
 from vidseg.models.architectures import build
 from vidseg.models.device import resolve_device
 from vidseg.models.memory import auto_batch_size
+from vidseg.models.optimize import resolve_precision
+from vidseg.models.prepare import network_size
 from vidseg.predict import MaskRCNNPredictor
 
 CLASSES = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
+
+NORMS = torch.nn.BatchNorm2d | FrozenBatchNorm2d
 
 SIZES = [(120, 200), (97, 201), (201, 97), (64, 64), (480, 640), (31, 33), (8, 300)]
 
@@ -208,6 +215,97 @@ def test_any_memory_layout_of_an_image():
         np.testing.assert_array_equal(model.predict([other])[0].boxes, wanted.boxes)
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_reduced_precision_finds_the_same_at_nearly_the_same_places(precision, batch_size):
+    model = tiny_maskrcnn()
+    images = random_images(*[(120, 200)] * 3)
+    exact = predictor(model, keep_score=0.5).predict(images)
+    fast = predictor(model, keep_score=0.4, precision=precision, batch_size=batch_size)
+    assert str(fast.precision) == f"torch.{precision}"
+    for found, wanted in zip(fast.predict(images), exact, strict=True):
+        assert found.boxes.dtype == found.scores.dtype == np.float32
+        near = np.abs(found.boxes[:, None] - wanted.boxes).max(2) < 1.5
+        near &= found.labels[:, None] == wanted.labels
+        rows = near.argmax(0)[near.any(0)]
+        assert len(rows) >= 0.9 * len(wanted) > 5
+        shift = np.abs(found.masks[rows].astype(int) - wanted.masks[near.any(0)])
+        assert shift.mean() < 8
+
+
+def test_reduced_precision_looks_at_fewer_boxes(monkeypatch):
+    seen = []
+    monkeypatch.setattr("vidseg.predict.FAST_PROPOSALS", 20)
+    for precision in ("float32", "bfloat16"):
+        mine = predictor(tiny_maskrcnn(), precision=precision)
+        mine._model.get_submodule("roi_heads.box_head").register_forward_hook(
+            lambda _, args, __: seen.append(len(args[0]))
+        )
+        mine.predict(random_images((120, 200)))
+    assert seen == [60, 20]
+
+
+@pytest.mark.parametrize("name", ["maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2"])
+def test_planted_objects_are_found_by_both(name):
+    """With batch norms that do something, of both kinds, and in the pyramid and the box head."""
+    [image] = random_images((90, 120))
+    picture = torch.from_numpy(image).permute(2, 0, 1) / 255
+    model = planted(name, 5, picture=picture, image_size=(96, 128))
+    [wanted] = torchvision_finds(model, [image])
+    names = {label: str(label) for label in range(1, 91)}
+    for precision, batch_size in (("float32", 1), ("bfloat16", 2)):
+        mine = MaskRCNNPredictor(
+            deepcopy(model), names, precision=precision, batch_size=batch_size, keep_score=0.05
+        )
+        found, again = mine.predict([image, image])
+        assert len(found) == len(again) == len(wanted["scores"]) == 5
+        if precision == "float32":
+            order = found.labels.argsort()
+            boxes = wanted["boxes"][wanted["labels"].argsort()]
+            np.testing.assert_allclose(found.boxes[order], boxes, rtol=0, atol=0.02)
+        assert not any(isinstance(m, NORMS) for m in mine._model.modules())
+
+
+def test_pooling_that_adapts_is_torchvisions_own():
+    model = tiny_maskrcnn()
+    pool: Any = model.get_submodule("roi_heads.box_roi_pool")
+    pool.sampling_ratio = 0
+    [image] = random_images((120, 200))
+    [found] = predictor(model).predict([image])
+    assert_equal(found, torchvision_finds(model, [image])[0])
+
+
+@pytest.mark.parametrize(
+    ("has", "precision"),
+    [
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"amx_bf16": True, "avx512_bf16": False}, torch.bfloat16),
+        ({"avx512_f": True}, torch.float32),
+        ({}, torch.float32),
+    ],
+)
+def test_auto_precision_on_the_cpu(monkeypatch, has, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has, raising=False)
+    assert resolve_precision("auto", torch.device("cpu")) is precision
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision"), [((9, 0), torch.float16), ((6, 1), torch.float32)]
+)
+def test_auto_precision_on_cuda(monkeypatch, capability, precision):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert resolve_precision("auto", torch.device("cuda", 0)) is precision
+
+
+def test_size_is_the_shorter_side_and_the_longest_follows():
+    mine = predictor(tiny_maskrcnn(image_size=(96, 160)), size=48)
+    assert network_size(mine._model, (120, 160)) == (48, 64)
+    assert network_size(mine._model, (100, 400)) == (20, 80)
+    [image] = random_images((120, 200))
+    wanted = torchvision_finds(tiny_maskrcnn(image_size=(48, 80)), [image])[0]
+    assert_equal(mine.predict([image])[0], wanted)
+
+
 def test_no_global_state_is_touched():
     threads, state = torch.get_num_threads(), torch.random.get_rng_state()
     predictor(tiny_maskrcnn()).predict(random_images((64, 64)))
@@ -295,6 +393,8 @@ def test_other_errors_pass_through():
         ({"labels": [6]}, "no class with the label 6"),
         ({"labels": [0]}, "no class with the label 0"),
         ({"batch_size": 0}, "batch size 0"),
+        ({"precision": "int8"}, "no precision 'int8'"),
+        ({"size": 8}, "size 8 is too small"),
     ],
 )
 def test_wrong_options(options, message):
