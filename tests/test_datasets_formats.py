@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -651,3 +652,12 @@ def test_run_lengths_of_any_mask_pass(mask: np.ndarray) -> None:
     assert checked_rle(rle["size"], uncompressed(mask)["counts"]) == rle
     with pytest.raises(ValueError, match="do not fill"):
         checked_rle([rle["size"][0] + 1, rle["size"][1]], rle["counts"])
+
+
+def test_yolo_without_yaml_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data.yaml").write_text("names: [disc]\n")
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(InputError, match=r"vidseg\[yolo\]"):
+        read_dataset(tmp_path / "data.yaml")

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vidseg.datasets.files import read_text
 from vidseg.datasets.photos import Photos, photos_below, sample
 from vidseg.datasets.shapes import polygon
@@ -31,6 +29,12 @@ def read(path: Path, naming: Naming) -> Reading:
 
 
 def _settings(path: Path) -> Mapping[str, Any]:
+    try:
+        import yaml
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"Reading {path} needs PyYAML; install it with: pip install 'vidseg[yolo]'"
+        ) from error
     try:
         settings = yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:
