@@ -1,5 +1,6 @@
 """The joined stages: order, batches, the memory bound, errors, and nothing left running."""
 
+import json
 import threading
 import weakref
 from collections.abc import Iterator
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Picture
 
 from tests.doubles import BrokenPredictor, BrokenSource, OraclePredictor, SceneSource
-from tests.scenes import scene_instances, write_scene
+from tests.scenes import scene_image, scene_instances, write_scene
 from vidseg.errors import InputError, OptionError
 from vidseg.frame import Frame, Image
 from vidseg.instances import Instances
@@ -212,3 +214,26 @@ def test_expected_frames_are_those_read(
     expected = expected_frames(probe(clip), start, end)
     assert told == [(n + 1, expected) for n in range(done)]
     assert done == expected
+
+
+@pytest.mark.parametrize("track", [True, False])
+def test_objects_of_a_video_are_tracked_unless_that_is_switched_off(
+    track: bool, tmp_path: Path, oracle: OraclePredictor, model: Path
+) -> None:
+    clip = write_scene(tmp_path / "in.mp4", frames=6)
+    search = Search(model=model, track=track)
+    assert save_masks(clip, tmp_path / "out", search=search) == 6
+    record = json.loads((tmp_path / "out" / "instances.json").read_text())
+    ids = [[found["id"] for found in frame["objects"]] for frame in record["frames"]]
+    assert ids == [[1, 2, 3] if track else [None] * 3] * 6
+
+
+def test_photos_are_never_tracked(tmp_path: Path, oracle: OraclePredictor, model: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for index in range(2):
+        picture = Picture.fromarray(scene_image(index))
+        picture.save(tmp_path / "in" / f"{index}.png")
+    save_masks(tmp_path / "in", tmp_path / "out", search=Search(model=model))
+    record = json.loads((tmp_path / "out" / "instances.json").read_text())
+    ids = [found["id"] for frame in record["frames"] for found in frame["objects"]]
+    assert ids == [None] * 6

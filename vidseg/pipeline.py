@@ -1,12 +1,13 @@
-"""The one place that joins the stages: read, predict, draw, write.
+"""The one place that joins the stages: read, predict, track, draw, write.
 
-    read_frames ─► prefetch ─► batched ─► predict ─► prefetch ─► FrameClip.draw ─► Sink.write
+    read_frames ─► prefetch ─► batched ─► predict ─► prefetch ─► steady ─► FrameClip.draw ─► write
                    thread 1               thread 2               the caller's thread
 
-Memory: with batches of B frames, at most `frames_alive(B)` = 3 B + 6 pictures exist at once,
-however long the video: B + 1 read ahead, B at the model, B on their way to the caller, the one in
-its hands with its drawn copy, and 3 drawn ones waiting at the encoder. A frame's objects add some
-40 KB; what the encoder itself looks ahead comes on top.
+Memory: with batches of B frames, at most `frames_alive(B)` = 3 B + 13 pictures exist at once,
+however long the video: B + 1 read ahead, B at the model, B on their way to the caller, 7 that wait
+for the tracker to look ahead, the one in the caller's hands with its drawn copy, and 3 drawn ones
+waiting at the encoder. A frame's objects add some 40 KB; what the encoder itself looks ahead comes
+on top.
 """
 
 from collections import deque
@@ -28,6 +29,7 @@ from vidseg.kinds import check_kinds
 from vidseg.predictor import Predictor
 from vidseg.saved import check_belongs, header_for, recorded, saved
 from vidseg.search import Search, Seconds, check_span
+from vidseg.steady import frames_ahead
 from vidseg.stream import batched, closing_input, prefetch
 from vidseg.video.clip import FrameClip
 from vidseg.video.codecs import Encoding, choose_codec
@@ -71,7 +73,7 @@ def detect(
 
 def frames_alive(batch_size: int) -> int:
     """The most pictures that `render` holds at once, the drawn ones included."""
-    return 3 * batch_size + 6
+    return 3 * batch_size + 6 + frames_ahead()
 
 
 def _predicted(
@@ -108,14 +110,14 @@ def render(
         OutputError, OutputExistsError: the output cannot be written; nothing is left of it.
         ModelError, WeightsUnavailableError: the model cannot be loaded.
     """
-    start, end = _exact(start, end)
+    start, end = exact(start, end)
     encoding = encoding or choose_codec(target)
     check_output(target, [source], force=force, folder=encoding.output == "folder")
     _check_saving(search, source, force=force)
     info = probe(source)
     check_kinds(info.kind, encoding.output)
     with (
-        _search_in(info, search, start=start, end=end, force=force, keep_going=keep_going) as found,
+        search_in(info, search, start=start, end=end, force=force, keep_going=keep_going) as found,
         open_writer(target, info, encoding=encoding, start=start, end=end, force=force) as sink,
         closing(FrameClip(found, info).draw(effect)) as clip,
     ):
@@ -144,13 +146,13 @@ def save_masks(
 
     In the order of checks and the errors as `render`.
     """
-    start, end = _exact(start, end)
+    start, end = exact(start, end)
     check_output(target, [source], force=force, folder=True)
     _check_saving(search, source, force=force)
     info = probe(source)
     total, done = expected_frames(info, start, end), 0
     with (
-        _search_in(info, search, start=start, end=end, force=force, keep_going=keep_going) as found,
+        search_in(info, search, start=start, end=end, force=force, keep_going=keep_going) as found,
         MaskFolder(
             target,
             search.names,
@@ -186,7 +188,7 @@ def save_detections(
     that of an unbroken run. In the order of checks and the errors as `render`, and OptionError for
     a run to resume that had other options.
     """
-    start, end = _exact(start, end)
+    start, end = exact(start, end)
     check_detections_output(target, [source], resume=resume, force=force)
     info = probe(source)
     header = _header(info, search, start=start, end=end, keep_going=keep_going)
@@ -201,13 +203,13 @@ def save_detections(
     return sink.count
 
 
-def _exact(start: Seconds | None, end: Seconds | None) -> tuple[Fraction | None, Fraction | None]:
+def exact(start: Seconds | None, end: Seconds | None) -> tuple[Fraction | None, Fraction | None]:
     check_span(start, end)
     return (None if start is None else Fraction(start)), (None if end is None else Fraction(end))
 
 
 @contextmanager
-def _search_in(
+def search_in(
     info: VideoInfo,
     search: Search,
     *,
@@ -219,14 +221,16 @@ def _search_in(
     """The frames with the objects to show, everything found being saved where that is asked for."""
     with _found_in(info, search, start=start, end=end, keep_going=keep_going) as found:
         if search.save is None:
-            yield _shown(found, search)
+            with closing(search.watch(found, info.kind)) as shown:
+                yield shown
             return
         header = _header(info, search, start=start, end=end, keep_going=keep_going)
         with (
             DetectionWriter(search.save, header, force=force) as sink,
             closing(recorded(found, sink)) as kept,
+            closing(search.watch(kept, info.kind)) as shown,
         ):
-            yield _shown(kept, search)
+            yield shown
 
 
 def _check_saving(search: Search, source: str | Path, *, force: bool) -> None:
@@ -237,10 +241,6 @@ def _check_saving(search: Search, source: str | Path, *, force: bool) -> None:
 def _header(info: VideoInfo, search: Search, **span: Fraction | bool | None) -> Header:
     options = {"precision": search.precision, "size": search.size, **span}
     return header_for(info, search.choice, search.kept, options)
-
-
-def _shown(found: Iterable[Found], search: Search) -> Iterator[Found]:
-    return ((frame, search.shown(instances)) for frame, instances in found)
 
 
 @contextmanager

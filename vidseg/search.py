@@ -1,19 +1,25 @@
 """What to look for, and the model that finds it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
 from vidseg.detections import read_detections
 from vidseg.errors import OptionError
-from vidseg.instances import Instances, shown
+from vidseg.instances import shown
 from vidseg.models.catalog import choose_model
 from vidseg.models.names import check_precision, check_size
 from vidseg.predictor import Predictor
 from vidseg.saved import choose_saved
+from vidseg.steady import Found, steady
+from vidseg.stream import closing_input
+from vidseg.video.info import Kind
 
 KEPT = 0.1
 """A predictor keeps objects from this score on, or from the score asked for where that is lower."""
+
+MOVING: tuple[Kind, ...] = ("video", "animation")
+"""Kinds of input whose objects can be followed from frame to frame."""
 
 Seconds = Fraction | float
 """A time in a video; a Fraction is exact."""
@@ -33,6 +39,7 @@ class Search:
         *,
         score: float = 0.5,
         max_objects: int | None = None,
+        track: bool = True,
         model: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
@@ -53,6 +60,8 @@ class Search:
         check_precision(precision)
         check_size(size)
         self.score, self.max_objects = score, max_objects
+        self.track = track
+        """Whether to follow the objects of a video from frame to frame."""
         names = (classes,) if isinstance(classes, str) else tuple(classes)
         self.saved = None if detections is None else read_detections(detections)
         """Detections that take the place of the model."""
@@ -89,9 +98,16 @@ class Search:
             self._predictor = load(self)
         return self._predictor
 
-    def shown(self, instances: Instances) -> Instances:
-        """Those of one frame that were asked for, best score first."""
-        return shown(instances, score=self.score, labels=self.labels, max_objects=self.max_objects)
+    def watch(self, found: Iterable[Found], kind: Kind) -> Generator[Found, None, None]:
+        """The frames of such an input with the objects that were asked for, those of a video
+        tracked; closes `found`."""
+        tracked = self.track and kind in MOVING
+        pairs = steady(found, score=self.score) if tracked else found
+        score = 0.0 if tracked else self.score  # a track goes on where it is weak
+        labels, most = self.labels, self.max_objects
+        with closing_input(pairs) as source:
+            for frame, instances in source:
+                yield frame, shown(instances, score=score, labels=labels, max_objects=most)
 
 
 def load(search: Search) -> Predictor:

@@ -121,6 +121,11 @@ def search_options(command: Command) -> Command:
         help="Show at most so many objects a frame, the best ones.",
     )
     @option(
+        "--track/--no-track",
+        default=True,
+        help="Follow the objects of a video: ids, steady colours, gaps filled, edges smoothed.",
+    )
+    @option(
         "--detections",
         metavar="FILE",
         show_default="none",
@@ -139,6 +144,7 @@ def search_options(command: Command) -> Command:
         searching: "Callable[..., Search]",
         score: float,
         max_objects: int | None,
+        track: bool,
         detections: str | None,
         save_detections: str | None,
         **others: Any,
@@ -146,6 +152,7 @@ def search_options(command: Command) -> Command:
         search = searching(
             score=score,
             max_objects=max_objects,
+            track=track,
             detections=detections,
             save_detections=save_detections,
         )

@@ -14,13 +14,15 @@ pictures per object keep each one whole. The JSON holds one frame a line:
      "frames": [
     {"index": 0, "time": "0", "seconds": 0.0, "duration": "1001/30000", "size": [720, 1280],
      "file": "00000.png", "objects": [{"object": 1, "class": "balloon", "label": 1, "score": 0.98,
-      "box": [x0, y0, x1, y1], "id": null, "segmentation": {"size": [720, 1280], "counts": "..."}}]}
+      "box": [x0, y0, x1, y1], "id": 1, "filled": false,
+      "segmentation": {"size": [720, 1280], "counts": "..."}}]}
     ]}
 
 `time` and `duration` are exact fractions of a second. Objects below `kept_score` were not kept.
 `box` is in pixels, x1 and y1 exclusive. `object` is the value in the PNG: the track `id`, or for an
-object without one (`null`) the lowest number that is free in its frame. `segmentation` is COCO's
-RLE. To read it all:
+object without one (`null`) the lowest number that is free in its frame. `filled` objects were not
+found in their frame, but put there from sightings of their track before and after. `segmentation`
+is COCO's RLE. To read it all:
 
     import json, numpy as np
     from PIL import Image
@@ -44,6 +46,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.export.about import shortest
 from vidseg.export.png import indexed_png, png
 from vidseg.frame import Frame
 from vidseg.instances import UNTRACKED, Instances
@@ -158,9 +161,10 @@ class MaskFolder:
         return {
             "class": self._names.get(label, str(label)),
             "label": label,
-            "score": _shortest(instances.scores[row]),
-            "box": [_shortest(value) for value in instances.boxes[row]],
+            "score": shortest(instances.scores[row]),
+            "box": [shortest(value) for value in instances.boxes[row]],
             "id": None if track == UNTRACKED else track,
+            "filled": bool(instances.filled[row]),
             "segmentation": instance_rle(instances, row),
         }
 
@@ -186,8 +190,3 @@ def object_numbers(instances: Instances) -> NDArray[np.int64]:
     free = (number for number in count(1) if number not in taken)
     numbers = [tracked[row] if row in tracked else next(free) for row in range(len(instances))]
     return np.array(numbers, np.int64)
-
-
-def _shortest(value: np.float32) -> float:
-    """The shortest decimal number that is this float32 and no other."""
-    return float(str(value))
