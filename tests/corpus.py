@@ -8,7 +8,6 @@ from typing import Any
 import av
 import numpy as np
 from av.stream import Disposition
-from av.video.reformatter import Colorspace
 from PIL import Image as Pictures
 
 from tests.scenes import scene_image, write_scene
@@ -255,7 +254,7 @@ def hdr(folder: Path, transfer: str = "smpte2084") -> Path:
         for index in range(6):
             codes = hdr_codes(scene_image(index), transfer)
             frame = av.VideoFrame.from_ndarray(codes, "rgb48le").reformat(
-                format="yuv420p10le", dst_colorspace=Colorspace.BT2020, dst_color_range=1
+                format="yuv420p10le", dst_colorspace=9, dst_color_range=1
             )
             container.mux(stream.encode(frame))
         container.mux(stream.encode())

@@ -5,7 +5,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
 from vidseg.frame import Image
@@ -27,10 +27,14 @@ TRANSFERS = {
     14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084", 17: "smpte428", 18: "arib-std-b67",
 }  # fmt: skip
 
+# swscale.h's own codes, not all of which PyAV 17, the last for Python 3.10, has names for
+BILINEAR, BICUBIC, AREA = 0x2, 0x4, 0x20
+FULL_CHR_H_INT, FULL_CHR_H_INP, ACCURATE_RND = 0x2000, 0x4000, 0x40000
+BT2020 = 9
 SWSCALE = {
     "bt709": Colorspace.ITU709, "fcc": Colorspace.FCC, "bt470bg": Colorspace.ITU601,
     "smpte170m": Colorspace.ITU601, "smpte240m": Colorspace.SMPTE240M,
-    "bt2020nc": Colorspace.BT2020, "bt2020c": Colorspace.BT2020,
+    "bt2020nc": BT2020, "bt2020c": BT2020,
 }  # fmt: skip
 
 FAST = {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p"}
@@ -97,12 +101,12 @@ def to_rgb(frame: Any, info: VideoInfo, size: tuple[int, int], scaler: VideoRefo
     return tone_map(codes, info.color.transfer) if info.hdr else codes
 
 
-def _quality(frame: Any, size: tuple[int, int], deep: bool) -> Interpolation:
+def _quality(frame: Any, size: tuple[int, int], deep: bool) -> int:
     same = (frame.height, frame.width) == size
-    way = Interpolation.BILINEAR if same else Interpolation.BICUBIC
+    way = BILINEAR if same else BICUBIC
     fast = same and frame.format.name in FAST and frame.height % 2 == 0
     # full chroma gives garbage in swscale's 16-bit RGB, where the plain way is exact
-    return way if fast or deep else way | Interpolation.FULL_CHR_H_INT
+    return way if fast or deep else way | FULL_CHR_H_INT
 
 
 def tone_map(codes: NDArray[np.uint16], transfer: str) -> Image:

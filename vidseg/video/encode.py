@@ -11,15 +11,25 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 
 from vidseg.frame import Frame, Image
 from vidseg.video.codecs import Encoding
-from vidseg.video.color import MATRICES, PRIMARIES, RANGES, SWSCALE, TRANSFERS, matrix
+from vidseg.video.color import (
+    ACCURATE_RND,
+    AREA,
+    FULL_CHR_H_INP,
+    MATRICES,
+    PRIMARIES,
+    RANGES,
+    SWSCALE,
+    TRANSFERS,
+    matrix,
+)
 from vidseg.video.info import UNKNOWN, Color, VideoInfo
 
 SDR = Color(matrix="bt709", range="tv", primaries="bt709", transfer="bt709")
-SCALING = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
+SCALING = AREA | ACCURATE_RND | FULL_CHR_H_INP
 """Least loss on the way to 4:2:0 of swscale's settings, at the speed of its default."""
 
 LARGEST_TIMESCALE = 2**31 - 1
