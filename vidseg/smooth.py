@@ -25,7 +25,7 @@ NOISE = 0.06
 MASK_RADIUS = 1
 """Frames before and after whose masks count."""
 SOFT, FIRM = 0.7, 0.9
-"""Overlap of the masks of two frames up to which an object changes its shape, and from which not."""
+"""Overlap of two masks up to which an object is changing its shape, and from which it is not."""
 
 Array = NDArray[np.float64]
 
