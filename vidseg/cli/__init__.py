@@ -11,6 +11,7 @@ from vidseg.cli.classes import classes
 from vidseg.cli.data import data
 from vidseg.cli.detect import detect
 from vidseg.cli.exits import CommandError, errors_as_sentences, stop_on_signals
+from vidseg.cli.export import export
 from vidseg.cli.frames import frames
 from vidseg.cli.info import info
 from vidseg.cli.models import models
@@ -39,7 +40,7 @@ class Program(click.Group):
 
 @click.group(
     cls=Program,
-    commands=[overlay, splash, frames, detect, data, classes, models, info],
+    commands=[overlay, splash, frames, detect, export, data, classes, models, info],
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 something went wrong, 2 wrong options, 130 Ctrl-C, 143 SIGTERM.",
 )

@@ -1,9 +1,11 @@
 """vidseg frames."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from vidseg.cli.export import FORMATS
 from vidseg.cli.jobs import (
     Job,
     OnFrame,
@@ -23,6 +25,7 @@ from vidseg.cli.options import (
     search_options,
     span_options,
 )
+from vidseg.errors import OptionError
 
 if TYPE_CHECKING:
     from vidseg.search import Search
@@ -37,6 +40,13 @@ if TYPE_CHECKING:
 @click.argument("sources", metavar="IN...", nargs=-1, required=True)
 @click.argument("target", metavar="OUTDIR")
 @option(
+    "--format",
+    "name",
+    type=click.Choice(FORMATS),
+    show_default="a folder of PNG with instances.json",
+    help="Write another format instead; OUTDIR is then a file or a folder, as the format has it.",
+)
+@option(
     "--per-object",
     is_flag=True,
     help="Also write one 0/255 PNG for every object and frame, which keeps overlaps.",
@@ -49,6 +59,7 @@ def frames(
     *,
     sources: tuple[str, ...],
     target: str,
+    name: str | None,
     per_object: bool,
     image: bool,
     search: "Search",
@@ -60,6 +71,9 @@ def frames(
     Writes one indexed PNG a frame (0 is background, else the object's number) and instances.json
     with times, classes, scores, boxes and RLE masks. Several inputs get a folder each in OUTDIR.
     """
+    if name is not None:
+        _save_as(sources, target, name, per_object, image, search=search, span=span, run=run)
+        return
     plan = folder_plan(sources, target)
     check_one_input(plan, search)
     with outputs_checked(plan, force=run.force, folders=True):
@@ -82,3 +96,40 @@ def frames(
 
         introduce(search, run)
         run_jobs(plan.jobs, do, run)
+
+
+def _save_as(
+    sources: tuple[str, ...],
+    target: str,
+    name: str,
+    per_object: bool,
+    image: bool,
+    *,
+    search: "Search",
+    span: Span,
+    run: Run,
+) -> None:
+    if per_object:
+        raise OptionError("--per-object belongs to the default format; use --format objects.")
+    source, *others = sources
+    if others:
+        raise OptionError("--format writes one output; run the inputs one after another.")
+    limit_threads()
+    from vidseg.exports import save_as
+
+    def do(job: Job, on_frame: OnFrame) -> None:
+        save_as(
+            job.source,
+            job.target,
+            name,
+            search=search,
+            image=image,
+            start=span.start,
+            end=span.end,
+            force=run.force,
+            keep_going=span.keep_going,
+            on_frame=on_frame,
+        )
+
+    introduce(search, run)
+    run_jobs([Job(Path(source), Path(target))], do, run)

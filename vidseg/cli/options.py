@@ -65,17 +65,27 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
+CLASS = option(
+    "--class",
+    "classes",
+    type=ClassNames(),
+    multiple=True,
+    show_default="all classes",
+    help="Class to look for, by name; repeat it or put commas between.",
+)
+SCORE = option("--score", type=float, default=0.5, help="Show objects from this score on, 0 to 1.")
+MAX_OBJECTS = option(
+    "--max-objects",
+    type=int,
+    show_default="no limit",
+    help="Show at most so many objects a frame, the best ones.",
+)
+
+
 def model_options(command: Command) -> Command:
     """Which classes to find, by which model: gives `searching`, from which a `Search` is made."""
 
-    @option(
-        "--class",
-        "classes",
-        type=ClassNames(),
-        multiple=True,
-        show_default="all classes",
-        help="Class to look for, by name; repeat it or put commas between.",
-    )
+    @CLASS
     @option(
         "--model",
         type=Model(),
@@ -113,13 +123,8 @@ def model_options(command: Command) -> Command:
 def search_options(command: Command) -> Command:
     """Which objects to show, found or saved before: gives `search`, a `vidseg.search.Search`."""
 
-    @option("--score", type=float, default=0.5, help="Show objects from this score on, 0 to 1.")
-    @option(
-        "--max-objects",
-        type=int,
-        show_default="no limit",
-        help="Show at most so many objects a frame, the best ones.",
-    )
+    @SCORE
+    @MAX_OBJECTS
     @option(
         "--track/--no-track",
         default=True,

@@ -46,6 +46,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.export.about import shortest
 from vidseg.export.png import indexed_png, png
 from vidseg.frame import Frame
 from vidseg.instances import UNTRACKED, Instances
@@ -160,8 +161,8 @@ class MaskFolder:
         return {
             "class": self._names.get(label, str(label)),
             "label": label,
-            "score": _shortest(instances.scores[row]),
-            "box": [_shortest(value) for value in instances.boxes[row]],
+            "score": shortest(instances.scores[row]),
+            "box": [shortest(value) for value in instances.boxes[row]],
             "id": None if track == UNTRACKED else track,
             "filled": bool(instances.filled[row]),
             "segmentation": instance_rle(instances, row),
@@ -189,8 +190,3 @@ def object_numbers(instances: Instances) -> NDArray[np.int64]:
     free = (number for number in count(1) if number not in taken)
     numbers = [tracked[row] if row in tracked else next(free) for row in range(len(instances))]
     return np.array(numbers, np.int64)
-
-
-def _shortest(value: np.float32) -> float:
-    """The shortest decimal number that is this float32 and no other."""
-    return float(str(value))

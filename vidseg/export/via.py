@@ -1,0 +1,66 @@
+"""VIA 2: a project with polygons to correct, the class in the region attribute `class`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vidseg.datasets.write import CLASS, VIA_FORMAT, VIA_LOOK
+from vidseg.export.about import About, Found, polygon
+from vidseg.instances import UNTRACKED, Instances
+
+UNKNOWN_SIZE = -1
+"""VIA's size of a file that it has not seen."""
+
+
+def via(found: Found, path: Path, about: About) -> None:
+    """Opens with "Open project"; pictures are `00000.png` and so on, or the photos' own names.
+
+    Regions also say `score`, and `id` where they belong to a track.
+    """
+    keys = []
+    with path.open("w", encoding="utf-8") as file:
+        file.write('{"_via_img_metadata": {')
+        for moment, instances in found:
+            name = about.picture(moment.index)
+            key = f"{name}{UNKNOWN_SIZE}"
+            entry = {
+                "filename": name,
+                "size": UNKNOWN_SIZE,
+                "regions": _regions(instances, about),
+                "file_attributes": {},
+            }
+            file.write((",\n" if keys else "\n") + f"{json.dumps(key)}: {json.dumps(entry)}")
+            keys.append(key)
+        file.write("\n},\n" + json.dumps(_settings(path, about, keys))[1:] + "\n")
+
+
+def _settings(path: Path, about: About, keys: list[str]) -> dict[str, Any]:
+    choices = {name: "" for name in about.names.values()}
+    kind = {"type": "dropdown", "description": "", "options": choices, "default_options": {}}
+    words = {"type": "text", "description": "", "default_value": ""}
+    regions = {CLASS: kind, "score": words, "id": words}
+    return {
+        "_via_settings": {
+            "ui": VIA_LOOK,
+            "core": {"buffer_size": 18, "filepath": {}, "default_filepath": ""},
+            "project": {"name": about.video},
+        },
+        "_via_attributes": {"region": regions, "file": {}},
+        "_via_data_format_version": VIA_FORMAT,
+        "_via_image_id_list": keys,
+    }
+
+
+def _regions(instances: Instances, about: About) -> list[dict[str, Any]]:
+    regions = []
+    for row, (label, track) in enumerate(zip(instances.labels, instances.ids, strict=True)):
+        corners = polygon(instances, row)
+        if corners is None:
+            continue
+        attributes = {CLASS: about.name(int(label)), "score": f"{instances.scores[row]:.3f}"}
+        if track != UNTRACKED:
+            attributes["id"] = str(track)
+        x, y = corners.T.tolist()
+        shape = {"name": "polygon", "all_points_x": x, "all_points_y": y}
+        regions.append({"shape_attributes": shape, "region_attributes": attributes})
+    return regions

@@ -1,0 +1,63 @@
+"""YouTube-VIS results: one entry a track, with a mask or `null` for every frame."""
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from vidseg.export.about import About, Found
+from vidseg.export.tracks import Identities
+from vidseg.masks import instance_rle
+
+
+def ytvis(found: Found, path: Path, about: About) -> None:
+    """`video_id` is 1; `segmentations` has one entry for each frame that was looked at.
+
+    A track's score is the mean of its frames', its class the most frequent one (as MaskTrack
+    R-CNN's, `mmdet/core/evaluation/coco_utils.py`). An object of no track is a track of one frame.
+    The masks wait in a temporary database on disk, since a track is only known at the end.
+    """
+    with closing(sqlite3.connect("")) as table, path.open("w", encoding="utf-8") as file:
+        frames = _fill(table, found)
+        for number, entry in enumerate(_entries(table, frames)):
+            file.write(("[\n" if number == 0 else ",\n") + json.dumps(entry))
+        file.write("\n]\n" if file.tell() else "[]\n")
+
+
+def _fill(table: sqlite3.Connection, found: Found) -> int:
+    """Takes all objects in; returns the number of frames."""
+    table.execute("CREATE TABLE seen (track, frame, label, score, rle)")
+    identities, frames = Identities(), 0
+    for _, instances in found:
+        rows = zip(
+            identities.of(instances),
+            [frames] * len(instances),
+            instances.labels.tolist(),
+            instances.scores.tolist(),
+            (json.dumps(instance_rle(instances, row)) for row in range(len(instances))),
+            strict=True,
+        )
+        table.executemany("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", rows)
+        frames += 1
+    return frames
+
+
+def _entries(table: sqlite3.Connection, frames: int) -> Iterator[dict[str, Any]]:
+    rows = table.execute("SELECT * FROM seen ORDER BY track < 0, abs(track), frame")
+    for _, sightings in groupby(rows, key=lambda row: row[0]):
+        masks: list[Any] = [None] * frames
+        labels, scores = Counter[int](), []
+        for _, frame, label, score, rle in sightings:
+            masks[frame] = json.loads(rle)
+            labels[label] += 1
+            scores.append(score)
+        yield {
+            "video_id": 1,
+            "category_id": labels.most_common(1)[0][0],
+            "score": sum(scores) / len(scores),
+            "segmentations": masks,
+        }
