@@ -152,6 +152,58 @@ def test_ytvis_takes_the_class_of_most_frames(found: Stream, tmp_path: Path) -> 
     assert entries[0]["category_id"] == 2
 
 
+def test_trackeval_scores_our_ytvis_as_perfect(found: Stream, tmp_path: Path) -> None:
+    """TrackEval reads our results against the same tracks as YouTube-VIS' truth."""
+    trackeval = pytest.importorskip("trackeval")
+    truth = tmp_path / "gt" / "youtube_vis_train"
+    ours = tmp_path / "trackers" / "youtube_vis_train" / "ours" / "data"
+    for folder in (truth, ours):
+        folder.mkdir(parents=True)
+    results = json.loads(write("ytvis", found, ours / "results.json").read_text())
+    (truth / "truth.json").write_text(json.dumps(ytvis_truth(results)))
+    dataset = trackeval.datasets.YouTubeVIS(
+        {
+            "GT_FOLDER": f"{tmp_path}/gt/",
+            "TRACKERS_FOLDER": f"{tmp_path}/trackers/",
+            "TRACKERS_TO_EVAL": ["ours"],
+            "SPLIT_TO_EVAL": "train",
+            "PRINT_CONFIG": False,
+        }
+    )
+    raw = dataset.get_raw_seq_data("ours", dataset.seq_list[0])
+    for name in CLASSES.values():
+        data = dataset.get_preprocessed_seq_data(raw, name)
+        assert trackeval.metrics.HOTA().eval_sequence(data)["HOTA"].min() == pytest.approx(1)
+
+
+def uncompressed(rle: Any) -> dict[str, Any]:
+    """As YouTube-VIS writes its truth: run lengths as numbers, the first one of background."""
+    flat = np.concatenate([[False], from_rle(rle).ravel(order="F")])
+    turns = np.flatnonzero(np.diff(flat))
+    return {"size": rle["size"], "counts": np.diff(turns, prepend=0, append=len(flat) - 1).tolist()}
+
+
+def ytvis_truth(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Results as annotations of one video of six frames."""
+    annotations = []
+    for number, result in enumerate(results, 1):
+        rles: list[Any] = result["segmentations"]
+        annotation = {key: result[key] for key in ("video_id", "category_id")}
+        annotation["segmentations"] = [rle and uncompressed(rle) for rle in rles]
+        annotation |= {"id": number, "iscrowd": 0, "height": 128, "width": 192, "length": 1}
+        annotation["areas"] = [None if rle is None else int(coco.area(rle)) for rle in rles]
+        annotation["bboxes"] = [rle and coco.toBbox(rle).tolist() for rle in rles]
+        annotations.append(annotation)
+    files = [f"scene/{index:05d}.jpg" for index in range(6)]
+    video = {"id": 1, "width": 192, "height": 128, "length": 6, "file_names": files}
+    return {
+        "info": {},
+        "videos": [video],
+        "annotations": annotations,
+        "categories": [{"id": label, "name": name} for label, name in CLASSES.items()],
+    }
+
+
 def test_mots_masks_never_overlap(tmp_path: Path) -> None:
     many = blobs(6, (60, 80), share=0.4, classes=2).with_ids(np.arange(1, 7))
     path = write("mots", [(Moment(4, Fraction(0)), many)], tmp_path / "out.txt")
@@ -265,10 +317,8 @@ def test_csv_has_a_line_an_object(tmp_path: Path, found: Stream) -> None:
     assert len(lines) == sum(len(instances) for _, instances in found)
     assert [line["id"] for line in lines[:3]] == ["7", "12", ""]
     first = found[0][1]
-    assert (
-        np.float32([lines[0][n] for n in ("x0", "y0", "x1", "y1")]).tolist()
-        == first.boxes[0].tolist()
-    )
+    box = [float(lines[0][name]) for name in ("x0", "y0", "x1", "y1")]
+    assert np.array_equal(np.array(box, np.float32), first.boxes[0])
     assert int(lines[0]["area"]) == areas(first)[0]
 
 
