@@ -1,7 +1,7 @@
 """A model made ready to predict: batch norm folded, channels last, in a precision of its own."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -12,6 +12,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.ops import FrozenBatchNorm2d
 
 from vidseg.models.names import check_precision
+from vidseg.models.winograd import Winograd, suits
 
 IN_ORDER = (nn.Sequential, IntermediateLayerGetter, BasicBlock, Bottleneck)
 """Modules that give a batch norm the output of the convolution which stands right before it."""
@@ -58,6 +59,8 @@ def optimize(model: MaskRCNN, device: torch.device, dtype: torch.dtype) -> MaskR
     """
     model.eval().requires_grad_(False)
     fold_norms(model)
+    if device.type == "cpu" and dtype == torch.bfloat16:
+        replace_convolutions(model)
     model.to(device, dtype)
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     model.get_submodule("roi_heads.box_predictor").float()
@@ -71,6 +74,14 @@ def fold_norms(model: nn.Module) -> None:
             for conv, name, norm in list(_pairs(parent)):
                 _fold(conv, norm)
                 setattr(parent, name, nn.Identity())
+
+
+def replace_convolutions(model: nn.Module) -> None:
+    """Put `Winograd` in place of the convolutions that it suits."""
+    for parent in list(model.modules()):
+        for name, module in parent.named_children():
+            if suits(module):
+                setattr(parent, name, Winograd(cast(nn.Conv2d, module)))
 
 
 def _pairs(parent: nn.Module) -> Iterator[tuple[nn.Conv2d, str, Norm]]:
