@@ -100,3 +100,10 @@ def test_help_has_two_examples_and_a_line_for_every_option(name: str) -> None:
         if isinstance(parameter, click.Option):
             assert parameter.help
             assert parameter.opts[0] in result.stdout
+
+
+def test_split_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    folder = dataset(tmp_path / "photos")
+    assert "make it first" in fails("data", "split", folder, tmp_path / "no" / "lists")
+    assert "make it first" in fails("data", "split", folder, tmp_path / "lists")
+    assert not list(tmp_path.glob("*.txt"))

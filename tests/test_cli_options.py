@@ -110,10 +110,37 @@ def test_impossible_encodings_are_refused_at_once(
         ("overlay", ["--alpha", "2"]),
         ("overlay", ["--color-by", "mood"]),
         ("splash", ["--feather", "-1"]),
+        ("splash", ["--feather", "251"]),
+        ("splash", ["--class", ","]),
+        ("splash", ["--size", "5000000000000"]),
     ],
 )
 def test_effect_options_are_checked(command: str, words: list[str], model: Path) -> None:
     assert words[1] in fails(command, "--model", model, *words, "missing.mp4", "o.mp4", code=2)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"), [("overlay", ["--alpha", "nan"]), ("splash", ["--feather", "nan"])]
+)
+def test_effect_options_that_are_no_number_are_refused(
+    command: str, words: list[str], model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.mp4"
+    assert "got nan" in fails(command, "--model", model, *words, "missing.mp4", out, code=2)
+
+
+@pytest.mark.parametrize("command", RUNNING)
+def test_an_empty_path_is_not_the_working_folder(command: str, model: Path) -> None:
+    assert "empty" in fails(command, "--model", model, "", "out.mp4", code=2)
+    assert "empty" in fails(command, "--model", model, "missing.mp4", "", code=2)
+
+
+def test_an_empty_model_is_not_the_default() -> None:
+    assert fails("classes", "--model", "")
+
+
+def test_the_help_of_the_program_has_two_examples() -> None:
+    assert run("--help").stdout.split("Examples:")[1].count("vidseg ") == 2
 
 
 def test_an_unknown_model_is_a_wrong_option() -> None:

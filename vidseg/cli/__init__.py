@@ -15,7 +15,7 @@ from vidseg.cli.export import export
 from vidseg.cli.frames import frames
 from vidseg.cli.info import info
 from vidseg.cli.models import models
-from vidseg.cli.options import VERBOSITY
+from vidseg.cli.options import VERBOSITY, examples
 from vidseg.cli.overlay import overlay
 from vidseg.cli.splash import splash
 
@@ -42,7 +42,11 @@ class Program(click.Group):
     cls=Program,
     commands=[overlay, splash, frames, detect, export, data, classes, models, info],
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 something went wrong, 2 wrong options, 130 Ctrl-C, 143 SIGTERM.",
+    epilog=examples(
+        "vidseg overlay street.mp4 street_objects.mp4",
+        "vidseg splash --class balloon party.mp4 party_splash.mp4",
+    )
+    + "\n\nExit codes: 0 done, 1 something went wrong, 2 wrong options, 130 Ctrl-C, 143 SIGTERM.",
 )
 @click.version_option(__version__, prog_name="vidseg")
 def main() -> None:

@@ -15,5 +15,5 @@ def classes(*, model: str | None) -> None:
     """List the classes that a model knows, one on a line."""
     from vidseg.models.catalog import DEFAULT_MODEL, class_names
 
-    for name in class_names(model or DEFAULT_MODEL).values():
+    for name in class_names(DEFAULT_MODEL if model is None else model).values():
         click.echo(name)

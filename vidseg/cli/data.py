@@ -11,6 +11,7 @@ import click
 
 from vidseg.cli.options import Command, examples, option, talk_options
 from vidseg.cli.talk import say
+from vidseg.cli.types import FilePath
 
 if TYPE_CHECKING:
     from vidseg.datasets import Content
@@ -72,7 +73,7 @@ Read = Callable[..., "Content"]
 @data.command(
     epilog=examples("vidseg data check photos/", "vidseg data check photos/ -q | jq .skipped")
 )
-@click.argument("path", metavar="DATASET")
+@click.argument("path", type=FilePath(), metavar="DATASET")
 @dataset_options
 @talk_options
 def check(*, path: str, read: Read) -> None:
@@ -94,8 +95,8 @@ def check(*, path: str, read: Read) -> None:
         "vidseg data split photos/ --val 0.2", "vidseg data split frames/ --by video --seed 7"
     )
 )
-@click.argument("path", metavar="DATASET")
-@click.argument("folder", metavar="[OUTDIR]", required=False)
+@click.argument("path", type=FilePath(), metavar="DATASET")
+@click.argument("folder", type=FilePath(), metavar="[OUTDIR]", required=False)
 @option("--val", type=float, default=0.2, help="Share of the photos that go to val, 0 to 1.")
 @option(
     "--by",
@@ -116,9 +117,9 @@ def split(*, path: str, folder: str | None, val: float, by: Any, seed: int, forc
     """
     from vidseg.datasets.split import divide, write_lists
 
-    place = Path(folder or path)
+    home = Path(path) if Path(path).is_dir() else Path(path).parent
     parts = divide(read(path), val=val, by=by, seed=seed)
-    lists = write_lists(parts, place if place.is_dir() else place.parent, force=force)
+    lists = write_lists(parts, folder or home, force=force)
     for (name, samples), file in zip(parts.items(), lists, strict=True):
         if not _quiet():
             say(f"{name}: {_count(len(samples), 'photo')}, listed in {file}")
@@ -130,8 +131,8 @@ def split(*, path: str, folder: str | None, val: float, by: Any, seed: int, forc
         "vidseg data convert found/ found/via.json --to via",
     )
 )
-@click.argument("path", metavar="DATASET")
-@click.argument("target", metavar="OUT.json")
+@click.argument("path", type=FilePath(), metavar="DATASET")
+@click.argument("target", type=FilePath(), metavar="OUT.json")
 @option(
     "--to",
     type=click.Choice(["coco", "via"]),

@@ -14,7 +14,7 @@ from vidseg.cli.options import (
     option,
     run_options,
 )
-from vidseg.cli.types import split_names
+from vidseg.cli.types import FilePath, split_names
 
 FORMATS = (
     *("davis", "png16", "objects", "coco", "coco-dataset", "ytvis"),
@@ -30,7 +30,7 @@ FORMATS = (
     )
 )
 @click.argument("detections", metavar="DETECTIONS")
-@click.argument("target", metavar="OUT")
+@click.argument("target", type=FilePath(), metavar="OUT")
 @option("--format", "name", type=click.Choice(FORMATS), required=True, help="What to write.")
 @CLASS
 @SCORE

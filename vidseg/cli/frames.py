@@ -25,6 +25,7 @@ from vidseg.cli.options import (
     search_options,
     span_options,
 )
+from vidseg.cli.types import FilePath
 from vidseg.errors import OptionError
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
         "vidseg frames --class car --per-object --image street.mp4 street_masks",
     )
 )
-@click.argument("sources", metavar="IN...", nargs=-1, required=True)
-@click.argument("target", metavar="OUTDIR")
+@click.argument("sources", type=FilePath(), metavar="IN...", nargs=-1, required=True)
+@click.argument("target", type=FilePath(), metavar="OUTDIR")
 @option(
     "--format",
     "name",

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidseg.cli.options import examples, talk_options
+from vidseg.cli.types import FilePath
 
 if TYPE_CHECKING:
     from vidseg.video.info import VideoInfo
 
 
 @click.command(epilog=examples("vidseg info clip.mp4", "vidseg info clip.mp4 | jq .frames"))
-@click.argument("source", metavar="IN")
+@click.argument("source", type=FilePath(), metavar="IN")
 @talk_options
 def info(*, source: str) -> None:
     """Print what IN is, as JSON: size, exact rate, frames, times, rotation, streams."""

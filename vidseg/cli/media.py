@@ -16,6 +16,7 @@ from vidseg.cli.jobs import (
 )
 from vidseg.cli.machine import limit_threads
 from vidseg.cli.options import Command, Quality, Run, Span
+from vidseg.cli.types import FilePath
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 def media_arguments(command: Command) -> Command:
     """IN... and OUT, as `sources` and `target`."""
-    target = click.argument("target", metavar="OUT")
-    sources = click.argument("sources", metavar="IN...", nargs=-1, required=True)
+    target = click.argument("target", type=FilePath(), metavar="OUT")
+    sources = click.argument("sources", type=FilePath(), metavar="IN...", nargs=-1, required=True)
     return sources(target(command))
 
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 @media_arguments
 @option(
     "--feather",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, 250),
     show_default="as soft as the masks",
-    help="Pixels over which colour fades to grey; 0 is a hard edge.",
+    help="Pixels over which colour fades to grey; up to 250; 0 is a hard edge.",
 )
 @search_options
 @span_options

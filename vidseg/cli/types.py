@@ -100,10 +100,31 @@ class Model(click.ParamType):
         return _starting(MODELS, incomplete) or [CompletionItem(incomplete, type="file")]
 
 
+class FilePath(click.ParamType):
+    """A path; an empty one, as an unset variable of the shell leaves it, would mean this folder."""
+
+    name = "path"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        if not value:
+            self.fail("the path is empty", param, ctx)
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="file")]
+
+
 def split_names(values: tuple[str, ...]) -> tuple[str, ...]:
     """`("a,b", "c")` is a, b, c; spaces around a name are dropped, and so are repeats."""
-    names = (name.strip() for value in values for name in value.split(","))
-    return tuple(dict.fromkeys(name for name in names if name))
+    stripped = (name.strip() for value in values for name in value.split(","))
+    names = tuple(dict.fromkeys(name for name in stripped if name))
+    if values and not names:
+        raise click.UsageError(f"--class {','.join(values)!r} names no class; leave it out for all.")
+    return names
 
 
 def _starting(words: Iterable[str], incomplete: str) -> list[CompletionItem]:

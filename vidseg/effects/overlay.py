@@ -12,6 +12,7 @@ from vidseg.effects.blend import plain
 from vidseg.effects.layout import Box, place_tags
 from vidseg.effects.outline import draw_outline
 from vidseg.effects.text import tag
+from vidseg.errors import OptionError
 from vidseg.frame import Image
 from vidseg.instances import UNTRACKED, Instances, check_fits
 from vidseg.masks import Crop, crop, painting_order
@@ -38,7 +39,7 @@ class Overlay:
 
     def __post_init__(self) -> None:
         if not 0 <= self.alpha <= 1:
-            raise ValueError(f"alpha must lie in 0..1, got {self.alpha}")
+            raise OptionError(f"alpha must lie in 0..1, got {self.alpha}.")
 
     def __call__(self, image: Image, instances: Instances) -> Image:
         """A new (H, W, 3) uint8 RGB picture; `image` stays as it is."""

@@ -8,6 +8,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from vidseg.effects.blend import mix
+from vidseg.errors import OptionError
 from vidseg.frame import Image
 from vidseg.instances import Instances, check_fits
 from vidseg.masks import crop, soft_crop
@@ -28,7 +29,7 @@ class Splash:
 
     def __post_init__(self) -> None:
         if self.feather is not None and not 0 <= self.feather <= MAX_FEATHER:
-            raise ValueError(f"feather must lie in 0..{MAX_FEATHER} pixels, got {self.feather}")
+            raise OptionError(f"feather must lie in 0..{MAX_FEATHER} pixels, got {self.feather}.")
 
     def __call__(self, image: Image, instances: Instances) -> Image:
         """A new (H, W, 3) uint8 RGB picture; `image` stays as it is."""

@@ -112,6 +112,8 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 SMALLEST_SIZE = 32
 """Pixels: the coarsest feature maps of a smaller input have nothing left to look at."""
+LARGEST_SIZE = 8192
+"""Pixels, above the shorter side of 8K video."""
 
 
 def check_precision(name: str) -> None:
@@ -121,6 +123,8 @@ def check_precision(name: str) -> None:
 
 
 def check_size(size: int | None) -> None:
-    """Raises OptionError: a model cannot look at frames so small."""
+    """Raises OptionError: a model cannot look at frames so small or so large."""
     if size is not None and size < SMALLEST_SIZE:
         raise OptionError(f"The size {size} is too small; use {SMALLEST_SIZE} or more.")
+    if size is not None and size > LARGEST_SIZE:
+        raise OptionError(f"The size {size} is too large; use {LARGEST_SIZE} or less.")
