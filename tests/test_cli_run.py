@@ -225,3 +225,25 @@ def test_classes_and_models_are_data_on_stdout(model: Path) -> None:
     listed = run("models").stdout
     assert listed.startswith("maskrcnn_resnet50_fpn_v2")
     assert "80 classes" in listed
+
+
+@pytest.mark.parametrize("command", ["splash", "frames"])
+def test_output_and_saved_detections_need_two_names(
+    command: str, clip: Path, model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.mp4"
+    words = ["--model", model, "--save-detections", out, clip, f"{tmp_path}/./out.mp4"]
+    assert "name two" in fails(command, *words, code=2)
+    assert not out.exists()
+
+
+def test_a_photo_has_no_times(model: Path, tmp_path: Path) -> None:
+    photo, out = tmp_path / "in.png", tmp_path / "out.png"
+    cv2.imwrite(str(photo), scene_image(5)[..., ::-1])
+    assert "no times" in fails("splash", "--model", model, "--start", "1", photo, out)
+
+
+def test_an_input_that_failed_is_named_once(model: Path, tmp_path: Path) -> None:
+    words = ["a.mp4", "b.mp4", f"{tmp_path}/new/"]
+    stderr = run("splash", "--model", model, *words).stderr
+    assert stderr.startswith("Error: a.mp4 does not exist.")

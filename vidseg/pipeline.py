@@ -21,7 +21,7 @@ from pathlib import Path
 from vidseg.detection_writer import DetectionWriter, check_detections_output
 from vidseg.detections import Header
 from vidseg.effects import Effect
-from vidseg.errors import InputError
+from vidseg.errors import InputError, OptionError
 from vidseg.export import MaskFolder
 from vidseg.frame import Frame
 from vidseg.instances import Instances
@@ -113,7 +113,7 @@ def render(
     start, end = exact(start, end)
     encoding = encoding or choose_codec(target)
     check_output(target, [source], force=force, folder=encoding.output == "folder")
-    _check_saving(search, source, force=force)
+    _check_saving(search, source, target, force=force)
     info = probe(source)
     check_kinds(info.kind, encoding.output)
     with (
@@ -148,7 +148,7 @@ def save_masks(
     """
     start, end = exact(start, end)
     check_output(target, [source], force=force, folder=True)
-    _check_saving(search, source, force=force)
+    _check_saving(search, source, target, force=force)
     info = probe(source)
     total, done = expected_frames(info, start, end), 0
     with (
@@ -233,9 +233,12 @@ def search_in(
             yield shown
 
 
-def _check_saving(search: Search, source: str | Path, *, force: bool) -> None:
-    if search.save is not None:
-        check_detections_output(search.save, [source], force=force)
+def _check_saving(search: Search, source: str | Path, target: str | Path, *, force: bool) -> None:
+    if search.save is None:
+        return
+    check_detections_output(search.save, [source], force=force)
+    if search.save.resolve() == Path(target).resolve():
+        raise OptionError(f"The output and the saved detections are both {target}; name two.")
 
 
 def _header(info: VideoInfo, search: Search, **span: Fraction | bool | None) -> Header:
@@ -289,6 +292,8 @@ def expected_frames(
 def _no_frames(info: VideoInfo, start: Fraction | None, end: Fraction | None) -> str:
     if start is None and end is None:
         return f"{info.path} has no frame that can be read."
+    if info.kind == "photo":
+        return f"{info.path} is a photo, which has no times; leave --start and --end out."
     length = (
         f"it lasts {float(info.duration):g} s" if info.duration is not None else "it is shorter"
     )

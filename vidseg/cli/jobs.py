@@ -114,7 +114,8 @@ def run_jobs(jobs: Sequence[Job], do: Callable[[Job, OnFrame], None], run: Run) 
             sentence = sentence_for(error)
             if sentence is None:
                 raise
-            say(f"Error: {job.source}: {sentence}")
+            where = "" if str(job.source) in sentence else f"{job.source}: "
+            say(f"Error: {where}{sentence}")
             failed.append(str(job.source))
     if failed:
         raise CommandError(f"{len(failed)} of {len(jobs)} inputs failed: {', '.join(failed)}")
