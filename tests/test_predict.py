@@ -371,7 +371,7 @@ def test_one_image_too_big_is_an_error_that_says_what_to_do():
 def test_a_model_too_big_is_an_error_that_says_what_to_do(monkeypatch):
     model = tiny_maskrcnn()
 
-    def full(_device: torch.device) -> MaskRCNN:
+    def full(*_: object) -> MaskRCNN:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(model, "to", full)
