@@ -5,6 +5,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -14,7 +15,8 @@ import pytest
 from tests.commands import fails, process, run, write_scene_model
 from tests.doubles import BrokenPredictor, OraclePredictor
 from tests.scenes import scene_image, write_scene
-from vidseg.cli.exits import sentence_for
+from vidseg.cli.exits import Stopped, sentence_for, stop_on_signals
+from vidseg.cli.progress import Progress
 from vidseg.errors import ModelError
 
 SLOW = """
@@ -237,6 +239,17 @@ def test_signals_stop_cleanly(
     assert running.returncode == code, stderr
     assert says in stderr
     assert "Traceback" not in stderr
+
+
+def test_a_signal_that_a_library_swallowed_stops_at_the_next_frame() -> None:
+    with stop_on_signals(), Progress(bar=False) as progress:
+        progress.on_frame(1, None)
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Stopped) as stopped:
+            progress.on_frame(2, None)
+        assert stopped.value.number == signal.SIGTERM
+    Progress(bar=False).on_frame(1, None)
 
 
 def test_verbose_twice_shows_the_traceback() -> None:

@@ -37,7 +37,18 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
+_received: list[int] = []
+"""The signal that came, where one did: a library may swallow the exception that tells of it."""
+
+
+def check_stopped() -> None:
+    """Raises Stopped: a signal came, and the exception that told of it got lost on its way."""
+    if _received:
+        raise Stopped(_received[0])
+
+
 def _stop(number: int, _: FrameType | None) -> None:
+    _received.append(number)
     # A second signal must not break into the cleaning up.
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)
@@ -55,6 +66,7 @@ def stop_on_signals() -> Iterator[None]:
     try:
         yield
     finally:
+        _received.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
 

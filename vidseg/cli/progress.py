@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+from vidseg.cli.exits import check_stopped
 from vidseg.cli.talk import Bar, say
 
 LONG_RUN = 600
@@ -42,7 +43,8 @@ class Progress:
             self._bar.close()
 
     def on_frame(self, done: int, total: int | None) -> None:
-        """`done` of `total` frames are written."""
+        """`done` of `total` frames are written; raises Stopped where a signal came unheard."""
+        check_stopped()
         self.done, now = done, self._clock()
         if self._first is None:
             self._first = now
