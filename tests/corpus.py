@@ -198,9 +198,27 @@ def new_size(folder: Path) -> Path:
 
 def clock_set_back(folder: Path) -> Path:
     """Two transport streams joined byte by byte, so that the clock starts anew."""
-    first, second = write_scene(folder / "a.ts"), write_scene(folder / "b.ts", first=30)
+    first = write_scene(folder / "a.ts", sound=1)
+    second = write_scene(folder / "b.ts", first=30, sound=1)
     path = folder / "joined.ts"
     path.write_bytes(first.read_bytes() + second.read_bytes())
+    return path
+
+
+def with_pcm(source: Path, path: Path) -> Path:
+    """`source` with bare samples as sound, of which Matroska only tells how many channels."""
+    with av.open(str(source)) as read, av.open(str(path), "w") as write:
+        video = write.add_stream_from_template(read.streams.video[0])
+        tone = write.add_stream("pcm_s16le", rate=48000, layout="stereo")
+        samples = np.arange(2 * 48000, dtype=np.int16).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(samples, "s16", "stereo")
+        frame.sample_rate, frame.pts, frame.time_base = 48000, 0, Fraction(1, 48000)
+        for packet in read.demux():
+            if packet.size:
+                packet.stream = video
+                write.mux(packet)
+        write.mux(tone.encode(frame))
+        write.mux(tone.encode(None))
     return path
 
 

@@ -272,3 +272,24 @@ def test_real_videos_have_as_many_frames_as_known(entry: dict[str, Any]) -> None
     assert last.time + last.duration == info.duration
     assert [info.size[1], info.size[0]] == entry["size"]
     assert info.damage == ""
+
+
+@pytest.mark.parametrize("start", [12, 13, 20, 25])
+def test_parts_begin_inside_open_groups_of_pictures(tmp_path: Path, start: int) -> None:
+    """Their key frames lean on nothing, but let go of frames from before by name."""
+    groups = {"x264-params": "open-gop=1:keyint=12:bframes=3:b-pyramid=normal", "preset": "medium"}
+    path = write_scene(tmp_path / "open.mp4", frames=40, options=groups)
+    frames = list(read_frames(probe(path), start=Fraction(start, 30)))
+    assert codes(frames) == list(range(start, 40))
+    assert [frame.index for frame in frames] == list(range(start, 40))
+
+
+def test_colours_are_not_darker(tmp_path: Path) -> None:
+    """swscale's fast way cuts fractions off, which makes every colour darker by one or more."""
+    source = write_scene(
+        tmp_path / "clip.mp4", frames=2, options={"qp": "0", "preset": "ultrafast"}
+    )
+    drawn = np.stack([scene_image(0), scene_image(1)]).astype(int)
+    shown = np.stack([frame.image for frame in read(source)]).astype(int)
+    inside = (drawn > 8) & (drawn < 247)
+    assert abs((shown - drawn)[inside].mean()) < 0.6

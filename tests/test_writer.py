@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +303,48 @@ def test_difficult_files_come_out_with_their_frames_and_times(
         ]
         assert kinds[0] == kinds[1]
         assert len(new_file.chapters()) == len(old_file.chapters())
+
+
+def test_sound_goes_on_where_the_clock_was_set_back(tmp_path: Path) -> None:
+    source = corpus.clock_set_back(tmp_path)
+    target = tmp_path / "out.mp4"
+    copy(source, target)
+    assert len(sound(target)) == len(sound(source))
+    steps = [after - before for before, after in pairwise(sound_times(target))]
+    assert max(abs(step - Fraction(1024, 48000)) for step in steps) < Fraction(1, 1000)
+
+
+def test_sound_whose_channels_have_no_names_is_copied_into_mp4(tmp_path: Path) -> None:
+    plain = write_scene(tmp_path / "plain.mkv")
+    source = corpus.with_pcm(plain, tmp_path / "pcm.mkv")
+    target = tmp_path / "out.mp4"
+    copy(source, target)
+    assert b"".join(sound(target)) == b"".join(sound(source))
+
+
+def test_damaged_sound_is_left_out_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = write_scene(tmp_path / "clip.ts", sound=1)
+    data = bytearray(source.read_bytes())
+    with av.open(str(source)) as container:
+        where = [p.pos for p in container.demux(container.streams.audio[0]) if p.size][20]
+    start = data.index(b"\xff\xf1", where)
+    data[start : start + 7] = bytes(7)  # the header of a packet of AAC
+    source.write_bytes(data)
+    copied = copy(source, tmp_path / "out.mp4")
+    assert copied.frames == 30
+    assert len(sound(copied.path)) > 20
+    assert "sound is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
+def test_covers_are_kept(tmp_path: Path, name: str) -> None:
+    target = tmp_path / name
+    copy(corpus.cover_art(tmp_path), target, start=Fraction(1, 2))
+    with av.open(str(target)) as container:
+        covers = [s for s in container.streams.video if int(s.disposition) & 0x400]
+        assert len(covers) + len(container.streams.attachments) == 1
 
 
 @pytest.mark.parametrize("size", [(129, 193), (127, 192), (1, 1), (17, 16)])

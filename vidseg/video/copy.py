@@ -9,15 +9,16 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 import av
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
 from av.stream import Discard
 
 from vidseg.video.container import open_container
 from vidseg.video.info import VideoInfo
-from vidseg.video.tracks import CopiedTrack, SoundTrack, TextTrack, Track
+from vidseg.video.tracks import CopiedTrack, RunningClock, SoundTrack, TextTrack, Track
 
 log = logging.getLogger("vidseg")
 
@@ -36,7 +37,10 @@ MOV_LANGUAGES = {
 # Facts of the old coding or layout that would be false of the new file
 STALE_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration", "rotate")
 STALE_STARTS = ("bps", "number_of_", "_statistics_")
+STEP = Fraction(1, 1000)
+"""Seconds from one packet to the next at least: a tick of the coarsest containers."""
 ATTACHED_PICTURE = 0x400
+NOUNS = {"audio": "sound", "subtitle": "text of the subtitles", "video": "cover"}
 
 
 class StreamCopier:
@@ -48,6 +52,8 @@ class StreamCopier:
         self._origin = info.origin
         self._tracks: dict[int, Track] = {}
         self._last: dict[int, int] = {}
+        self._clock = RunningClock()
+        self._damaged: set[int] = set()
         self._waiting: tuple[Fraction, Any] | None = None
         for stream in self._source.streams:
             if stream.index != info.stream:
@@ -113,9 +119,13 @@ class StreamCopier:
             return
         try:
             for packet in self._source.demux(wanted):
+                self._clock.carry_on(packet)
                 at = packet.pts if packet.pts is not None else packet.dts
                 if at is not None:
                     yield at * packet.time_base - self._origin, packet
+                elif packet.size and _is_cover(packet.stream):
+                    packet.pts = packet.dts = round((self._origin + self._zero) / packet.time_base)
+                    yield self._zero, packet
         except FFmpegError as error:
             log.warning("The sound could not be read to its end: %s.", error.strerror)
 
@@ -132,7 +142,15 @@ class StreamCopier:
     def _write(self, packets: Iterable[Any]) -> None:
         for packet in packets:
             self._shift(packet)
-            self._target.mux_one(packet)
+            try:
+                self._target.mux_one(packet)
+            except InvalidDataError:
+                self._say_damaged(packet)
+
+    def _say_damaged(self, packet: Any) -> None:
+        if packet.stream_index not in self._damaged:
+            log.warning("The %s is damaged; parts of it are left out.", NOUNS[packet.stream.type])
+        self._damaged.add(packet.stream_index)
 
     def _shift(self, packet: Any) -> None:
         """Times from the source's to the output's, never backwards within a stream."""
@@ -145,7 +163,7 @@ class StreamCopier:
             pts = dts = 0
         last = self._last.get(packet.stream_index)
         if last is not None and dts <= last:
-            dts = last + 1
+            dts = last + ceil(STEP / base)
         self._last[packet.stream_index] = dts
         packet.pts, packet.dts = max(pts, dts), dts
 
@@ -176,6 +194,10 @@ def _cut_chapters(
     return kept
 
 
+def _is_cover(stream: Any) -> bool:
+    return stream.type == "video" and bool(int(stream.disposition) & ATTACHED_PICTURE)
+
+
 def _track(stream: Any, target: Any, container: str) -> Track | None:
     """The first rung of the ladder that holds: copy, convert, leave out with a warning."""
     if stream.type == "data":
@@ -183,7 +205,7 @@ def _track(stream: Any, target: Any, container: str) -> Track | None:
         return None
     if stream.type == "attachment":
         return _attach(stream, target, container)
-    cover = stream.type == "video" and int(stream.disposition) & ATTACHED_PICTURE
+    cover = _is_cover(stream)
     if stream.type == "video" and not cover:
         log.warning("Stream %d is a second video; it is left out.", stream.index)
         return None
@@ -224,6 +246,8 @@ def _codec(stream: Any) -> str:
 def _can_copy(stream: Any, container: str) -> bool:
     """Whether a header with this stream alone can be written; nothing else tells as surely."""
     if stream.codec_context is None:
+        return False
+    if container == "mov" and _is_cover(stream):  # its muxer drops covers without a word
         return False
     trial = av.open(io.BytesIO(), "w", format=container, container_options={"strict": "-2"})
     try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from typing import Any
 
+from av.codec import CodecContext
 from av.error import FFmpegError
 
 from vidseg.video import matroska
@@ -133,6 +134,21 @@ def lands(info: VideoInfo, key: int) -> bool:
     return False
 
 
+def comes_out_whole(stream: Any, packets: list[Any]) -> bool:
+    """Whether the last of `packets` is whole, though the decoder, begun with the first, complained.
+
+    After the key frame of an open group of pictures H.264 lets go of earlier frames by name, which
+    are not there then. A decoder that passes over errors marks the frames that they really hurt.
+    """
+    decoder = CodecContext.create(stream.codec.name, "r")
+    decoder.extradata = stream.codec_context.extradata
+    try:
+        frames: list[Any] = [f for packet in [*packets, None] for f in decoder.decode(packet)]
+    except (FFmpegError, OSError):
+        return False
+    return any(f.pts == packets[-1].pts and not f.is_corrupt for f in frames)
+
+
 def _carefully(info: VideoInfo, losses: Losses, *, key: int | None) -> Iterator[Any]:
     """Frames decoded one packet at a time; after damage it goes on at the next key frame."""
     with open_container(info.path) as container:
@@ -140,7 +156,7 @@ def _carefully(info: VideoInfo, losses: Losses, *, key: int | None) -> Iterator[
         stream.thread_type = "NONE"
         stream.thread_count = 1
         stream.codec_context.options = {"err_detect": "explode"}
-        run = _Run(stream, losses)
+        run = _Run(stream, losses, cold=key is not None)
         try:
             for packet, damaged in _packets(container, stream, info, key):
                 yield from run.feed(packet, damaged)
@@ -152,8 +168,10 @@ def _carefully(info: VideoInfo, losses: Losses, *, key: int | None) -> Iterator[
 class _Run:
     """A decoder with one thread, and which of its packets have not come out as frames yet."""
 
-    def __init__(self, stream: Any, losses: Losses) -> None:
+    def __init__(self, stream: Any, losses: Losses, *, cold: bool) -> None:
         self.stream, self.losses = stream, losses
+        self.since: list[Any] | None = [] if cold else None
+        """Packets since decoding began in the middle of the file, up to the next key frame."""
         self.codec = stream.codec.canonical_name
         self.waiting: set[int] = set()
         self.key: int | None = None
@@ -176,10 +194,13 @@ class _Run:
         return self.held if self.hurt else self._whole(self._flush())
 
     def _decode(self, packet: Any) -> list[Any]:
+        if self.since is not None:
+            self.since = None if self.since and packet.is_keyframe else [*self.since, packet]
         try:
             frames = self.stream.decode(packet)
         except (FFmpegError, OSError):
-            return self._stop(packet)
+            excused = self.since is not None and comes_out_whole(self.stream, self.since)
+            return [] if excused else self._stop(packet)
         whole = self._whole(frames)
         return whole if len(whole) == len(frames) else whole + self._stop(packet)
 
@@ -208,7 +229,7 @@ class _Run:
             self.losses.add(None)
         self.waiting.clear()
         self.stream.codec_context.flush_buffers()
-        self.hurt = True
+        self.hurt, self.since = True, []
         return []
 
     def _lose(self, packet: Any) -> None:

@@ -112,7 +112,7 @@ def _describe(path: Path, container: Any, stream: Any, timeline: Timeline, frame
         stream=stream.index,
         streams=tuple(map(_stream_info, container.streams)),
         chapters=len(container.chapters()),
-        damage=missing(path, container, timeline.end, rate, timeline.broken),
+        damage=missing(path, container, stream, timeline, rate),
     )
 
 

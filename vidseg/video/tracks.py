@@ -10,6 +10,34 @@ RATES = {"libopus": 48000}
 """Hz that an encoder insists on."""
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 """Channels to the layout they are coded in; others become stereo."""
+UNNAMED = " channels"
+"""End of a layout's name that tells the number of channels and not which they are."""
+SET_BACK = Fraction(1, 10)
+"""Seconds that sound must jump back for the clock to have started anew inside the file."""
+
+
+class RunningClock:
+    """Makes one time of a file's packets where files were joined byte by byte: sound that jumps
+    back goes on where it was, and all other streams move with it."""
+
+    def __init__(self) -> None:
+        self._lift = Fraction(0)
+        self._heard: dict[int, tuple[Fraction, Fraction]] = {}
+        """Start and end of the last packet of each stream of sound."""
+
+    def carry_on(self, packet: Any) -> None:
+        """Move the times of `packet`."""
+        base, dts = packet.time_base, packet.dts
+        if packet.stream.type == "audio" and dts is not None:
+            start, end = self._heard.get(packet.stream_index, (dts * base, dts * base))
+            if dts * base + self._lift < start - SET_BACK:
+                self._lift = end - dts * base
+            start = dts * base + self._lift
+            self._heard[packet.stream_index] = start, start + (packet.duration or 0) * base
+        ticks = round(self._lift / base)
+        if ticks:
+            packet.pts = None if packet.pts is None else packet.pts + ticks
+            packet.dts = None if dts is None else dts + ticks
 
 
 class Track(Protocol):
@@ -37,6 +65,10 @@ class CopiedTrack:
         coarse = self._samples and stream.time_base > Fraction(1, self._rate)
         self._smooth = bool(coarse)
         self._expected: int | None = None
+        if stream.type == "audio" and context.layout.name.endswith(UNNAMED):
+            # as in Matroska and AVI; MP4 wants to know which channels they are
+            count = context.layout.nb_channels
+            self.target.codec_context.layout = LAYOUTS.get(count, context.layout)
 
     def feed(self, packet: Any) -> Iterable[Any]:
         if self._smooth and packet.pts is not None:
@@ -76,6 +108,7 @@ class SoundTrack:
             else 96000 * max(1, self.target.codec_context.layout.nb_channels // 2)
         )
         self.target.codec_context.open()
+        self._ends = Fraction(0)
 
     def feed(self, packet: Any) -> Iterator[Any]:
         for frame in self._decode(packet):
@@ -88,9 +121,19 @@ class SoundTrack:
 
     def _decode(self, packet: Any) -> list[Any]:
         try:
-            return self._source.codec_context.decode(packet)
+            frames = self._source.codec_context.decode(packet)
         except FFmpegError:
             return []  # a damaged packet is a gap; the frames around it keep their times
+        for frame in frames:
+            self._place(frame)
+        return frames
+
+    def _place(self, frame: Any) -> None:
+        """A frame without a time, as some decoders end with, follows the one before."""
+        length = Fraction(1, frame.sample_rate)
+        if frame.pts is None:
+            frame.time_base, frame.pts = length, round(self._ends / length)
+        self._ends = frame.pts * frame.time_base + frame.samples * length
 
 
 class TextTrack:

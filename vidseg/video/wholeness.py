@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vidseg.video import matroska
+from vidseg.video.timeline import Timeline
 
 SLACK = Fraction(1, 2)
 """Seconds by which announced durations of healthy files may be too long."""
@@ -14,21 +15,24 @@ ANNOUNCING = ("mov", "matroska", "flv", "avi", "asf")
 """Containers whose header tells the duration; of others it is guessed from their packets."""
 
 
-def missing(path: Path, container: Any, end: Fraction, rate: Fraction, broken: bool) -> str:
+def missing(path: Path, container: Any, stream: Any, timeline: Timeline, rate: Fraction) -> str:
     """What is known to be missing, as part of a sentence; "" for a whole file.
 
-    `end` is where the last packet ends in seconds by the container's clock.
+    `timeline` is that of the video `stream` of the open `container`, `rate` in frames a second.
     """
     announced, size = announced_bytes(path), path.stat().st_size
     if announced is not None and announced > size:
         return f"it was cut off after {size} of {announced} bytes"
     names = container.format.name.split(",")
+    if "avi" in names and timeline.stamps:  # counts pictures: one lost puts all after it earlier
+        end = timeline.stamps[-1] + max(timeline.last_duration, 1)
+        if end < (stream.duration or 0):
+            return f"it ends after {end} of {stream.duration} frames"
     if container.duration is not None and any(name in names for name in ANNOUNCING):
         promised = Fraction(container.duration, 1_000_000)
-        slack = Fraction(3, 2) / rate if "avi" in names else max(SLACK, 2 / rate)
-        if end + slack < promised:
-            return f"it ends at {float(end):.3g} s and announces {float(promised):.3g} s"
-    if broken or ("matroska" in names and matroska.hole(path) is not None):
+        if timeline.end + max(SLACK, 2 / rate) < promised:
+            return f"it ends at {float(timeline.end):.3g} s and announces {float(promised):.3g} s"
+    if timeline.broken or ("matroska" in names and matroska.hole(path) is not None):
         return "parts of it are unreadable or marked as damaged"
     return ""
 
