@@ -36,7 +36,7 @@ TRUNK = "weights_fastestdet/FastestDet__weights_weight_AP05_0.253207_280-epoch.p
 BATCH = 4
 LEARNING_RATE = 1e-3
 WARM_UP = 300
-IMAGE_SIZE = [480, 768]
+IMAGE_SIZE = [640, 1024]
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Torchvision's normalisation, which the transform of `MaskRCNN` applies by default."""
 
