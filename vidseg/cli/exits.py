@@ -119,4 +119,4 @@ def _missing_library(error: ImportError) -> str | None:
 
 def _stop_sentence(number: int) -> str:
     by = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
-    return f"Stopped by {by}; an unfinished output was removed, and saved detections were kept."
+    return f"Stopped by {by}; an unfinished output was removed, any saved detections are kept."

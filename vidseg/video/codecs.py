@@ -155,8 +155,8 @@ def _codec_name(codec: str) -> str:
     if name in CODECS:
         return name
     close = difflib.get_close_matches(name, (*CODECS, *ALIASES), n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    raise OptionError(f"Unknown codec {codec!r}: {hint}Known are {', '.join(CODECS)}.")
+    hint = f"did you mean {close[0]}? Known" if close else "known"
+    raise OptionError(f"Unknown codec {codec!r}: {hint} are {', '.join(CODECS)}.")
 
 
 def _quality(name: str, crf: int | None) -> dict[str, str]:
