@@ -338,6 +338,29 @@ def test_damaged_sound_is_left_out_with_a_warning(
     assert "sound is damaged" in caplog.text
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"])
+def test_sound_that_warms_the_decoder_up_stays(tmp_path: Path, suffix: str) -> None:
+    """It lies before second 0 and Matroska tells the decoder to throw it away."""
+    source = write_scene(tmp_path / f"clip{suffix}", sound=1)
+    target = tmp_path / f"out{suffix}"
+    copy(source, target)
+    assert sound(target) == sound(source)
+    for new, old in zip(sound_times(target), sound_times(source), strict=True):
+        assert abs(new - old) <= Fraction(1, 1000)
+
+
+def test_video_made_of_rgb_gets_the_range_that_plays_everywhere(tmp_path: Path) -> None:
+    options = {"qp": "0"}
+    source = write_scene(
+        tmp_path / "rgb.mkv", codec="libx264rgb", pixel_format="rgb24", options=options,
+        tags={"color_range": 2},
+    )  # fmt: skip
+    out = copy(source, tmp_path / "out.mp4")
+    assert (out.pixel_format, out.color.range) in (("yuv420p", "tv"), ("yuv420p", "unknown"))
+    shown = next(read_frames(out)).image
+    assert np.abs(shown.astype(int) - scene_image(0)).mean() < 4
+
+
 @pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
 def test_covers_are_kept(tmp_path: Path, name: str) -> None:
     target = tmp_path / name
@@ -345,6 +368,12 @@ def test_covers_are_kept(tmp_path: Path, name: str) -> None:
     with av.open(str(target)) as container:
         covers = [s for s in container.streams.video if int(s.disposition) & 0x400]
         assert len(covers) + len(container.streams.attachments) == 1
+
+
+def test_the_last_delay_of_an_animated_image_is_kept(tmp_path: Path) -> None:
+    source = corpus.animation(tmp_path, ".gif", [200, 200, 100])
+    out = copy(source, tmp_path / "out.mp4")
+    assert [f.duration for f in read_frames(out)] == [Fraction(d, 10) for d in (2, 2, 1)]
 
 
 @pytest.mark.parametrize("size", [(129, 193), (127, 192), (1, 1), (17, 16)])

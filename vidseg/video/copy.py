@@ -27,7 +27,7 @@ SOUND = {"webm": "libopus", "mp4": "aac", "mov": "aac", "matroska": "flac"}
 SUBTITLES = {"webm": "webvtt", "mp4": "mov_text", "mov": "mov_text", "matroska": "subrip"}
 
 NO_EDIT_LIST = ("matroska", "webm")
-"""Containers that cannot hide sound before second 0; what MP4 hid so is left out of them."""
+"""Containers that hide no sound before second 0 but a decoder's own; what MP4 hid is left out."""
 MOV_LANGUAGES = {
     "deu": "ger", "nld": "dut", "swe": "sve", "ell": "gre", "isl": "ice", "zho": "chi",
     "sqi": "alb",
@@ -132,7 +132,7 @@ class StreamCopier:
     def _inside(self, at: Fraction, packet: Any) -> bool:
         """Whether the middle of a packet lies in the cut; a subtitle counts while it is shown."""
         length = (packet.duration or 0) * packet.time_base
-        if self._container in NO_EDIT_LIST and at + length <= self._zero:
+        if self._container in NO_EDIT_LIST and at + length <= self._zero - _warm_up(packet.stream):
             return False
         subtitle = packet.stream.type == "subtitle"
         if self._start is not None and at + (length if subtitle else length / 2) < self._zero:
@@ -192,6 +192,12 @@ def _cut_chapters(
             ticks = {"start": round(first / base), "end": round(last / base)}
             kept.append({**chapter, **ticks})
     return kept
+
+
+def _warm_up(stream: Any) -> Fraction:
+    """Seconds of sound that the decoder throws away by itself, where the container tells."""
+    context = stream.codec_context
+    return Fraction(context.delay, context.sample_rate) if stream.type == "audio" else Fraction(0)
 
 
 def _is_cover(stream: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+from av.video.format import VideoFormat
 from av.video.reformatter import VideoReformatter
 
 from vidseg.frame import Frame, Image
@@ -114,9 +115,12 @@ def output_color(info: VideoInfo) -> Color:
     """The tags of the output: the source's own, but never a matrix that was not used."""
     if info.hdr:
         return SDR
-    if info.color.matrix == UNKNOWN or info.color.matrix in SWSCALE:
-        return info.color
-    return replace(info.color, matrix=matrix(info))
+    color = info.color
+    if info.kind == "video" and VideoFormat(info.pixel_format).is_rgb:
+        color = replace(color, range="tv")  # RGB is always full; not every player shows YUV that is
+    if color.matrix == UNKNOWN or color.matrix in SWSCALE:
+        return color
+    return replace(color, matrix=matrix(info))
 
 
 def _code(names: Mapping[int, str], name: str, unknown: int) -> int:

@@ -177,7 +177,7 @@ def _describe_animation(path: Path, picture: Any, numbers: range) -> VideoInfo:
     if not delays:
         raise InputError(f"{path} is an animated image of which no frame can be read.")
     total = sum(delays, Fraction(0))
-    constant = len(set(delays[:-1])) == 1
+    constant = len(set(delays[:-1])) == 1 and delays[-1] % delays[0] == 0
     return VideoInfo(
         path=path,
         kind="animation",
