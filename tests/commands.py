@@ -1,6 +1,7 @@
 """The command line run inside the test, without torch or weights."""
 
 import json
+import signal
 import subprocess
 import sys
 import zipfile
@@ -43,7 +44,14 @@ def process(*words: object, code: str = "") -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
+        preexec_fn=_listen,
     )
+
+
+def _listen() -> None:
+    """Signals reach the process even where the tests run in the background and ignore them."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def write_scene_model(path: Path) -> Path:
