@@ -123,7 +123,8 @@ def split_names(values: tuple[str, ...]) -> tuple[str, ...]:
     stripped = (name.strip() for value in values for name in value.split(","))
     names = tuple(dict.fromkeys(name for name in stripped if name))
     if values and not names:
-        raise click.UsageError(f"--class {','.join(values)!r} names no class; leave it out for all.")
+        given = ",".join(values)
+        raise click.UsageError(f"--class {given!r} names no class; leave it out for all.")
     return names
 
 
