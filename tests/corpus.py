@@ -205,11 +205,12 @@ def clock_set_back(folder: Path) -> Path:
     return path
 
 
-def with_pcm(source: Path, path: Path) -> Path:
-    """`source` with bare samples as sound, of which Matroska only tells how many channels."""
+def with_sound(source: Path, path: Path, codec: str) -> Path:
+    """`source` with a second of sound in `codec`."""
     with av.open(str(source)) as read, av.open(str(path), "w") as write:
         video = write.add_stream_from_template(read.streams.video[0])
-        tone = write.add_stream("pcm_s16le", rate=48000, layout="stereo")
+        tone: Any = write.add_stream(codec, rate=48000, layout="stereo")
+        tone.bit_rate = 96000
         samples = np.arange(2 * 48000, dtype=np.int16).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(samples, "s16", "stereo")
         frame.sample_rate, frame.pts, frame.time_base = 48000, 0, Fraction(1, 48000)

@@ -315,11 +315,29 @@ def test_sound_goes_on_where_the_clock_was_set_back(tmp_path: Path) -> None:
 
 
 def test_sound_whose_channels_have_no_names_is_copied_into_mp4(tmp_path: Path) -> None:
+    """Matroska tells of bare samples only how many channels there are."""
     plain = write_scene(tmp_path / "plain.mkv")
-    source = corpus.with_pcm(plain, tmp_path / "pcm.mkv")
+    source = corpus.with_sound(plain, tmp_path / "pcm.mkv", "pcm_s16le")
     target = tmp_path / "out.mp4"
     copy(source, target)
     assert b"".join(sound(target)) == b"".join(sound(source))
+
+
+def test_converted_sound_begins_and_ends_when_it_did(tmp_path: Path) -> None:
+    source = write_scene(tmp_path / "late.webm", sound=1, sound_start=Fraction(1, 4))
+    target = tmp_path / "out.mov"
+    copy(source, target)
+    begins = Fraction(1, 4) - Fraction(1024, 48000)  # the encoder begins with a packet of silence
+    assert abs(sound_times(target)[0] - begins) < Fraction(1, 100)
+
+
+def test_frames_of_sound_without_a_time_follow_the_one_before(tmp_path: Path) -> None:
+    """The decoder of Windows Media ends with one."""
+    plain = write_scene(tmp_path / "plain.mkv")
+    source = corpus.with_sound(plain, tmp_path / "clip.wmv", "wmav2")
+    target = tmp_path / "out.mp4"
+    copy(source, target)
+    assert abs(sound_times(target)[-1] - 1) < Fraction(1, 10)
 
 
 def test_damaged_sound_is_left_out_with_a_warning(

@@ -108,7 +108,8 @@ class SoundTrack:
             else 96000 * max(1, self.target.codec_context.layout.nb_channels // 2)
         )
         self.target.codec_context.open()
-        self._ends = Fraction(0)
+        self.target.time_base = Fraction(1, self.target.codec_context.sample_rate)
+        self._ends = 0
 
     def feed(self, packet: Any) -> Iterator[Any]:
         for frame in self._decode(packet):
@@ -129,11 +130,13 @@ class SoundTrack:
         return frames
 
     def _place(self, frame: Any) -> None:
-        """A frame without a time, as some decoders end with, follows the one before."""
-        length = Fraction(1, frame.sample_rate)
-        if frame.pts is None:
-            frame.time_base, frame.pts = length, round(self._ends / length)
-        self._ends = frame.pts * frame.time_base + frame.samples * length
+        """Count in samples; a frame without a time, as some decoders end with, follows the last."""
+        sample = Fraction(1, frame.sample_rate)
+        at = self._ends if frame.pts is None else round(frame.pts * frame.time_base / sample)
+        if frame.pts is not None and abs(at - self._ends) <= frame.time_base / sample:
+            at = self._ends
+        frame.pts, frame.time_base = at, sample
+        self._ends = at + frame.samples
 
 
 class TextTrack:
@@ -147,7 +150,7 @@ class TextTrack:
             raise ValueError("a picture subtitle holds no text")
         self.target = target.add_stream(encoder)
         self.target.codec_context.subtitle_header = header
-        self.target.codec_context.time_base = Fraction(1, 1000)
+        self.target.codec_context.time_base = self.target.time_base = Fraction(1, 1000)
         self.target.codec_context.open()
 
     def feed(self, packet: Any) -> Iterable[Any]:
