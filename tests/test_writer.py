@@ -333,7 +333,7 @@ def test_converted_sound_begins_and_ends_when_it_did(tmp_path: Path) -> None:
 
 def test_frames_of_sound_without_a_time_follow_the_one_before(tmp_path: Path) -> None:
     """The decoder of Windows Media ends with one."""
-    plain = write_scene(tmp_path / "plain.mkv")
+    plain = write_scene(tmp_path / "plain.avi")
     source = corpus.with_sound(plain, tmp_path / "clip.wmv", "wmav2")
     target = tmp_path / "out.mp4"
     copy(source, target)
