@@ -53,7 +53,7 @@ def test_detect_saves_every_frame_with_its_exact_time(clip: Path, saved: Path) -
     read = read_detections(saved)
     assert read.header.source["name"] == "in.mp4"
     assert read.header.classes == {1: "disc", 2: "rectangle"}
-    assert (read.header.kept_score, read.header.labels) == (0.1, None)
+    assert (read.header.kept_score, read.header.labels) == (0.05, None)
     for (moment, instances), frame in zip(read, read_frames(probe(clip)), strict=True):
         assert (moment.index, moment.time, moment.duration) == (
             frame.index,

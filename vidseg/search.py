@@ -18,6 +18,9 @@ from vidseg.video.info import Kind
 KEPT = 0.1
 """A predictor keeps objects from this score on, or from the score asked for where that is lower."""
 
+KEPT_WHEN_SAVING = 0.05
+"""The same for detections that are saved: COCO's measures look at objects from there on."""
+
 MOVING: tuple[Kind, ...] = ("video", "animation")
 """Kinds of input whose objects can be followed from frame to frame."""
 
@@ -47,12 +50,14 @@ class Search:
         batch_size: int | None = None,
         detections: str | Path | None = None,
         save_detections: str | Path | None = None,
-        keep_score: float = KEPT,
+        keep_score: float | None = None,
         on_download: Downloaded | None = None,
     ) -> None:
         """Raises OptionError: an unknown class or model, a number out of range, and for saved
         `detections` also a model beside them or a score below what was kept; InputError: they
         cannot be read."""
+        if keep_score is None:
+            keep_score = KEPT if save_detections is None else KEPT_WHEN_SAVING
         check_range("keep_score", keep_score)
         check_range("score", score)
         check_positive("max_objects", max_objects)

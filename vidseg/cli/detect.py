@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @option(
     "--keep-score",
     type=float,
-    default=0.1,
+    default=0.05,
     help="Keep objects from this score on, 0 to 1; lower ones cannot be asked for later.",
 )
 @option("--resume", is_flag=True, help="Go on where a run that was broken off ended.")
