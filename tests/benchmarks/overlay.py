@@ -36,6 +36,7 @@ from tests.benchmarks.duel import (
     run,
     work,
 )
+from vidseg.boxes import box_iou_matrix
 from vidseg.frame import Image
 from vidseg.models.catalog import class_names
 from vidseg.predict import load_network, load_predictor
@@ -43,6 +44,7 @@ from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 
 MODULE = "tests.benchmarks.overlay"
+SURE, LEAST_IOU = 0.6, 0.75
 SCORE = 0.5
 
 
@@ -86,22 +88,28 @@ WAYS: dict[str, Callable[..., None]] = {"plain": plain_way, "vidseg": vidseg_way
 
 
 def verify_found(source: Path, model: str, device: str) -> dict[str, float]:
-    """Both ways must find the same objects, here in every tenth frame; how far apart they are."""
+    """What one way is sure of the other must see too, here in every tenth frame, in its place.
+
+    In reduced precision scores move by a point or two, so objects may pass 0.5 in one way alone,
+    and those that are nearly as sure may change places.
+    """
     network, predictor = load_network(model).to(device), load_predictor(model, device=device)
-    count, pixels, points = 0, 0.0, 0.0
+    overlaps: list[float] = []
     for frame in read_frames(probe(source)):
         if frame.index % 10:
             continue
-        plain = find(network, frame.image, torch.device(device))
+        plain = {k: v.numpy() for k, v in find(network, frame.image, torch.device(device)).items()}
         (ours,) = predictor.predict([frame.image])
-        ours = ours[ours.scores > SCORE]
-        np.testing.assert_array_equal(ours.labels, plain["labels"])
-        count += len(ours)
-        pixels = max(pixels, np.abs(ours.boxes - plain["boxes"].numpy()).max(initial=0))
-        points = max(points, np.abs(ours.scores - plain["scores"].numpy()).max(initial=0))
-    if pixels > 1 or points > 0.02:
-        raise SystemExit(f"Boxes are up to {pixels:.2f} pixels apart, scores up to {points:.3f}.")
-    return {"objects": count, "box_pixels_apart": float(pixels), "scores_apart": float(points)}
+        shown = ours.scores > SCORE
+        iou = box_iou_matrix(ours.boxes[shown], plain["boxes"])
+        iou *= ours.labels[shown][:, None] == plain["labels"]
+        overlaps += iou[ours.scores[shown] > SURE].max(1, initial=0).tolist()
+        overlaps += iou[:, plain["scores"] > SURE].max(0, initial=0).tolist()
+    if min(overlaps, default=1) < LEAST_IOU:
+        raise SystemExit(
+            f"A sure object of one way is not in the other: IoU {min(overlaps):.2f}."
+        )
+    return {"sure_objects": len(overlaps) // 2, "box_iou": round(float(np.mean(overlaps)), 4)}
 
 
 def verify_drawn(source: Path, targets: dict[str, Path]) -> dict[str, object]:
