@@ -106,9 +106,7 @@ def verify_found(source: Path, model: str, device: str) -> dict[str, float]:
         overlaps += iou[ours.scores[shown] > SURE].max(1, initial=0).tolist()
         overlaps += iou[:, plain["scores"] > SURE].max(0, initial=0).tolist()
     if min(overlaps, default=1) < LEAST_IOU:
-        raise SystemExit(
-            f"A sure object of one way is not in the other: IoU {min(overlaps):.2f}."
-        )
+        raise SystemExit(f"A sure object of one way is not in the other: IoU {min(overlaps):.2f}.")
     return {"sure_objects": len(overlaps) // 2, "box_iou": round(float(np.mean(overlaps)), 4)}
 
 
