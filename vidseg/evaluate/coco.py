@@ -1,0 +1,259 @@
+"""COCO's average precision of boxes and masks, counted by pycocotools.
+
+    result = evaluate(open_dataset("photos/", split="val"), load_predictor(m, keep_score=0.05))
+    result.masks.ap, result.boxes.ap50, result.classes["balloon"].masks.ap
+
+An object's size, for small, medium and large, is what COCOeval takes: the stated area of the truth,
+and of a result the area of its box where it has one, of its mask elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from vidseg.errors import OptionError
+from vidseg.evaluate.truth import Classes, Photo, Photos, Row, coco_truth, match_classes, photos
+from vidseg.export.about import shortest
+from vidseg.instances import Instances
+from vidseg.masks import instance_rle
+from vidseg.predictor import Predictor
+from vidseg.stream import prefetch
+
+LEAST_SCORE = 0.05
+"""Detections count from this score on, as in detectron2 and torchvision."""
+READ_AHEAD = 2
+
+Kind = Literal["segm", "bbox"]
+OnPhoto = Callable[[int, int | None], None]
+"""Called after every photo with how many are done, and of how many if that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """COCO's twelve numbers, 0..1; None where there is nothing to measure (COCOeval says -1).
+
+    `ap` is the mean over IoU 0.50 to 0.95, `ar1` the recall with one detection a photo. Small is
+    below 32 x 32 pixels, large from 96 x 96 on.
+    """
+
+    ap: float | None
+    ap50: float | None
+    ap75: float | None
+    ap_small: float | None
+    ap_medium: float | None
+    ap_large: float | None
+    ar1: float | None
+    ar10: float | None
+    ar100: float | None
+    ar_small: float | None
+    ar_medium: float | None
+    ar_large: float | None
+
+    def to_json(self) -> dict[str, float | None]:
+        """With COCO's names: AP, AP50, ..., AR_large."""
+        names = (field.name for field in fields(self))
+        return {name[:2].upper() + name[2:]: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class ClassResult:
+    """One class alone."""
+
+    photos: int
+    """Photos with objects of it."""
+    objects: int
+    masks: Measures
+    boxes: Measures
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """How good a predictor is on a dataset."""
+
+    masks: Measures
+    boxes: Measures
+    classes: dict[str, ClassResult]
+    matching: Classes
+    """Which classes were judged."""
+    truth: Row
+    """The truth as a COCO dataset."""
+    found: list[Row]
+    """The detections as COCO results."""
+    precision: NDArray[np.float64]
+    """(T, 101, K) of masks (of boxes, where there are no masks), at IoU 0.50 to 0.95, recall 0 to
+    1, for each judged class; -1 where there is nothing to measure."""
+
+    def to_json(self) -> Row:
+        """All but truth and detections themselves."""
+        annotations = self.truth["annotations"]
+        return {
+            "photos": len(self.truth["images"]),
+            "objects": sum(not each["iscrowd"] for each in annotations),
+            "crowds": sum(each["iscrowd"] for each in annotations),
+            "detections": len(self.found),
+            "masks": self.masks.to_json(),
+            "boxes": self.boxes.to_json(),
+            "classes": {
+                name: {
+                    "photos": one.photos,
+                    "objects": one.objects,
+                    "masks": one.masks.to_json(),
+                    "boxes": one.boxes.to_json(),
+                }
+                for name, one in self.classes.items()
+            },
+            "classes_unknown_to_results": list(self.matching.unknown),
+        }
+
+
+def evaluate(
+    dataset: Photos,
+    predictor: Predictor,
+    *,
+    classes: Iterable[str] = (),
+    ids: Sequence[int] | None = None,
+    on_photo: OnPhoto | None = None,
+) -> Result:
+    """COCO's measures of what `predictor` finds in the photos of `dataset`.
+
+    Photos are looked at one at a time, so that the numbers do not depend on a batch size. Classes
+    are matched by name; those that only one side knows are left out, see `Result.matching`.
+
+    Args:
+        dataset: see `vidseg.evaluate.truth.Photos`.
+        predictor: must keep objects from a score of 0.05 on.
+        classes: judge these alone.
+        ids: COCO's image ids of the photos, if not 1 and so on. Among detections of equal score,
+            COCOeval takes those of the lower id first.
+
+    Raises:
+        OptionError: no class in common; a predictor that keeps less.
+        InputError: a photo cannot be read.
+    """
+    if getattr(predictor, "keep_score", 0.0) > LEAST_SCORE:
+        raise OptionError(f"AP counts objects from score {LEAST_SCORE}; keep them: keep_score=0.05")
+    matching = match_classes(dataset.classes, predictor.classes, classes)
+    samples: Sequence[Any] | None = getattr(dataset, "samples", None)
+    total = None if samples is None else len(samples)
+    known: list[Photo] = []
+    found: list[Row] = []
+    with closing(prefetch(photos(dataset, ids=ids), READ_AHEAD)) as pictures:
+        for photo in pictures:
+            assert photo.image is not None
+            (instances,) = predictor.predict([photo.image])
+            known.append(photo._replace(image=None))
+            found += results(photo.number, instances, matching.numbers)
+            if on_photo is not None:
+                on_photo(len(known), total)
+    return judge(coco_truth(known, dataset.classes), found, matching)
+
+
+def results(number: int, instances: Instances, numbers: Mapping[int, int]) -> list[Row]:
+    """The objects of photo `number` from `LEAST_SCORE` on, under the truth's class numbers."""
+    rows = np.flatnonzero(instances.scores >= np.float32(LEAST_SCORE))
+    return [
+        {
+            "image_id": number,
+            "category_id": numbers[label],
+            "bbox": _xywh(instances.boxes[row]),
+            "segmentation": instance_rle(instances, int(row)),
+            "score": shortest(instances.scores[row]),
+        }
+        for row in rows
+        if (label := int(instances.labels[row])) in numbers
+    ]
+
+
+def judge(truth: Row, found: Sequence[Row], matching: Classes) -> Result:
+    """What COCOeval says of COCO results about a COCO dataset, for the classes of `matching`.
+
+    Results without masks are judged by their boxes alone.
+    """
+    numbers = list(matching.names)
+    kinds: tuple[Kind, ...] = ("segm", "bbox")
+    if found and "segmentation" not in found[0]:
+        kinds = ("bbox",)
+    known = _coco(truth)
+    counted = {kind: _counted(known, found, kind, numbers) for kind in kinds}
+    nothing = Measures(*[None] * 12)
+    masks, boxes = (counted.get(kind) for kind in ("segm", "bbox"))
+    classes = {
+        matching.names[number]: ClassResult(
+            photos=len({a["image_id"] for a in truth["annotations"] if _counts(a, number)}),
+            objects=sum(_counts(each, number) for each in truth["annotations"]),
+            masks=_measures(masks, place) if masks else nothing,
+            boxes=_measures(boxes, place) if boxes else nothing,
+        )
+        for place, number in enumerate(numbers)
+    }
+    return Result(
+        masks=_measures(masks) if masks else nothing,
+        boxes=_measures(boxes) if boxes else nothing,
+        classes=classes,
+        matching=matching,
+        truth=truth,
+        found=list(found),
+        precision=next(iter(counted.values())).eval["precision"][:, :, :, 0, -1],
+    )
+
+
+def _counts(annotation: Row, number: int) -> bool:
+    return annotation["category_id"] == number and not annotation["iscrowd"]
+
+
+def _counted(truth: COCO, found: Sequence[Row], kind: Kind, numbers: list[int]) -> Any:
+    with _silent():
+        copies: Any = [dict(row) for row in found]  # loadRes writes into them
+        told = truth.loadRes(copies) if copies else _coco({**truth.dataset, "annotations": []})
+        counting = COCOeval(truth, told, kind)
+        counting.params.catIds = numbers
+        counting.evaluate()
+        counting.accumulate()
+    return counting
+
+
+def _coco(dataset: Row) -> COCO:
+    coco = COCO()
+    coco.dataset = dataset  # pyright: ignore[reportAttributeAccessIssue]
+    with _silent():
+        coco.createIndex()
+    return coco
+
+
+def _silent() -> contextlib.AbstractContextManager[Any]:
+    """pycocotools prints what it does, and stdout is for data."""
+    return contextlib.redirect_stdout(io.StringIO())
+
+
+def _measures(counting: Any, place: int | None = None) -> Measures:
+    """As `COCOeval.summarize`: of all classes, or of the one at `place` among them."""
+    classes = slice(None) if place is None else slice(place, place + 1)
+    precision = counting.eval["precision"][:, :, classes]  # (IoU, recall, class, size, most)
+    recall = counting.eval["recall"][:, classes]
+    return Measures(
+        _mean(precision[:, :, :, 0, 2]),
+        _mean(precision[0, :, :, 0, 2]),
+        _mean(precision[5, :, :, 0, 2]),
+        *(_mean(precision[:, :, :, size, 2]) for size in (1, 2, 3)),
+        *(_mean(recall[:, :, 0, most]) for most in (0, 1, 2)),
+        *(_mean(recall[:, :, size, 2]) for size in (1, 2, 3)),
+    )
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    measured = values[values > -1]
+    return float(np.mean(measured)) if len(measured) else None
+
+
+def _xywh(box: NDArray[np.float32]) -> list[float]:
+    return [shortest(np.float32(v)) for v in (*box[:2], *(box[2:] - box[:2]))]
