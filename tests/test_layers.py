@@ -21,9 +21,9 @@ HOMES = {
     "moviepy": {"video"},
     "av": {"video"},
     "imageio_ffmpeg": {"video"},
-    "cv2": {"masks", "effects", "export", "video", "datasets", "cli"},
-    "torch": {"models", "predict", "train", "datasets", "cli"},
-    "torchvision": {"models", "predict", "train", "datasets"},
+    "cv2": {"masks", "effects", "export", "video", "datasets", "inspect", "cli"},
+    "torch": {"models", "predict", "train", "datasets", "inspect", "cli"},
+    "torchvision": {"models", "predict", "train", "datasets", "inspect"},
     "click": {"cli"},
     "tqdm": {"cli"},
 }

@@ -14,6 +14,7 @@ from vidseg.cli.exits import CommandError, errors_as_sentences, stop_on_signals
 from vidseg.cli.export import export
 from vidseg.cli.frames import frames
 from vidseg.cli.info import info
+from vidseg.cli.inspect import inspect
 from vidseg.cli.models import models
 from vidseg.cli.options import VERBOSITY, examples
 from vidseg.cli.overlay import overlay
@@ -40,7 +41,7 @@ class Program(click.Group):
 
 @click.group(
     cls=Program,
-    commands=[overlay, splash, frames, detect, export, data, classes, models, info],
+    commands=[overlay, splash, frames, detect, export, data, inspect, classes, models, info],
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples(
         "vidseg overlay street.mp4 street_objects.mp4",

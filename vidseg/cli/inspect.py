@@ -1,0 +1,128 @@
+"""vidseg inspect data and model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vidseg.cli.data import Read, dataset_options
+from vidseg.cli.machine import limit_threads
+from vidseg.cli.options import SCORE, examples, option, talk_options
+from vidseg.cli.types import FilePath, Model
+
+if TYPE_CHECKING:
+    from torchvision.models.detection import MaskRCNN
+
+
+@click.group(
+    epilog=examples(
+        "vidseg inspect data photos/ photos.html",
+        "vidseg inspect model --model balloon party.jpg party.html",
+    )
+)
+def inspect() -> None:
+    """Show a dataset, or what a model does with a photo, as one HTML page with pictures."""
+
+
+FORCE = option("-f", "--force", is_flag=True, help="Overwrite the page where it exists.")
+PAGE = click.argument("target", type=FilePath(), metavar="OUT.html")
+
+
+@inspect.command(
+    epilog=examples(
+        "vidseg inspect data photos/ photos.html",
+        "vidseg inspect data --model maskrcnn_resnet50_fpn --photos 30 coco/ coco.html",
+    )
+)
+@click.argument("path", type=FilePath(), metavar="DATASET")
+@PAGE
+@option(
+    "--model",
+    type=Model(),
+    default="balloon",
+    help="Whose anchors to lay over the objects: a name (see `vidseg models`) or a model file.",
+)
+@option("--photos", type=click.IntRange(min=0), default=12, help="How many photos to show.")
+@option("--split", show_default="all", help="Only this split: train, val or test.")
+@FORCE
+@dataset_options
+@talk_options
+def data(
+    *, path: str, target: str, model: str, photos: int, split: str | None, force: bool, read: Read
+) -> None:
+    """Photos with masks and boxes, sizes and shapes of the objects, and how anchors fit them."""
+    from vidseg.video.landing import check_output
+
+    check_output(target, [path], force=force)
+    content = read(path, split)
+    limit_threads()
+    from vidseg.inspect.anchors import Anchors
+    from vidseg.inspect.data import inspect_data
+
+    _write(
+        target, inspect_data(content, Anchors(_network_for_anchors(model)), photos=photos), force
+    )
+
+
+@inspect.command(
+    epilog=examples(
+        "vidseg inspect model --model balloon party.jpg party.html",
+        "vidseg inspect model --model runs/mine/best.pt --score 0.3 party.jpg party.html",
+    )
+)
+@click.argument("source", type=FilePath(), metavar="PHOTO")
+@PAGE
+@option(
+    "--model",
+    type=Model(),
+    default="balloon",
+    help="Name of a model (see `vidseg models`) or a model file.",
+)
+@SCORE
+@FORCE
+@talk_options
+def model(*, source: str, target: str, model: str, score: float, force: bool) -> None:
+    """Anchors, proposals, classes, masks, the picture, activations and weights, step by step."""
+    from vidseg.models.catalog import class_names
+    from vidseg.search import check_range
+    from vidseg.video.landing import check_output
+
+    check_range("score", score)
+    names = class_names(model)
+    check_output(target, [source], force=force)
+    photo = _read(source)
+    limit_threads()
+    from vidseg.inspect.model import inspect_model
+    from vidseg.predict import load_network
+
+    _write(target, inspect_model(load_network(model), names, photo, score=score), force)
+
+
+def _read(source: str):
+    from vidseg.errors import InputError
+    from vidseg.video.photos import UNREADABLE, read_photo
+    from vidseg.video.probe import probe
+
+    if probe(source).kind != "photo":
+        raise InputError(f"{source} is not a photo; give one, such as a frame of it.")
+    try:
+        return read_photo(Path(source))
+    except UNREADABLE as error:
+        raise InputError(f"{source} cannot be read: {error}.") from error
+
+
+def _network_for_anchors(model: str) -> "MaskRCNN":
+    """Anchors need no weights: a model that would have to be downloaded is made without."""
+    from vidseg.models.architectures import build
+    from vidseg.models.catalog import find_model
+    from vidseg.predict import load_network
+
+    found = find_model(model)
+    return load_network(model) if found.file else build(found.name, 2).eval()
+
+
+def _write(target: str, html: str, force: bool) -> None:
+    from vidseg.video.landing import landing
+
+    with landing(target, force=force) as part:
+        part.write_text(html, encoding="utf-8")

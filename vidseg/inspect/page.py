@@ -1,0 +1,113 @@
+"""A plain HTML page in one file: headings, text, tables, pictures, bar charts; no scripts."""
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseg.frame import Image
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 2em auto; padding: 0 1em; }
+table { border-collapse: collapse; margin: 1em 0; }
+th, td { padding: 0.2em 0.8em; text-align: right; border-bottom: 1px solid #ddd; }
+th:first-child, td:first-child { text-align: left; }
+figure { display: inline-block; margin: 0.4em; vertical-align: top; }
+figcaption { font-size: 13px; color: #555; max-width: 640px; }
+img { max-width: 100%; }
+"""
+BAR_HEIGHT = 120
+"""Pixels of the highest bar of a chart."""
+QUALITY = 88
+"""Of the JPEG pictures, 0 to 100."""
+
+
+def page(title: str, parts: Iterable[str]) -> str:
+    """The whole file."""
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}'
+        f"</title><style>{STYLE}</style></head><body>\n<h1>{escape(title)}</h1>\n"
+        + "\n".join(parts)
+        + "\n</body></html>\n"
+    )
+
+
+def heading(text: str) -> str:
+    return f"<h2>{escape(text)}</h2>"
+
+
+def paragraph(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Cells may be anything that has a text; those made by this module stay as they are."""
+    lines = ["".join(f"<th>{escape(cell)}</th>" for cell in head)]
+    lines += ["".join(f"<td>{_cell(cell)}</td>" for cell in row) for row in rows]
+    return "<table>" + "".join(f"<tr>{line}</tr>\n" for line in lines) + "</table>"
+
+
+def figure(image: Image, caption: str) -> str:
+    """A picture, (H, W, 3) uint8 RGB, as JPEG inside the page."""
+    bgr = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
+    _, packed = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))
+    data = base64.b64encode(packed.tobytes()).decode()
+    source = f"data:image/jpeg;base64,{data}"
+    return (
+        f'<figure><img alt="{escape(caption, quote=True)}" src="{source}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+class Chart(str):
+    """SVG, which goes into a table as it is."""
+
+
+def bars(
+    counts: Sequence[int] | NDArray[np.int64],
+    edges: Sequence[float] | NDArray[np.float64],
+    *,
+    width: int = 480,
+    height: int = BAR_HEIGHT,
+    axis: bool = True,
+) -> Chart:
+    """A histogram as `numpy.histogram` gives it: `counts` (B,), `edges` (B + 1,)."""
+    highest = max(int(max(counts, default=0)), 1)
+    step = width / max(len(counts), 1)
+    shapes = []
+    for place, count in enumerate(counts):
+        tall = height * int(count) / highest
+        low, high = edges[place], edges[place + 1]
+        shapes.append(
+            f'<rect x="{place * step:.1f}" y="{height - tall:.1f}" width="{max(step - 1, 0.5):.1f}"'
+            f' height="{tall:.1f}" fill="#3b82f6"><title>{low:.3g} to {high:.3g}: {count}</title>'
+            "</rect>"
+        )
+    room = 18 if axis else 0
+    if axis:
+        shapes += _axis(edges, width, height)
+    return Chart(
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height + room}" '
+        f'font-size="12">{"".join(shapes)}</svg>'
+    )
+
+
+def _axis(edges: Sequence[float] | NDArray[np.float64], width: int, height: int) -> list[str]:
+    """The values at the ends and in the middle."""
+    middle = len(edges) // 2
+    places = [
+        (0, edges[0], "start"),
+        (width / 2, edges[middle], "middle"),
+        (width, edges[-1], "end"),
+    ]
+    return [
+        f'<text x="{x:.0f}" y="{height + 14}" text-anchor="{anchor}">{value:.3g}</text>'
+        for x, value, anchor in places
+    ]
+
+
+def _cell(cell: object) -> str:
+    return cell if isinstance(cell, Chart) else escape(str(cell))
