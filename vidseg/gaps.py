@@ -56,7 +56,7 @@ def filled(
             between = _between(before[name], after, number)
             if not _hidden(between, now):
                 added.append(between)
-    return _joined(now, added)
+    return joined(now, added)
 
 
 def _next_sighting(name: int, number: int, ahead: Sequence[Instances]) -> Sighting | None:
@@ -91,7 +91,8 @@ def _hidden(one: Instances, others: Instances) -> bool:
     return bool(covered.max(initial=0) > HIDDEN * area)
 
 
-def _joined(now: Instances, added: Iterable[Instances]) -> Instances:
+def joined(now: Instances, added: Iterable[Instances]) -> Instances:
+    """The objects of `now` and those `added` to them."""
     parts = [part for part in (now, *added) if len(part)]
     if len(parts) < 2:
         return parts[0] if parts else now

@@ -1,25 +1,28 @@
 """Pictures of what was found: functions of a picture and its objects.
 
 An effect never changes the picture it is given, keeps no state between frames, and may run in
-several threads at once. `on_image` binds one to a predictor, for programs that have single frames:
+several threads at once. What looks at the time or at earlier frames does so in a run of its own,
+see `vidseg.effects.drawing`. `vidseg.effects.parse` makes effects from descriptions.
+
+Effects are drawn on the CPU, in whole numbers, from soft masks in their boxes, wherever those were
+found: a model on a GPU and on a CPU give the same picture where they give the same masks.
+
+`on_image` binds an effect to a predictor, for programs that have single frames:
 
     clip = moviepy.VideoFileClip("in.mp4")
     clip.image_transform(on_image(Splash(), predictor)).write_videofile("out.mp4")
 """
 
 from collections.abc import Callable, Collection
-from typing import TypeAlias
 
+from vidseg.effects.drawing import Draw, Effect, Lasting, drawing, drawn
 from vidseg.effects.overlay import Overlay
 from vidseg.effects.splash import Splash
 from vidseg.frame import Image
-from vidseg.instances import Instances, shown
+from vidseg.instances import shown
 from vidseg.predictor import Predictor
 
-__all__ = ["Effect", "Overlay", "Splash", "on_image"]
-
-Effect: TypeAlias = Callable[[Image, Instances], Image]
-"""Takes a picture and its objects, gives a new picture of the same size."""
+__all__ = ["Draw", "Effect", "Lasting", "Overlay", "Splash", "drawing", "drawn", "on_image"]
 
 
 def on_image(

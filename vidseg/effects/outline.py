@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vidseg.colors import Color
 from vidseg.effects.blend import mix, plain
+from vidseg.effects.cover import widened
 from vidseg.frame import Image
 from vidseg.masks import Crop
 
@@ -19,23 +20,12 @@ def draw_outline(picture: Image, part: Crop, color: Color, width: int) -> None:
     The blurred mask tells how far the edge is, which makes the line smooth where tracing pixels
     would climb stairs, and draws none along the frame's border.
     """
-    height, length = picture.shape[:2]
     sigma = _sigma(width)
-    margin = int(3 * sigma) + 1
-    rows, above, below = _widened(part.rows, margin, height)
-    cols, before, after = _widened(part.cols, margin, length)
-    mask = part.mask.view(np.uint8) * np.uint8(255)
-    mask = cv2.copyMakeBorder(mask, above, below, before, after, cv2.BORDER_CONSTANT, value=0)
+    rows, cols, mask = widened(part, int(3 * sigma) + 1, (picture.shape[0], picture.shape[1]))
     blurred = cv2.GaussianBlur(mask, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     opacity = cv2.LUT(blurred, _line_table(width))
     target = picture[rows, cols]
     target[...] = mix(target, plain(target.shape, color), opacity)
-
-
-def _widened(pixels: slice, margin: int, length: int) -> tuple[slice, int, int]:
-    """The slice with a margin at both ends, cut at the frame, and what was added at each."""
-    wide = slice(max(pixels.start - margin, 0), min(pixels.stop + margin, length))
-    return wide, pixels.start - wide.start, wide.stop - pixels.stop
 
 
 def _sigma(width: int) -> float:

@@ -58,10 +58,7 @@ class Overlay:
 
     def color(self, instances: Instances, row: int) -> Color:
         """The colour of one object."""
-        number = int(instances.ids[row])
-        if self.color_by == "class" or number == UNTRACKED:
-            number = int(instances.labels[row])
-        return color_of(number)
+        return own_color(instances, row, by=self.color_by)
 
     def text(self, instances: Instances, row: int) -> str:
         """Class name and score in percent."""
@@ -104,6 +101,16 @@ class Overlay:
         places = place_tags(boxes, [picture.shape[:2] for picture in tags], size)
         for (left, top), name in reversed(list(zip(places, tags, strict=True))):
             picture[top : top + name.shape[0], left : left + name.shape[1]] = name
+
+
+def own_color(
+    instances: Instances, row: int, *, by: Literal["class", "object"] = "object"
+) -> Color:
+    """The colour of one object: that of its track, or of its class where it has none."""
+    number = int(instances.ids[row])
+    if by == "class" or number == UNTRACKED:
+        number = int(instances.labels[row])
+    return color_of(number)
 
 
 def line_width(picture: Image) -> int:

@@ -1,0 +1,119 @@
+"""The background replaced by a colour, a photo or a video; reads with `vidseg.video`."""
+
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vidseg.colors import Color
+from vidseg.effects.blend import plain
+from vidseg.effects.cover import blend_into, soft_cover
+from vidseg.effects.drawing import Draw
+from vidseg.errors import InputError, OptionError
+from vidseg.frame import Frame, Image
+from vidseg.instances import Instances, check_fits
+from vidseg.video.info import VideoInfo
+from vidseg.video.probe import probe
+from vidseg.video.reader import read_frames
+
+GREEN: Color = (0, 177, 64)
+"""Chroma key green, as studios paint it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceBackground:
+    """Puts the objects on a colour, on a photo, or on a video that runs along and starts again.
+
+    A picture of another shape fills the frame and is cut at its edges. InputError where the file
+    cannot be read, told when the effect is made.
+    """
+
+    color: Color | None = None
+    """Chroma key green, where no file is given either."""
+    file: Path | None = None
+    """A photo, video, animated image or folder of photos."""
+    _info: VideoInfo | None = field(init=False, repr=False, default=None)
+    _first: Image | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.file is None:
+            return
+        if self.color is not None:
+            raise OptionError("A background is replaced by a color or by a file, not by both.")
+        info = probe(self.file)
+        object.__setattr__(self, "_info", info)
+        with closing(read_frames(info)) as frames:
+            first = next(frames, None)
+        if first is None:
+            raise InputError(f"{self.file} has no frame that can be read.")
+        object.__setattr__(self, "_first", first.image)
+
+    def __call__(self, image: Image, instances: Instances) -> Image:
+        """A new (H, W, 3) uint8 RGB picture; `image` stays as it is."""
+        check_fits(instances, image)
+        if self._first is None:
+            return _put_on(plain(image.shape, self.color or GREEN), image, instances)
+        return _put_on(covering(self._first, instances.size), image, instances)
+
+    @contextmanager
+    def begin(self) -> Iterator[Draw]:
+        """Plays the file from its beginning; see `vidseg.effects.drawing`."""
+        if self._info is None:
+            yield lambda frame, instances: self(frame.image, instances)
+            return
+        with closing(_endless(self._info)) as frames:
+            yield _playing(frames)
+
+
+def covering(picture: Image, size: tuple[int, int]) -> Image:
+    """A new picture of `size` (height, width): scaled to fill it, the middle of what is over."""
+    height, width = picture.shape[:2]
+    scale = max(size[0] / height, size[1] / width)
+    used = min(round(size[0] / scale), height), min(round(size[1] / scale), width)
+    top, left = (height - used[0]) // 2, (width - used[1]) // 2
+    middle = picture[top : top + used[0], left : left + used[1]]
+    if used == size:
+        return np.array(middle)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(middle, size[::-1], interpolation=method), np.uint8)
+
+
+def _put_on(background: Image, image: Image, instances: Instances) -> Image:
+    blend_into(background, np.ascontiguousarray(image), soft_cover(instances))
+    return background
+
+
+def _playing(frames: Iterator[Frame]) -> Draw:
+    """Draws with the frame of the background that is on at the time since the first one drawn."""
+    shown, following = next(frames), next(frames, None)
+    began: Fraction | None = None
+    fitted: tuple[Frame, Image] | None = None
+
+    def draw(frame: Frame, instances: Instances) -> Image:
+        nonlocal shown, following, began, fitted
+        check_fits(instances, frame.image)
+        began = frame.time if began is None else began
+        while following is not None and following.time <= frame.time - began:
+            shown, following = following, next(frames, None)
+        if fitted is None or fitted[0] is not shown or fitted[1].shape != frame.image.shape:
+            fitted = shown, covering(shown.image, instances.size)
+        return _put_on(fitted[1].copy(), frame.image, instances)
+
+    return draw
+
+
+def _endless(info: VideoInfo) -> Generator[Frame, None, None]:
+    """The frames again and again, times going on; a single one only once."""
+    offset, several = Fraction(0), True
+    while several:
+        end, several = offset, False
+        with closing(read_frames(info)) as frames:
+            for frame in frames:
+                several = end > offset
+                yield replace(frame, time=offset + frame.time)
+                end = offset + frame.time + frame.duration
+        offset = end

@@ -1,0 +1,172 @@
+"""Lines and light about the objects: contour, halo, and the path that each has come."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from vidseg.colors import Color
+from vidseg.effects.background import check_share, fixed
+from vidseg.effects.blend import mix, plain
+from vidseg.effects.cover import soft_edged, widened
+from vidseg.effects.drawing import Draw
+from vidseg.effects.outline import draw_outline
+from vidseg.effects.overlay import line_width, own_color
+from vidseg.errors import OptionError
+from vidseg.frame import Frame, Image
+from vidseg.gaps import sightings
+from vidseg.instances import Instances, check_fits
+from vidseg.masks import crop, painting_order
+
+WIDEST = 100
+"""Pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contour:
+    """A line along the edge of every object."""
+
+    width: int | None = None
+    """Pixels, 1 to 100; grows with the picture by default."""
+    color: Color | None = None
+    """The object's own colour by default."""
+
+    def __post_init__(self) -> None:
+        check_width(self.width)
+
+    def __call__(self, image: Image, instances: Instances) -> Image:
+        """A new (H, W, 3) uint8 RGB picture; `image` stays as it is."""
+        check_fits(instances, image)
+        picture = np.array(image, order="C")
+        width = self.width or 2 * line_width(picture)
+        for row in painting_order(instances):
+            part = crop(instances, int(row))
+            if part.mask.size:
+                color = self.color or own_color(instances, int(row))
+                draw_outline(picture, part, color, width)
+        return picture
+
+
+@dataclass(frozen=True, slots=True)
+class Halo:
+    """A glow around every object, which lies on what is behind it."""
+
+    size: float = 0.04
+    """How far the glow reaches, as a share of the frame's shorter side: 0 to 0.2."""
+    strength: float = 1.0
+    """Opacity of the glow at the object's edge, 0..1."""
+    color: Color | None = None
+    """The object's own colour by default."""
+
+    def __post_init__(self) -> None:
+        check_share("size", self.size, 0.2)
+        check_share("strength", self.strength)
+
+    def __call__(self, image: Image, instances: Instances) -> Image:
+        """A new (H, W, 3) uint8 RGB picture; `image` stays as it is."""
+        check_fits(instances, image)
+        picture = np.array(image, order="C")
+        reach = max(round(self.size * min(instances.size)), 1)
+        for row in painting_order(instances):
+            self._draw(picture, instances, int(row), reach)
+        return picture
+
+    def _draw(self, picture: Image, instances: Instances, row: int, reach: int) -> None:
+        """The mask blurred is half as bright at the edge as inside, and 0 at the reach."""
+        part = soft_edged(instances, row)
+        if not part.mask.any():
+            return
+        rows, cols, inside = widened(part, reach, instances.size)
+        glow = cv2.stackBlur(inside, (2 * reach + 1, 2 * reach + 1))
+        glow = cv2.convertScaleAbs(glow, alpha=2 * self.strength)
+        opacity = cv2.multiply(glow, cv2.bitwise_not(inside), scale=1 / 255)
+        target = picture[rows, cols]
+        color = self.color or own_color(instances, row)
+        target[...] = mix(target, plain(target.shape, color), opacity)
+
+
+class _Step(NamedTuple):
+    """Where an object was in one frame."""
+
+    number: int
+    """Index of the frame."""
+    point: tuple[float, float]
+    """x, y of the middle of its box."""
+    color: Color
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The path of every tracked object, thinner and fainter the longer ago.
+
+    There is a path in a run only (`vidseg.effects.drawing`); a single picture has none.
+    """
+
+    length: int = 45
+    """Frames that the path reaches back, 1 to 10000."""
+    width: int | None = None
+    """Pixels, 1 to 100; grows with the picture by default."""
+    color: Color | None = None
+    """The object's own colour by default."""
+
+    def __post_init__(self) -> None:
+        check_width(self.width)
+        if not 1 <= self.length <= 10000:
+            raise OptionError(f"length must lie in 1..10000 frames, got {self.length}.")
+
+    def __call__(self, image: Image, instances: Instances) -> Image:
+        """A copy of the picture."""
+        check_fits(instances, image)
+        return np.array(image, order="C")
+
+    @contextmanager
+    def begin(self) -> Iterator[Draw]:
+        """Remembers the paths; see `vidseg.effects.drawing`."""
+        paths: dict[int, deque[_Step]] = {}
+
+        def draw(frame: Frame, instances: Instances) -> Image:
+            picture = self(frame.image, instances)
+            self._extend(paths, frame.index, instances)
+            for path in paths.values():
+                self._draw(picture, path, frame.index)
+            return picture
+
+        yield draw
+
+    def _extend(self, paths: dict[int, deque[_Step]], index: int, instances: Instances) -> None:
+        """Add where the objects are, and forget what is too long ago."""
+        for name, sight in sightings(index, instances).items():
+            x0, y0, x1, y1 = (float(value) for value in instances.boxes[sight.row])
+            color = self.color or own_color(instances, sight.row)
+            step = _Step(index, ((x0 + x1) / 2, (y0 + y1) / 2), color)
+            paths.setdefault(name, deque()).append(step)
+        for name, path in list(paths.items()):
+            while path and index - path[0].number >= self.length:
+                path.popleft()
+            if not path:
+                del paths[name]
+
+    def _draw(self, picture: Image, path: Sequence[_Step], index: int) -> None:
+        width = self.width or 3 * line_width(picture)
+        points = np.array([step.point for step in path])
+        low = np.maximum(np.floor(points.min(axis=0)).astype(int) - width - 1, 0)
+        high = np.ceil(points.max(axis=0)).astype(int) + width + 2
+        target = picture[low[1] : high[1], low[0] : high[0]]
+        opacity = np.zeros(target.shape[:2], np.uint8)
+        ends = [fixed((x - low[0] - 0.5, y - low[1] - 0.5)) for x, y in points]
+        for step, start, end in zip(list(path)[1:], ends, ends[1:], strict=False):
+            share = 1 - (index - step.number) / self.length
+            thick = max(round(width * share), 1)
+            cv2.line(opacity, start, end, round(255 * share), thick, cv2.LINE_AA, 4)
+        cv2.circle(opacity, ends[-1], width * 16, 255, cv2.FILLED, cv2.LINE_AA, 4)
+        target[...] = mix(target, plain(target.shape, path[-1].color), opacity)
+
+
+def check_width(width: int | None) -> None:
+    """Raises OptionError: no width of a line."""
+    if width is not None and not 1 <= width <= WIDEST:
+        raise OptionError(f"width must lie in 1..{WIDEST} pixels, got {width}.")

@@ -1,0 +1,175 @@
+"""Effects from their descriptions: `NAME[:key=value,...]`, such as `pixelate:class=person,cells=8`.
+
+Keys are the fields of the effect's class, `_` or `-` alike, read by their types; a comma counts
+where another `key=` follows it. With every effect but `split`, `class=` names the classes and `id=`
+the tracks that it is for, several with `+` between.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from PIL import ImageColor
+
+from vidseg.colors import Color
+from vidseg.effects.backdrop import ReplaceBackground
+from vidseg.effects.background import BlurBackground, DimBackground, Spotlight
+from vidseg.effects.chain import Chain, Only, Split
+from vidseg.effects.drawing import Effect
+from vidseg.effects.lines import Contour, Halo, Trace
+from vidseg.effects.overlay import Overlay
+from vidseg.effects.privacy import Blur, Fill, Pixelate
+from vidseg.effects.splash import Splash
+from vidseg.errors import InputError, OptionError
+
+EFFECTS: Mapping[str, Callable[..., Effect]] = {
+    "overlay": Overlay,
+    "splash": Splash,
+    "contour": Contour,
+    "halo": Halo,
+    "trace": Trace,
+    "spotlight": Spotlight,
+    "blur": Blur,
+    "pixelate": Pixelate,
+    "fill": Fill,
+    "blur-background": BlurBackground,
+    "dim-background": DimBackground,
+    "replace-background": ReplaceBackground,
+    "split": Split,
+}
+"""Name to what makes the effect."""
+
+SELECTING = ("class", "id")
+"""Keys that choose objects, for every effect but a split."""
+
+
+def parse_effect(text: str, names: Mapping[int, str]) -> Effect:
+    """The effect that `text` describes; `names` is label to class name.
+
+    Raises:
+        OptionError: an unknown name, key, value or class; says what there is.
+        InputError: a file that the effect needs cannot be read.
+    """
+    name, _, rest = text.partition(":")
+    if name not in EFFECTS:
+        raise OptionError(
+            f"There is no effect {name!r}{_did_you_mean(name, EFFECTS)}; use {', '.join(EFFECTS)}."
+        )
+    try:
+        return _made(name, _settings(name, rest), names)
+    except OptionError as error:
+        raise OptionError(f"In the effect {text!r}: {error}") from error
+
+
+def parse_effects(texts: Iterable[str], names: Mapping[int, str]) -> Chain:
+    """The effects in their order as one; raises as `parse_effect`, wrong options before files."""
+    effects, failed = [], None
+    for text in texts:
+        try:
+            effects.append(parse_effect(text, names))
+        except InputError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return Chain(tuple(effects))
+
+
+def settings_of(name: str) -> list[str]:
+    """The keys that the effect takes."""
+    fields = [key for key in signature(EFFECTS[name]).parameters if key != "names"]
+    return fields if EFFECTS[name] is Split else [*SELECTING, *fields]
+
+
+def _settings(name: str, text: str) -> dict[str, str]:
+    """Key to value, as they are written."""
+    found: dict[str, str] = {}
+    known = settings_of(name)
+    for part in re.split(r",(?=[\w-]+=)", text) if text else ():
+        key, equals, value = part.partition("=")
+        key = key.strip().replace("-", "_")
+        if not equals:
+            raise OptionError(f"{part!r} is no setting; write key=value.")
+        if key not in known:
+            hint = _did_you_mean(key, known)
+            raise OptionError(f"{name} has no setting {key!r}{hint}; it has {', '.join(known)}.")
+        if key in found:
+            raise OptionError(f"{key} is given twice.")
+        found[key] = value.strip()
+    return found
+
+
+def _made(name: str, settings: dict[str, str], names: Mapping[int, str]) -> Effect:
+    """The effect from its settings, for the objects that they choose."""
+    make, types = EFFECTS[name], get_type_hints(EFFECTS[name])
+    labels = _labels(settings.pop("class"), names) if "class" in settings else None
+    ids = _ids(settings.pop("id")) if "id" in settings else None
+    values = {key: _value(key, value, types[key]) for key, value in settings.items()}
+    if "names" in signature(make).parameters:
+        values["names"] = names
+    effect = make(**values)
+    return effect if labels is ids is None else Only(effect, labels, ids)
+
+
+def _value(key: str, text: str, kind: Any) -> Any:
+    """The value of type `kind`, a field's annotation; what may be None is simply left out."""
+    if get_origin(kind) in (Union, UnionType):
+        (kind,) = (one for one in get_args(kind) if one is not NoneType)
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            raise OptionError(f"{key} must be {' or '.join(get_args(kind))}, got {text!r}.")
+        return text
+    read, what = READERS[kind]
+    try:
+        return read(text)
+    except (ValueError, KeyError) as error:
+        raise OptionError(f"{key} must be {what}, got {text!r}.") from error
+
+
+def _color(text: str) -> Color:
+    red, green, blue = ImageColor.getrgb(text)[:3]
+    return red, green, blue
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError
+    return Path(text).expanduser()
+
+
+SWITCH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+READERS: Mapping[Any, tuple[Callable[[str], Any], str]] = {
+    bool: (SWITCH.__getitem__, "on or off"),
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+    Color: (_color, "a colour, such as red or #ff8800"),
+    Path: (_path, "the path of a file"),
+}
+"""A field's type to what reads it and what to say it is."""
+
+
+def _labels(text: str, names: Mapping[int, str]) -> frozenset[int]:
+    known = {name.casefold() for name in names.values()}
+    wanted = [name.strip() for name in text.split("+")]
+    for name in wanted:
+        if name.casefold() not in known:
+            hint = _did_you_mean(name, names.values())
+            raise OptionError(f"the model knows no class {name!r}{hint}.")
+    folded = {name.casefold() for name in wanted}
+    return frozenset(label for label, name in names.items() if name.casefold() in folded)
+
+
+def _ids(text: str) -> frozenset[int]:
+    numbers = [number.strip() for number in text.split("+")]
+    if not all(number.isdecimal() and int(number) > 0 for number in numbers):
+        raise OptionError(f"id must be numbers of tracks from 1 on, such as 3+5, got {text!r}.")
+    return frozenset(map(int, numbers))
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    folded = {name.casefold(): name for name in reversed(list(known))}
+    close = difflib.get_close_matches(word.casefold(), folded, n=3, cutoff=0.6)
+    return f" (did you mean {' or '.join(folded[name] for name in close)}?)" if close else ""
