@@ -8,6 +8,7 @@ import click
 
 from vidseg import __version__
 from vidseg.cli.classes import classes
+from vidseg.cli.compare import compare
 from vidseg.cli.data import data
 from vidseg.cli.detect import detect
 from vidseg.cli.exits import CommandError, errors_as_sentences, stop_on_signals
@@ -41,7 +42,7 @@ class Program(click.Group):
 
 @click.group(
     cls=Program,
-    commands=[overlay, splash, frames, detect, export, data, inspect, classes, models, info],
+    commands=[overlay, splash, frames, detect, export, data, inspect, compare, classes, models, info],
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples(
         "vidseg overlay street.mp4 street_objects.mp4",

@@ -1,0 +1,95 @@
+"""vidseg compare: figures of several models on one input."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.commands import ROOT, fails, process
+from tests.random_instances import blobs
+from vidseg.cli.compare import table
+from vidseg.compare import Comparison, compare, matched
+from vidseg.effects.beside import side_by_side, size_beside
+from vidseg.errors import OptionError
+from vidseg.video.probe import probe
+
+VIDEO = ROOT / "examples" / "balloons.mp4"
+NAMES = {1: "one", 2: "two", 3: "three"}
+
+
+def both(folder: Path) -> list[object]:
+    """The bundled model under two names."""
+    copy = folder / "copy.pt"
+    copy.write_bytes((ROOT / "vidseg/models/balloon.pt").read_bytes())
+    return ["--model", "balloon", "--model", copy]
+
+
+@pytest.mark.timeout(180)
+def test_a_model_agrees_with_itself(tmp_path: Path) -> None:
+    target = tmp_path / "both.mp4"
+    ran = process("compare", *both(tmp_path), "--end", 0.1, VIDEO, target)
+    answer, report = ran.communicate(timeout=150)
+    assert ran.returncode == 0, report
+    facts = json.loads(answer)
+    one, other = facts["models"]
+    assert one["objects"] == other["objects"] > 0
+    assert one["frames"] == other["frames"] == 3
+    assert one["peak_bytes"] > 1e8
+    assert facts["agreements"][0]["f_measure"] == 1
+    assert facts["agreements"][0]["mean_iou"] == pytest.approx(1)
+    assert "100.0%" in report
+    info = probe(target)
+    assert (info.size, info.frames) == ((1440, 1280), 3)
+
+
+def test_objects_match_by_class_and_overlap() -> None:
+    objects = blobs(6, (200, 300), classes=3)
+    assert matched(objects, objects[::-1], NAMES, NAMES) == pytest.approx([1.0] * 6)
+    assert matched(objects, objects, NAMES, dict.fromkeys(NAMES, "other")) == []
+    assert matched(objects[:0], objects, NAMES, NAMES) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "whole"),
+    [
+        ((720, 1280), 2, (1440, 1280)),
+        ((1280, 720), 2, (1280, 1440)),
+        ((2160, 3840), 2, (3840, 3414)),
+        ((101, 99), 3, (100, 300)),
+    ],
+)
+def test_pictures_beside_each_other(
+    size: tuple[int, int], count: int, whole: tuple[int, int]
+) -> None:
+    images = [np.full((*size, 3), 40 * n, np.uint8) for n in range(count)]
+    picture = side_by_side(images, ["title"] * count)
+    assert picture.shape == (*whole, 3)
+    assert size_beside(size, count) == whole
+    assert all((image == image[0, 0]).all() for image in images)
+
+
+def test_wrong_options_come_before_anything_starts(tmp_path: Path) -> None:
+    assert "two models" in fails("compare", "--model", "balloon", VIDEO, code=2)
+    words: list[Any] = ["compare", *both(tmp_path), VIDEO]
+    assert "zebra" in fails(*words, "--class", "zebra", code=2)
+    assert "score" in fails(*words, "--score", 7, code=2)
+    (tmp_path / "there.mp4").write_bytes(b"mine")
+    assert "exists" in fails(*words, tmp_path / "there.mp4")
+    assert (tmp_path / "there.mp4").read_bytes() == b"mine"
+    with pytest.raises(OptionError):
+        compare(VIDEO, {"balloon": {"model": "balloon"}})
+
+
+def test_an_error_of_a_model_is_that_of_the_comparison(tmp_path: Path) -> None:
+    assert "missing.mp4" in fails("compare", *both(tmp_path), tmp_path / "missing.mp4")
+
+
+def test_the_table_of_models_that_find_nothing() -> None:
+    from vidseg.compare import Agreement, Measured
+
+    models = tuple(Measured(name, 1, 2, 4, 1000) for name in ("a", "b"))
+    lines = table(Comparison(models, (Agreement(("a", "b"), 0, 1.0, None),)))
+    assert lines[1].split() == ["a", "1.0s", "0.500s", "2.0", "0", "MB", "0.0"]
+    assert lines[3] == "a and b agree: 100.0% of the objects"

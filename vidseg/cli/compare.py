@@ -1,0 +1,131 @@
+"""vidseg compare."""
+
+import json
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vidseg.cli.machine import limit_threads
+from vidseg.cli.options import (
+    CLASS,
+    SCORE,
+    VERBOSITY,
+    Quality,
+    Run,
+    Span,
+    encoding_options,
+    examples,
+    option,
+    run_options,
+    span_options,
+)
+from vidseg.cli.progress import Progress
+from vidseg.cli.talk import say
+from vidseg.cli.types import Device, FilePath, Model, split_names
+
+if TYPE_CHECKING:
+    from vidseg.compare import Comparison, OnModel
+
+
+@click.command(
+    epilog=examples(
+        "vidseg compare --model maskrcnn_resnet50_fpn --model maskrcnn_resnet50_fpn_v2 street.mp4",
+        "vidseg compare --model balloon --model runs/mine/best.pt --end 10 party.mp4 both.mp4",
+    )
+)
+@click.argument("source", type=FilePath(), metavar="IN")
+@click.argument("target", type=FilePath(), metavar="[OUT]", required=False)
+@option(
+    "--model",
+    "models",
+    type=Model(),
+    multiple=True,
+    required=True,
+    show_default=False,
+    help="Name of a model (see `vidseg models`) or a model file; give two or more.",
+)
+@CLASS
+@SCORE
+@option("--device", type=Device(), default="auto", help="auto, cpu, cuda, cuda:N or mps.")
+@encoding_options
+@span_options
+@run_options
+def compare(
+    *,
+    source: str,
+    target: str | None,
+    models: tuple[str, ...],
+    classes: tuple[str, ...],
+    score: float,
+    device: str,
+    quality: Quality,
+    span: Span,
+    run: Run,
+) -> None:
+    """Run several models on IN: time, memory, objects, and how far they agree.
+
+    JSON goes to stdout, a table to stderr. OUT, where it is given, is a video that shows what the
+    models find beside each other.
+    """
+    from vidseg.search import Search
+    from vidseg.video.codecs import choose_codec
+
+    names = split_names(classes)
+    options: dict[str, dict[str, Any]] = {
+        model: {"classes": names, "model": model, "device": device} for model in models
+    }
+    for each in options.values():
+        Search(**each, score=score)  # wrong options come out before anything starts
+    encoding = choose_codec(target, quality.codec, quality.crf, quality.preset) if target else None
+    limit_threads()
+    from vidseg.compare import compare as measure
+
+    with ExitStack() as bars:
+        comparison = measure(
+            source,
+            options,
+            target,
+            score=score,
+            encoding=encoding,
+            start=span.start,
+            end=span.end,
+            force=run.force,
+            on_frame=_progress(bars, run),
+        )
+    if click.get_current_context().meta[VERBOSITY] >= 0:
+        for line in table(comparison):
+            say(line)
+    click.echo(json.dumps(comparison.facts(), indent=2))
+
+
+def _progress(bars: ExitStack, run: Run) -> "OnModel":
+    """A bar for each model."""
+    each: dict[str, Progress] = {}
+
+    def on_frame(model: str, done: int, total: int | None) -> None:
+        if model not in each:
+            each[model] = bars.enter_context(Progress(bar=run.progress, quiet=True))
+        each[model].on_frame(done, total)
+
+    return on_frame
+
+
+def table(comparison: "Comparison") -> list[str]:
+    """The comparison for people."""
+    first = max(len("model"), *(len(each.model) for each in comparison.models))
+    head = f"{'model':<{first}}  loading  a frame  frames/s  peak memory  objects/frame"
+    lines = [head]
+    for each in comparison.models:
+        frame = each.seconds / each.frames
+        lines.append(
+            f"{each.model:<{first}}  {each.loading:>6.1f}s  {frame:>6.3f}s  {1 / frame:>8.1f}  "
+            f"{each.peak_bytes / 1e6:>8.0f} MB  {each.objects / each.frames:>13.1f}"
+        )
+    for each in comparison.agreements:
+        overlap = "" if each.mean_iou is None else f", mean IoU {each.mean_iou:.3f}"
+        lines.append(
+            f"{each.models[0]} and {each.models[1]} agree: {each.f_measure:.1%} of the objects"
+            f"{overlap}"
+        )
+    return lines
