@@ -1,0 +1,108 @@
+"""DAVIS: a folder of mask pictures a clip, each value an object, the same value in every frame.
+
+0 is background. 255 is void where objects are numbered from 1; where it is the only value, it is
+the one object of DAVIS 2016, beside which others were not annotated.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from vidseg.datasets.pixels import Values, read_values
+from vidseg.errors import InputError
+from vidseg.evaluate.clips import ANY, Clip, Track
+from vidseg.masks import RLE, to_rle
+from vidseg.video.photos import SUFFIXES
+
+WHITE = 255
+TRUTHS = ("Annotations", "Annotations_unsupervised")
+PHOTOS = "JPEGImages"
+
+
+def is_truth(path: Path) -> bool:
+    """Whether there are folders of PNG below Annotations, beside JPEGImages."""
+    return (path / PHOTOS).is_dir() and bool(_folders(path))
+
+
+def read_truth(path: Path) -> list[Clip]:
+    """Raises InputError: a picture that cannot be read, or of another size than the others."""
+    clips = []
+    for folder in _folders(path):
+        root = next(path / name for name in TRUTHS if (path / name) in folder.parents)
+        clips.append(_clip(folder, path / PHOTOS / folder.relative_to(root)))
+    return clips
+
+
+def read_results(folder: Path, clip: Clip) -> list[Track]:
+    """The tracks in a folder of mask pictures, one for each frame or each annotated frame.
+
+    Raises InputError: another number of pictures, or pictures of another size.
+    """
+    pictures = _pngs(folder)
+    indexes = {clip.frames: range(clip.frames), len(clip.counted): clip.counted}
+    if len(pictures) not in indexes:
+        raise InputError(
+            f"{folder} has {len(pictures)} mask pictures and {clip.name} has {clip.frames} frames."
+        )
+    masks, size = _masks(pictures, indexes[len(pictures)])
+    if size != clip.size:
+        raise InputError(f"{folder} has masks of {_by(size)} for a clip of {_by(clip.size)}.")
+    return [Track(ANY, seen) for seen in masks.values()]
+
+
+def _folders(path: Path) -> list[Path]:
+    roots = [path / name for name in TRUTHS if (path / name).is_dir()]
+    below = (folder for root in roots[:1] for folder in root.rglob("*") if folder.is_dir())
+    return sorted(folder for folder in below if _pngs(folder))
+
+
+def _pngs(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.png") if not path.name.startswith("."))
+
+
+def _clip(folder: Path, photos: Path) -> Clip:
+    pngs = _pngs(folder)
+    found = sorted(p for p in photos.glob("*") if p.suffix.lower() in SUFFIXES)
+    places = {picture.stem: index for index, picture in enumerate(found or pngs)}
+    if missing := [png for png in pngs if png.stem not in places]:
+        raise InputError(f"{missing[0]} belongs to no frame in {photos}.")
+    judged = tuple(places[png.stem] for png in pngs)
+    masks, size = _masks(pngs, judged)
+    single = set(masks) <= {WHITE} and bool(masks)
+    void = {} if single else masks.pop(WHITE, {})
+    return Clip(
+        name=folder.name,
+        size=size,
+        frames=len(places),
+        tracks=[Track(ANY, seen) for seen in masks.values()],
+        classes={},
+        pictures=tuple(found),
+        judged=None if len(judged) == len(places) else judged,
+        void=void,
+        single=single,
+    )
+
+
+def _masks(
+    pictures: list[Path], indexes: range | tuple[int, ...]
+) -> tuple[dict[int, dict[int, RLE]], tuple[int, int]]:
+    """Value to frame to mask, and the size of the pictures."""
+    masks: dict[int, dict[int, RLE]] = {}
+    sizes = set()
+    for index, path in zip(indexes, pictures, strict=True):
+        values: Values = read_values(path)
+        sizes.add((values.shape[0], values.shape[1]))
+        for value in np.unique(values).tolist():
+            if value:
+                masks.setdefault(int(value), {})[index] = to_rle(values == value)
+    if len(sizes) > 1:
+        first, second = sorted(sizes)[:2]
+        folder = pictures[0].parent
+        raise InputError(f"{folder} has masks of {_by(first)} and of {_by(second)}.")
+    return masks, sizes.pop() if sizes else (0, 0)
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]}"

@@ -1,0 +1,157 @@
+"""MOTS: `frame id class height width rle` a line, or 16-bit PNG whose values are the ids.
+
+An id is class x 1000 + number, 1 is car, 2 is person, 10 a region to ignore. A folder of truth has
+`SEQ/gt/gt.txt` beside `SEQ/img1` (MOTSChallenge), or `instances_txt/SEQ.txt` or `instances/SEQ/`
+(KITTI MOTS) beside `images/SEQ` or `image_02/SEQ`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from configparser import ConfigParser, Error
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from pycocotools import mask as coco
+
+from vidseg.datasets.files import BROKEN, read_text
+from vidseg.datasets.pixels import read_values
+from vidseg.datasets.shapes import checked_rle
+from vidseg.errors import InputError
+from vidseg.evaluate.clips import Clip, Track
+from vidseg.masks import RLE, to_rle
+from vidseg.video.photos import SUFFIXES
+
+IGNORED = 10
+NAMES = {1: "car", 2: "person"}
+PHOTOS = ("images", "image_02", "training/image_02")
+
+
+class Line(NamedTuple):
+    """One object in one frame."""
+
+    frame: int
+    id: int
+    number: int
+    """Of the class."""
+    rle: RLE
+
+
+def is_truth(path: Path) -> bool:
+    """Whether a folder has one of the layouts."""
+    return bool(_sources(path))
+
+
+def read_truth(path: Path) -> list[Clip]:
+    """Raises InputError: a line or picture that is not as MOTS has it."""
+    return [_clip(name, source, photos) for name, source, photos in _sources(path)]
+
+
+def read_results(path: Path, clip: Clip) -> list[Track]:
+    """The tracks of a text file. Its frames count as those of the truth do (from 1 in
+    MOTSChallenge), or from 0 where it has a frame 0.
+
+    Raises InputError: a line that is not as MOTS has it, a frame or size that the clip has not.
+    """
+    lines = list(_lines(path))
+    first = min((line.frame for line in lines), default=0)
+    base = 0 if first == 0 else clip.number
+    for line in lines:
+        if not 0 <= line.frame - base < clip.frames or tuple(line.rle["size"]) != clip.size:
+            height, width = line.rle["size"]
+            raise InputError(
+                f"{path} has a mask of {width}x{height} in frame {line.frame}, which "
+                f"{clip.name} ({clip.frames} frames of {clip.size[1]}x{clip.size[0]}) has not."
+            )
+    return _tracks(lines, base)
+
+
+def _sources(path: Path) -> list[tuple[str, Path, Path | None]]:
+    """Name, text file or folder of PNG, and folder of photos of each clip."""
+    found: dict[str, Path] = {p.parents[1].name: p for p in path.glob("*/gt/gt.txt")}
+    if not found:
+        found = {p.stem: p for p in sorted((path / "instances_txt").glob("*.txt"))}
+    if not found:
+        found = {p.name: p for p in sorted((path / "instances").glob("*")) if any(p.glob("*.png"))}
+    return [(name, source, _photos(path, name)) for name, source in sorted(found.items())]
+
+
+def _photos(path: Path, name: str) -> Path | None:
+    folders = [path / name / "img1", *(path / each / name for each in PHOTOS)]
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def _clip(name: str, source: Path, photos: Path | None) -> Clip:
+    challenge = source.name == "gt.txt"
+    lines = list(_lines(source) if source.is_file() else _pixels(source))
+    pictures = sorted(p for p in photos.glob("*") if p.suffix.lower() in SUFFIXES) if photos else []
+    base = int(challenge and all(line.frame for line in lines))
+    last = max((line.frame for line in lines), default=base - 1)
+    frames = len(pictures) or _stated_length(source) or last - base + 1
+    if last - base >= frames:
+        raise InputError(f"{source} names frame {last} and {name} has {frames} frames.")
+    sizes = {tuple(line.rle["size"]) for line in lines}
+    if len(sizes) != 1:
+        raise InputError(f"{source} holds {'masks of several sizes' if sizes else 'no mask'}.")
+    numbers = {line.number for line in lines} - {IGNORED}
+    ignored = (line for line in lines if line.number == IGNORED)
+    return Clip(
+        name=name,
+        size=sizes.pop(),  # pyright: ignore[reportArgumentType]
+        frames=frames,
+        tracks=_tracks((line for line in lines if line.number != IGNORED), base),
+        classes={number: NAMES.get(number, f"class {number}") for number in sorted(numbers)},
+        pictures=tuple(pictures),
+        ignored=_regions(ignored, base),
+        number=base,
+    )
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    for count, text in enumerate(read_text(path).splitlines(), 1):
+        if not text.strip():
+            continue
+        try:
+            frame, track, number, height, width, counts = text.split(" ")
+            yield Line(int(frame), int(track), int(number), checked_rle((height, width), counts))
+        except BROKEN as error:
+            raise InputError(f"{path}, line {count}, is no line of MOTS: {error}.") from error
+
+
+def _pixels(folder: Path) -> Iterator[Line]:
+    """10000 is the region to ignore."""
+    for path in sorted(folder.glob("*.png")):
+        values = read_values(path)
+        for value in np.unique(values).tolist():
+            if value:
+                yield Line(int(path.stem), int(value), value // 1000, to_rle(values == value))
+
+
+def _tracks(lines: Iterable[Line], base: int) -> list[Track]:
+    tracks: dict[tuple[int, int], Track] = {}
+    for line in lines:
+        track = tracks.setdefault((line.number, line.id), Track(line.number, {}))
+        if line.frame - base in track.masks:
+            raise InputError(f"The id {line.id} of MOTS comes twice in frame {line.frame}.")
+        track.masks[line.frame - base] = line.rle
+    return list(tracks.values())
+
+
+def _regions(lines: Iterable[Line], base: int) -> dict[int, RLE]:
+    regions: dict[int, Any] = {}
+    for line in lines:
+        index, region = line.frame - base, line.rle
+        both: Any = [region, regions.get(index, region)]
+        regions[index] = coco.merge(both)
+    return regions
+
+
+def _stated_length(source: Path) -> int | None:
+    """What `seqinfo.ini` says, where there is one."""
+    parser = ConfigParser()
+    try:
+        parser.read(source.parents[1] / "seqinfo.ini")
+        return parser.getint("Sequence", "seqLength")
+    except Error:
+        return None

@@ -1,0 +1,109 @@
+"""YouTube-VIS: truth and results as JSON, a track an entry, with a mask or null for every frame."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pycocotools import mask as coco
+
+from vidseg.datasets.files import BROKEN, read_json, read_text, text
+from vidseg.datasets.shapes import checked_rle
+from vidseg.errors import InputError
+from vidseg.evaluate.clips import Clip, Track
+from vidseg.masks import RLE
+
+
+def is_truth(path: Path) -> bool:
+    """Whether a JSON file says that it lists videos."""
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return False
+    try:
+        document = json.loads(read_text(path))
+    except ValueError:
+        return False
+    return isinstance(document, dict) and "videos" in document and "annotations" in document
+
+
+def read_truth(path: Path) -> list[Clip]:
+    """Raises InputError: not built as YouTube-VIS has it."""
+    document = read_json(path)
+    try:
+        classes = {int(each["id"]): text(each["name"]) for each in document["categories"]}
+        clips = {each["id"]: _clip(each, classes, path) for each in document["videos"]}
+        for each in document["annotations"] or []:
+            clip = clips[each["video_id"]]
+            clip.tracks.append(_track(each, clip))
+    except BROKEN as error:
+        raise InputError(f"{path} is no truth of YouTube-VIS: {error!r}.") from error
+    return list(clips.values())
+
+
+def read_results(path: Path) -> dict[int, list[Track]]:
+    """Video number to tracks; InputError where the file is not built as it should be."""
+    try:
+        document = json.loads(read_text(path))
+        tracks: dict[int, list[Track]] = {}
+        for each in document:
+            masks = {
+                index: checked_rle(rle["size"], rle["counts"])
+                for index, rle in enumerate(each["segmentations"])
+                if rle
+            }
+            track = Track(int(each["category_id"]), masks, float(each["score"]))
+            tracks.setdefault(each["video_id"], []).append(track)
+    except BROKEN as error:
+        raise InputError(f"{path} holds no results of YouTube-VIS: {error!r}.") from error
+    return tracks
+
+
+def _clip(video: Mapping[str, Any], classes: dict[int, str], path: Path) -> Clip:
+    files = [str(name) for name in video["file_names"]]
+    name = files[0].rsplit("/", 1)[0] if "/" in files[0] else str(video["id"])
+    return Clip(
+        name=name,
+        size=(int(video["height"]), int(video["width"])),
+        frames=len(files),
+        tracks=[],
+        classes=classes,
+        pictures=_pictures(files, path),
+        number=video["id"],
+    )
+
+
+def _pictures(files: list[str], path: Path) -> tuple[Path, ...]:
+    """Beside the file, or where YouTube-VIS' archives have them; empty where one is missing."""
+    near = path.parent
+    for folder in (near, near / "JPEGImages", near / path.stem / "JPEGImages", near / "images"):
+        pictures = tuple(folder / name for name in files)
+        if all(picture.is_file() for picture in pictures):
+            return pictures
+    return ()
+
+
+def _track(annotation: Mapping[str, Any], clip: Clip) -> Track:
+    shapes = annotation["segmentations"]
+    if len(shapes) != clip.frames:
+        raise ValueError(f"{len(shapes)} masks for the {clip.frames} frames of {clip.name}")
+    masks = {index: _rle(shape, clip.size) for index, shape in enumerate(shapes) if shape}
+    areas = [area for area in annotation.get("areas") or [] if area]
+    return Track(
+        number=int(annotation["category_id"]),
+        masks=masks,
+        crowd=bool(annotation.get("iscrowd", 0)),
+        area=sum(areas) / len(areas) if areas else None,
+    )
+
+
+def _rle(shape: Any, size: tuple[int, int]) -> RLE:
+    """From run lengths of either kind, or polygons."""
+    if isinstance(shape, dict):
+        rle: Any = checked_rle(shape["size"], shape["counts"])
+    else:
+        merged: Any = coco.merge(coco.frPyObjects(shape, *size))
+        rle = {"size": list(size), "counts": merged["counts"].decode("ascii")}
+    if tuple(rle["size"]) != size:
+        raise ValueError(f"a mask of size {rle['size']} in a video of size {size}")
+    return rle
