@@ -13,7 +13,8 @@ def show(done: int, total: int | None) -> None:
 
 
 def main(source: str, target: str) -> None:
-    frames = vidseg.overlay(source, target, model="balloon", contours=True, on_frame=show)
+    balloons = vidseg.Search(model="balloon", score=0.7)
+    frames = vidseg.overlay(source, target, search=balloons, contours=True, on_frame=show)
     print(f"\r{target}: {frames} frames", file=sys.stderr)
 
 

@@ -94,7 +94,7 @@ def test_readme_python_runs(
     shutil.copy(model, tmp_path / "scene.pt")
     monkeypatch.chdir(tmp_path)
     without_torch(monkeypatch)
-    code = code.replace('["balloon"]', '["disc"]').replace('model="balloon"', 'model="scene.pt"')
+    code = code.replace('"balloon", model="balloon"', '"disc", model="scene.pt"')
     exec(compile(code, "README.md", "exec"), {})
     assert (tmp_path / "out.mp4").exists()
 

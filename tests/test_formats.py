@@ -3,6 +3,7 @@
 import csv
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -23,8 +24,8 @@ from vidseg.cli.export import FORMATS as OFFERED
 from vidseg.datasets import read_dataset
 from vidseg.errors import OutputError
 from vidseg.export.about import About
-from vidseg.export.formats import FORMATS, write_as
-from vidseg.frame import Frame, Moment
+from vidseg.export.formats import FORMATS, open_format
+from vidseg.frame import Frame, Instant, Moment
 from vidseg.instances import Instances
 from vidseg.masks import areas, from_rle, full_mask, label_map
 
@@ -44,8 +45,16 @@ def found() -> Stream:
 
 
 def write(name: str, found: Stream, path: Path) -> Path:
-    write_as(name, iter(found), path, ABOUT)
+    write_as(name, found, path, ABOUT)
     return path
+
+
+def write_as(
+    name: str, found: Sequence[tuple[Instant, Instances]], path: Path, about: About, **options: bool
+) -> None:
+    with open_format(name, path, about, **options) as add:
+        for moment, instances in found:
+            add(moment, instances)
 
 
 def picture(path: Path) -> NDArray[Any]:
@@ -220,7 +229,7 @@ def test_mots_masks_never_overlap(tmp_path: Path) -> None:
 
 def test_mots_numbers_cars_and_people_as_mots_does(tmp_path: Path, found: Stream) -> None:
     about = About(names={1: "person", 2: "car"})
-    write_as("mots", iter(found[:1]), tmp_path / "out.txt", about)
+    write_as("mots", found[:1], tmp_path / "out.txt", about)
     lines = (tmp_path / "out.txt").read_text().splitlines()
     assert [line.split(" ")[1:3] for line in lines[:2]] == [["2001", "2"], ["2002", "2"]]
 
@@ -246,7 +255,7 @@ def test_trackeval_scores_our_mots_as_perfect(tmp_path: Path) -> None:
     about = About(names={1: "person"})
     for path in (truth / "scene" / "gt" / "gt.txt", tracker / "ours" / "data" / "scene.txt"):
         path.parent.mkdir(parents=True)
-        write_as("mots", iter(people), path, about)
+        write_as("mots", people, path, about)
     (truth / "scene" / "seqinfo.ini").write_text("[Sequence]\nname=scene\nseqLength=5\n")
     maps = tmp_path / "gt" / "seqmaps"
     maps.mkdir()
@@ -274,10 +283,10 @@ def test_polygons_are_read_back_as_a_dataset(name: str, tmp_path: Path, found: S
     if name == "via":
         for frame, _ in frames:
             Picture.fromarray(frame.image).save(tmp_path / f"{frame.index:05d}.png")
-        write_as(name, iter(frames), tmp_path / "via.json", ABOUT)
+        write_as(name, frames, tmp_path / "via.json", ABOUT)
         samples = read_dataset(tmp_path).samples
     else:
-        write_as(name, iter(frames), tmp_path / "out", ABOUT, image=True)
+        write_as(name, frames, tmp_path / "out", ABOUT, image=True)
         samples = read_dataset(tmp_path / "out").samples
     assert {int(s.path.stem) for s in samples} >= {0, 1, 2, 4, 5}
     for sample in samples:
@@ -292,7 +301,7 @@ def test_polygons_are_read_back_as_a_dataset(name: str, tmp_path: Path, found: S
 def test_labelme_opens_our_files(tmp_path: Path, found: Stream) -> None:
     label_file = pytest.importorskip("labelme._label_file", exc_type=ImportError)
     frames = [(Frame(m.index, m.time, scene_image(m.index)), i) for m, i in found]
-    write_as("labelme", iter(frames), tmp_path / "out", ABOUT, image=True)
+    write_as("labelme", frames, tmp_path / "out", ABOUT, image=True)
     for index, (_, instances) in enumerate(found):
         opened = label_file.LabelFile(str(tmp_path / "out" / f"{index:05d}.json"))
         assert [s["label"] for s in opened.shapes] == [

@@ -17,7 +17,9 @@ from tests.scenes import scene_image, scene_instances, write_scene
 from vidseg.errors import InputError, OptionError
 from vidseg.frame import Frame, Image
 from vidseg.instances import Instances
-from vidseg.pipeline import check_kinds, detect, expected_frames, frames_alive, render, save_masks
+from vidseg.kinds import check_kinds
+from vidseg.outputs import Drawn, Masks
+from vidseg.pipeline import detect, expected_frames, frames_alive, run
 from vidseg.search import Search
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
@@ -109,9 +111,9 @@ class Census:
             self.alive -= 1
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 5])
+@pytest.mark.parametrize(("batch_size", "outputs"), [(1, 1), (2, 1), (5, 1), (2, 3)])
 def test_no_more_pictures_are_alive_than_stated(
-    batch_size: int, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+    batch_size: int, outputs: int, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counted with every frame and every drawn picture of a whole run, encoder included."""
     census = Census()
@@ -129,8 +131,9 @@ def test_no_more_pictures_are_alive_than_stated(
     monkeypatch.setattr("vidseg.search.load", lambda search: OraclePredictor())
     clip = write_scene(tmp_path / "in.mp4", frames=60)
     search = Search(model=model, batch_size=batch_size)
-    assert render(clip, tmp_path / "out.mp4", drawn, search=search) == 60
-    assert batch_size < census.most <= frames_alive(batch_size)
+    wanted = [Drawn(tmp_path / f"{n}.mp4", drawn) for n in range(outputs)]
+    assert run(clip, [*wanted, Masks(tmp_path / "masks")], search=search) == 60
+    assert batch_size < census.most <= frames_alive(batch_size, outputs)
     assert census.alive == 0
 
 
@@ -141,7 +144,7 @@ def test_an_input_without_frames_in_the_cut_is_an_error(
     with pytest.raises(
         InputError, match="no frame between the start and the end asked for; it lasts 1 s"
     ):
-        save_masks(clip, tmp_path / "out", search=Search(model=model), start=Fraction(5))
+        run(clip, [Masks(tmp_path / "out")], search=Search(model=model), start=Fraction(5))
     assert not oracle.batches
     assert not (tmp_path / "out").exists()
 
@@ -151,7 +154,7 @@ def test_spans_that_hold_nothing_are_wrong_options(
     start: float | None, end: float | None, tmp_path: Path, model: Path
 ) -> None:
     with pytest.raises(OptionError):
-        save_masks("gone.mp4", tmp_path, search=Search("disc", model=model), start=start, end=end)
+        run("gone.mp4", [Masks(tmp_path)], search=Search("disc", model=model), start=start, end=end)
 
 
 @pytest.mark.parametrize(
@@ -202,10 +205,9 @@ def test_expected_frames_are_those_read(
 ) -> None:
     clip = write_scene(tmp_path / "in.mp4", frames=30)
     told: list[tuple[int, int | None]] = []
-    done = render(
+    done = run(
         clip,
-        tmp_path / "out.mp4",
-        lambda image, _: image,
+        [Drawn(tmp_path / "out.mp4", lambda image, _: image)],
         search=Search(model=model),
         start=start,
         end=end,
@@ -222,7 +224,7 @@ def test_objects_of_a_video_are_tracked_unless_that_is_switched_off(
 ) -> None:
     clip = write_scene(tmp_path / "in.mp4", frames=6)
     search = Search(model=model, track=track)
-    assert save_masks(clip, tmp_path / "out", search=search) == 6
+    assert run(clip, [Masks(tmp_path / "out")], search=search) == 6
     record = json.loads((tmp_path / "out" / "instances.json").read_text())
     ids = [[found["id"] for found in frame["objects"]] for frame in record["frames"]]
     assert ids == [[1, 2, 3] if track else [None] * 3] * 6
@@ -233,7 +235,7 @@ def test_photos_are_never_tracked(tmp_path: Path, oracle: OraclePredictor, model
     for index in range(2):
         picture = Picture.fromarray(scene_image(index))
         picture.save(tmp_path / "in" / f"{index}.png")
-    save_masks(tmp_path / "in", tmp_path / "out", search=Search(model=model))
+    run(tmp_path / "in", [Masks(tmp_path / "out")], search=Search(model=model))
     record = json.loads((tmp_path / "out" / "instances.json").read_text())
     ids = [found["id"] for frame in record["frames"] for found in frame["objects"]]
     assert ids == [None] * 6

@@ -1,7 +1,8 @@
 """Find objects in every frame of a video, and draw, splash or save them.
 
-`vidseg.overlay`, `vidseg.splash` and `vidseg.frames` are the three commands, one call each; the
-other names are the parts that they are made of. Each is imported when it is first asked for.
+`vidseg.overlay`, `vidseg.splash` and `vidseg.frames` are the three commands, one call each, and
+`vidseg.run` makes several outputs in one pass; the other names are the parts that they are made of.
+Each is imported when it is first asked for.
 """
 
 from importlib import import_module
@@ -18,11 +19,16 @@ if TYPE_CHECKING:
     from vidseg.export import MaskFolder as MaskFolder
     from vidseg.frame import Frame as Frame
     from vidseg.instances import Instances as Instances
+    from vidseg.outputs import Drawn as Drawn
+    from vidseg.outputs import Exported as Exported
+    from vidseg.outputs import Masks as Masks
     from vidseg.pipeline import detect as detect
-    from vidseg.pipeline import render as render
+    from vidseg.pipeline import run as run
     from vidseg.predict import load_predictor as load_predictor
     from vidseg.search import Search as Search
+    from vidseg.training.run import train as train
     from vidseg.video.clip import FrameClip as FrameClip
+    from vidseg.video.codecs import choose_codec as choose_codec
     from vidseg.video.probe import probe as probe
     from vidseg.video.reader import read_frames as read_frames
     from vidseg.video.writer import open_writer as open_writer
@@ -30,14 +36,18 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Drawn": "outputs",
+    "Exported": "outputs",
     "Frame": "frame",
     "FrameClip": "video.clip",
     "Instances": "instances",
     "MaskFolder": "export",
+    "Masks": "outputs",
     "Overlay": "effects",
     "Search": "search",
     "Splash": "effects",
     "VidsegError": "errors",
+    "choose_codec": "video.codecs",
     "detect": "pipeline",
     "frames": "api",
     "load_predictor": "predict",
@@ -46,8 +56,9 @@ _HOMES = {
     "overlay": "api",
     "probe": "video.probe",
     "read_frames": "video.reader",
-    "render": "pipeline",
+    "run": "pipeline",
     "splash": "api",
+    "train": "training.run",
 }
 
 

@@ -1,77 +1,59 @@
-"""The commands as one call each: every option of the command line is a keyword."""
+"""The commands as one call each: every option of the command line is a keyword here, or one of
+`Search` or `choose_codec`.
+
+`search` names the classes to look for (`"person"`, `["person", "dog"]`; none is all of them), or is
+a whole `Search("balloon", model="balloon", score=0.7)`. `encoding` is by default that of the
+target's name, else `choose_codec(target, "hevc", crf=24)`. Times are seconds, exact where they are
+Fractions; `end` is exclusive. Every function returns the number of frames, and raises as
+`vidseg.run`, and OptionError for an unknown class, model or codec or a number out of range.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from vidseg.effects import Overlay, Splash
-from vidseg.pipeline import OnFrame, render, save_masks
+from vidseg.outputs import Drawn, Exported, Masks
+from vidseg.pipeline import OnFrame, run
 from vidseg.search import Search, Seconds
-from vidseg.video.codecs import choose_codec
+from vidseg.video.codecs import Encoding
+
+Wanted = Search | str | Iterable[str]
 
 
 def overlay(
     source: str | Path,
     target: str | Path,
     *,
-    classes: str | Iterable[str] = (),
-    score: float = 0.5,
-    max_objects: int | None = None,
-    track: bool = True,
-    model: str | Path | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    size: int | None = None,
-    batch_size: int | None = None,
-    detections: str | Path | None = None,
-    save_detections: str | Path | None = None,
-    start: Seconds | None = None,
-    end: Seconds | None = None,
-    codec: str | None = None,
-    crf: int | None = None,
-    preset: str | None = None,
+    search: Wanted = (),
+    encoding: Encoding | None = None,
     alpha: float = 0.5,
     masks: bool = True,
     boxes: bool = True,
     labels: bool = True,
     contours: bool = False,
     color_by: Literal["class", "object"] = "object",
+    start: Seconds | None = None,
+    end: Seconds | None = None,
     force: bool = False,
     keep_going: bool = False,
     on_frame: OnFrame | None = None,
 ) -> int:
-    """Draw the objects of `source` over it: `vidseg overlay` as one call; returns the frame count.
-
-    Times are seconds, exact where they are Fractions; `end` is exclusive. Raises as `render`, and
-    OptionError for an unknown class, model or codec or a number out of range.
-    """
-    search = Search(
-        classes,
-        score=score,
-        max_objects=max_objects,
-        track=track,
-        model=model,
-        device=device,
-        precision=precision,
-        size=size,
-        batch_size=batch_size,
-        detections=detections,
-        save_detections=save_detections,
+    """Draw the objects of `source` over it: `vidseg overlay` as one call."""
+    search = _search(search)
+    effect = Overlay(
+        search.names,
+        alpha=alpha,
+        masks=masks,
+        boxes=boxes,
+        labels=labels,
+        contours=contours,
+        color_by=color_by,
     )
-    return render(
+    return run(
         source,
-        target,
-        Overlay(
-            search.names,
-            alpha=alpha,
-            masks=masks,
-            boxes=boxes,
-            labels=labels,
-            contours=contours,
-            color_by=color_by,
-        ),
+        [Drawn(target, effect, encoding)],
         search=search,
-        encoding=choose_codec(target, codec, crf, preset),
         start=start,
         end=end,
         force=force,
@@ -84,47 +66,20 @@ def splash(
     source: str | Path,
     target: str | Path,
     *,
-    classes: str | Iterable[str] = (),
-    score: float = 0.5,
-    max_objects: int | None = None,
-    track: bool = True,
-    model: str | Path | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    size: int | None = None,
-    batch_size: int | None = None,
-    detections: str | Path | None = None,
-    save_detections: str | Path | None = None,
+    search: Wanted = (),
+    encoding: Encoding | None = None,
+    feather: float | None = None,
     start: Seconds | None = None,
     end: Seconds | None = None,
-    codec: str | None = None,
-    crf: int | None = None,
-    preset: str | None = None,
-    feather: float | None = None,
     force: bool = False,
     keep_going: bool = False,
     on_frame: OnFrame | None = None,
 ) -> int:
-    """Keep the objects of `source` in colour on grey: `vidseg splash` as one call, as `overlay`."""
-    search = Search(
-        classes,
-        score=score,
-        max_objects=max_objects,
-        track=track,
-        model=model,
-        device=device,
-        precision=precision,
-        size=size,
-        batch_size=batch_size,
-        detections=detections,
-        save_detections=save_detections,
-    )
-    return render(
+    """Keep the objects of `source` in colour on grey: `vidseg splash` as one call."""
+    return run(
         source,
-        target,
-        Splash(feather),
-        search=search,
-        encoding=choose_codec(target, codec, crf, preset),
+        [Drawn(target, Splash(feather), encoding)],
+        search=_search(search),
         start=start,
         end=end,
         force=force,
@@ -137,51 +92,36 @@ def frames(
     source: str | Path,
     target: str | Path,
     *,
-    classes: str | Iterable[str] = (),
-    score: float = 0.5,
-    max_objects: int | None = None,
-    track: bool = True,
-    model: str | Path | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    size: int | None = None,
-    batch_size: int | None = None,
-    detections: str | Path | None = None,
-    save_detections: str | Path | None = None,
-    start: Seconds | None = None,
-    end: Seconds | None = None,
+    search: Wanted = (),
+    format: str | None = None,
     per_object: bool = False,
     image: bool = False,
+    start: Seconds | None = None,
+    end: Seconds | None = None,
     force: bool = False,
     keep_going: bool = False,
     on_frame: OnFrame | None = None,
 ) -> int:
-    """Save the objects of every frame in a folder: `vidseg frames` as one call, as `overlay`.
+    """Save the objects of every frame of `source`: `vidseg frames` as one call.
 
-    The folder holds an indexed PNG a frame and `instances.json`.
+    Without a `format` in a folder with an indexed PNG a frame and `instances.json`; `per_object`
+    belongs to that.
     """
-    search = Search(
-        classes,
-        score=score,
-        max_objects=max_objects,
-        track=track,
-        model=model,
-        device=device,
-        precision=precision,
-        size=size,
-        batch_size=batch_size,
-        detections=detections,
-        save_detections=save_detections,
-    )
-    return save_masks(
+    if format is None:
+        output = Masks(target, per_object=per_object, image=image)
+    else:
+        output = Exported(target, format, image=image)
+    return run(
         source,
-        target,
-        search=search,
-        per_object=per_object,
-        image=image,
+        [output],
+        search=_search(search),
         start=start,
         end=end,
         force=force,
         keep_going=keep_going,
         on_frame=on_frame,
     )
+
+
+def _search(wanted: Wanted) -> Search:
+    return wanted if isinstance(wanted, Search) else Search(wanted)

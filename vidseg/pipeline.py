@@ -1,18 +1,21 @@
 """The one place that joins the stages: read, predict, track, draw, write.
 
-    read_frames ─► prefetch ─► batched ─► predict ─► prefetch ─► steady ─► FrameClip.draw ─► write
-                   thread 1               thread 2               the caller's thread
+    read ─► prefetch ─► batched ─► predict ─► prefetch ─► steady ─► FrameClip ─► draw ─► write
+            thread 1               thread 2               the caller's thread ├► draw ─► write
+                                                                              └► export
 
-Memory: with batches of B frames, at most `frames_alive(B)` = 3 B + 13 pictures exist at once,
-however long the video: B + 1 read ahead, B at the model, B on their way to the caller, 7 that wait
-for the tracker to look ahead, the one in the caller's hands with its drawn copy, and 3 drawn ones
-waiting at the encoder. A frame's objects add some 40 KB; what the encoder itself looks ahead comes
-on top.
+One pass, many outputs: what is read and found once is drawn and written as often as it is wanted.
+
+Memory: with batches of B frames and D drawn outputs, at most `frames_alive(B, D)` = 3 B + 10 + 3 D
+pictures exist at once, however long the video: B + 1 read ahead, B at the model, B on their way to
+the caller, 7 that wait for the tracker to look ahead, the one in the caller's hands, the copy that
+is being drawn, and for each drawn output 3 at its encoder. A frame's objects add some 40 KB; what
+the encoders themselves look ahead comes on top.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from fractions import Fraction
 from itertools import islice
 from math import ceil
@@ -20,24 +23,20 @@ from pathlib import Path
 
 from vidseg.detection_writer import DetectionWriter, check_detections_output
 from vidseg.detections import Header
-from vidseg.effects import Effect
-from vidseg.errors import InputError, OptionError
-from vidseg.export import MaskFolder
+from vidseg.errors import InputError, OptionError, VidsegError
 from vidseg.frame import Frame
 from vidseg.instances import Instances
-from vidseg.kinds import check_kinds
+from vidseg.outputs import Output, Pass, Write
 from vidseg.predictor import Predictor
 from vidseg.saved import check_belongs, header_for, recorded, saved
 from vidseg.search import Search, Seconds, check_span
 from vidseg.steady import frames_ahead
 from vidseg.stream import batched, closing_input, prefetch
 from vidseg.video.clip import FrameClip
-from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.info import VideoInfo
-from vidseg.video.landing import check_output
+from vidseg.video.landing import check_output, output_error
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
-from vidseg.video.writer import open_writer
 
 DEFAULT_BATCH = 4
 """Frames a batch for a predictor that does not say by `batch_size` how many suit it."""
@@ -71,9 +70,9 @@ def detect(
                 yield batch.popleft()
 
 
-def frames_alive(batch_size: int) -> int:
-    """The most pictures that `render` holds at once, the drawn ones included."""
-    return 3 * batch_size + 6 + frames_ahead()
+def frames_alive(batch_size: int, drawn: int = 1) -> int:
+    """The most pictures that `run` holds at once, those of so many drawn outputs included."""
+    return 3 * batch_size + 3 + frames_ahead() + 3 * drawn
 
 
 def _predicted(
@@ -86,88 +85,83 @@ def _predicted(
             del batch, found  # not to be alive beside the next batch
 
 
-def render(
+def run(
     source: str | Path,
-    target: str | Path,
-    effect: Effect,
+    outputs: Iterable[Output],
     *,
     search: Search,
-    encoding: Encoding | None = None,
     start: Seconds | None = None,
     end: Seconds | None = None,
     force: bool = False,
     keep_going: bool = False,
     on_frame: OnFrame | None = None,
 ) -> int:
-    """Write `source` with `effect` drawn on every frame to `target`; returns the number of frames.
+    """Make all `outputs` of `source` in one pass over it; returns the number of frames.
 
     Options are checked first, then paths, then the input's first frame is read, then weights load.
     `start` and `end` are seconds of the source, `end` exclusive.
 
+    One output that fails ends the run: while frames are written, none of the outputs is left; while
+    the outputs are finished, those that were finished before it are whole and stay.
+
     Raises:
-        OptionError: a start not before the end; kinds of input and output that do not go together.
+        OptionError: a start not before the end; no output, or two on one path; kinds of input and
+            output that do not go together.
         InputError, DamagedInputError: the input cannot be read, or not to its end.
-        OutputError, OutputExistsError: the output cannot be written; nothing is left of it.
+        OutputError, OutputExistsError: an output cannot be written.
         ModelError, WeightsUnavailableError: the model cannot be loaded.
     """
     start, end = exact(start, end)
-    encoding = encoding or choose_codec(target)
-    check_output(target, [source], force=force, folder=encoding.output == "folder")
-    _check_saving(search, source, target, force=force)
+    outputs = list(outputs)
+    _check_outputs(outputs, source, search, force=force)
     info = probe(source)
-    check_kinds(info.kind, encoding.output)
-    with (
-        search_in(info, search, start=start, end=end, force=force, keep_going=keep_going) as found,
-        open_writer(target, info, encoding=encoding, start=start, end=end, force=force) as sink,
-        closing(FrameClip(found, info).draw(effect)) as clip,
-    ):
-        total, done = expected_frames(info, start, end), 0
-        for done, frame in enumerate(clip.frames(), 1):
-            sink.write(frame)
-            if on_frame is not None:
-                on_frame(done, total)
-    return done
-
-
-def save_masks(
-    source: str | Path,
-    target: str | Path,
-    *,
-    search: Search,
-    per_object: bool = False,
-    image: bool = False,
-    start: Seconds | None = None,
-    end: Seconds | None = None,
-    force: bool = False,
-    keep_going: bool = False,
-    on_frame: OnFrame | None = None,
-) -> int:
-    """Write the objects of every frame into the folder `target`; returns the number of frames.
-
-    In the order of checks and the errors as `render`.
-    """
-    start, end = exact(start, end)
-    check_output(target, [source], force=force, folder=True)
-    _check_saving(search, source, target, force=force)
-    info = probe(source)
+    for output in outputs:
+        output.check(info.kind)
     total, done = expected_frames(info, start, end), 0
-    with (
-        search_in(info, search, start=start, end=end, force=force, keep_going=keep_going) as found,
-        MaskFolder(
-            target,
-            search.names,
-            kept_score=search.score,
-            per_object=per_object,
-            image=image,
-            frames=info.frames,
-            force=force,
-        ) as sink,
-    ):
-        for done, (frame, instances) in enumerate(found, 1):
-            sink.write(frame, instances)
+    with ExitStack() as stack:
+        searched = search_in(info, search, start=start, end=end, force=force, keep_going=keep_going)
+        clip = FrameClip(stack.enter_context(searched), info)
+        stack.callback(clip.close)
+        going = Pass(clip, info, search, start, end, force)
+        writes = [stack.enter_context(_named(output, going)) for output in outputs]
+        for done, frame in enumerate(clip.frames(), 1):
+            for write in writes:
+                write(frame, clip.stream.instances)
             if on_frame is not None:
                 on_frame(done, total)
     return done
+
+
+def _check_outputs(
+    outputs: Sequence[Output], source: str | Path, search: Search, *, force: bool
+) -> None:
+    targets = [output.target for output in outputs] + ([search.save] if search.save else [])
+    if not targets:
+        raise OptionError("There is nothing to write; name an output.")
+    places = [target.resolve() for target in targets]
+    for target, place in zip(targets, places, strict=True):
+        if places.count(place) > 1:
+            raise OptionError(f"Two outputs would be written to {target}; name two places.")
+    for output in outputs:
+        check_output(output.target, [source], force=force, folder=output.folder)
+    if search.save is not None:
+        check_detections_output(search.save, [source], force=force)
+
+
+@contextmanager
+def _named(output: Output, going: Pass) -> Iterator[Write]:
+    """The output opened, so that what goes wrong in writing to it names it and no other."""
+    with output.open(going) as write:
+
+        def written(frame: Frame, instances: Instances) -> None:
+            try:
+                write(frame, instances)
+            except OSError as error:
+                if isinstance(error, VidsegError):
+                    raise
+                raise output_error(output.target, error) from error
+
+        yield written
 
 
 def save_detections(
@@ -185,7 +179,7 @@ def save_detections(
     """Write everything found in `source` to the file `target`; returns the number of its frames.
 
     A run that is broken off leaves what it found; `resume` goes on with that, and the file is then
-    that of an unbroken run. In the order of checks and the errors as `render`, and OptionError for
+    that of an unbroken run. In the order of checks and the errors as `run`, and OptionError for
     a run to resume that had other options.
     """
     start, end = exact(start, end)
@@ -231,14 +225,6 @@ def search_in(
             closing(search.watch(kept, info.kind)) as shown,
         ):
             yield shown
-
-
-def _check_saving(search: Search, source: str | Path, target: str | Path, *, force: bool) -> None:
-    if search.save is None:
-        return
-    check_detections_output(search.save, [source], force=force)
-    if search.save.resolve() == Path(target).resolve():
-        raise OptionError(f"The output and the saved detections are both {target}; name two.")
 
 
 def _header(info: VideoInfo, search: Search, **span: Fraction | bool | None) -> Header:

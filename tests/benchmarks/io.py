@@ -32,7 +32,8 @@ from tests.benchmarks.duel import (
 )
 from vidseg.frame import Image
 from vidseg.instances import Instances
-from vidseg.pipeline import render
+from vidseg.outputs import Drawn
+from vidseg.pipeline import run as pass_over
 from vidseg.search import Search
 from vidseg.video.probe import probe
 
@@ -65,7 +66,7 @@ class NoSearch(Search):
 
 def vidseg_way(source: Path, target: Path) -> None:
     search = NoSearch(model="maskrcnn_resnet50_fpn")
-    render(source, target, lambda image, found: image, search=search, force=True)
+    pass_over(source, [Drawn(target, lambda image, found: image)], search=search, force=True)
 
 
 def pipe_way(source: Path, target: Path) -> None:

@@ -6,16 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from vidseg.cli.export import FORMATS
-from vidseg.cli.jobs import (
-    Job,
-    OnFrame,
-    check_one_input,
-    folder_plan,
-    introduce,
-    outputs_checked,
-    run_jobs,
-)
+from vidseg.cli.jobs import Job, check_one_input, folder_plan, outputs_checked
 from vidseg.cli.machine import limit_threads
+from vidseg.cli.media import make
 from vidseg.cli.options import (
     Run,
     Span,
@@ -79,24 +72,12 @@ def frames(
     check_one_input(plan, search)
     with outputs_checked(plan, force=run.force, folders=True):
         limit_threads()
-        from vidseg.pipeline import save_masks
+        from vidseg.outputs import Masks
 
-        def do(job: Job, on_frame: OnFrame) -> None:
-            save_masks(
-                job.source,
-                job.target,
-                search=search,
-                per_object=per_object,
-                image=image,
-                start=span.start,
-                end=span.end,
-                force=run.force,
-                keep_going=span.keep_going,
-                on_frame=on_frame,
-            )
-
-        introduce(search, run)
-        run_jobs(plan.jobs, do, run)
+        outputs = {
+            job: [Masks(job.target, per_object=per_object, image=image)] for job in plan.jobs
+        }
+        make(outputs, search=search, span=span, run=run)
 
 
 def _save_as(
@@ -116,21 +97,7 @@ def _save_as(
     if others:
         raise OptionError("--format writes one output; run the inputs one after another.")
     limit_threads()
-    from vidseg.exports import save_as
+    from vidseg.outputs import Exported
 
-    def do(job: Job, on_frame: OnFrame) -> None:
-        save_as(
-            job.source,
-            job.target,
-            name,
-            search=search,
-            image=image,
-            start=span.start,
-            end=span.end,
-            force=run.force,
-            keep_going=span.keep_going,
-            on_frame=on_frame,
-        )
-
-    introduce(search, run)
-    run_jobs([Job(Path(source), Path(target))], do, run)
+    output = Exported(target, name, image=image)
+    make({Job(Path(source), Path(target)): [output]}, search=search, span=span, run=run)

@@ -1,6 +1,6 @@
-"""What the commands that draw have in common."""
+"""What the commands that make outputs of an input have in common."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +20,7 @@ from vidseg.cli.types import FilePath
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
+    from vidseg.outputs import Output
     from vidseg.search import Search
 
 
@@ -51,23 +52,30 @@ def draw(
     }
     with outputs_checked(plan, force=run.force):
         limit_threads()
-        from vidseg.pipeline import render
+        from vidseg.outputs import Drawn
 
         drawn = effect()
+        outputs = {job: [Drawn(job.target, drawn, encodings[job])] for job in plan.jobs}
+        make(outputs, search=search, span=span, run=run)
 
-        def do(job: Job, on_frame: OnFrame) -> None:
-            render(
-                job.source,
-                job.target,
-                drawn,
-                search=search,
-                encoding=encodings[job],
-                start=span.start,
-                end=span.end,
-                force=run.force,
-                keep_going=span.keep_going,
-                on_frame=on_frame,
-            )
 
-        introduce(search, run)
-        run_jobs(plan.jobs, do, run)
+def make(
+    outputs: "Mapping[Job, Sequence[Output]]", *, search: "Search", span: Span, run: Run
+) -> None:
+    """Make the outputs of each job in one pass over its input."""
+    from vidseg.pipeline import run as pass_over
+
+    def do(job: Job, on_frame: OnFrame) -> None:
+        pass_over(
+            job.source,
+            outputs[job],
+            search=search,
+            start=span.start,
+            end=span.end,
+            force=run.force,
+            keep_going=span.keep_going,
+            on_frame=on_frame,
+        )
+
+    introduce(search, run)
+    run_jobs([*outputs], do, run)

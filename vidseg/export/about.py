@@ -1,6 +1,6 @@
 """What a format has to know besides the objects, and the parts that several formats share."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +11,8 @@ from vidseg.frame import Instant
 from vidseg.instances import Instances
 from vidseg.masks import crop
 
-Found = Iterable[tuple[Instant, Instances]]
-"""Frame after frame with its objects; a `Frame` will do where a moment is meant."""
+Write = Callable[[Instant, Instances], None]
+"""Adds the next frame with its objects; a `Frame` will do where a moment is meant."""
 
 TOLERANCE = 0.5
 """Pixels by which a polygon may be off the edge of its mask."""

@@ -2,48 +2,59 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain, count, repeat
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
 
-from vidseg.export.about import About, Found, shortest
+from vidseg.export.about import About, Write, shortest
+from vidseg.frame import Instant
 from vidseg.instances import Instances
 from vidseg.masks import areas, instance_rle
 
 
-def coco_results(found: Found, path: Path, about: About) -> None:
+@contextmanager
+def coco_results(path: Path, about: About) -> Iterator[Write]:
     """What `COCO.loadRes` takes: bbox is x, y, width, height; a mask is run lengths."""
+    between = chain(["[\n"], repeat(",\n"))
     with path.open("w", encoding="utf-8") as file:
-        between = "[\n"
-        for moment, instances in found:
+
+        def write(moment: Instant, instances: Instances) -> None:
             for row in range(len(instances)):
                 result = {
                     "image_id": moment.index,
                     **_annotation(instances, row),
                     "score": shortest(instances.scores[row]),
                 }
-                file.write(between + json.dumps(result))
-                between = ",\n"
-        file.write("\n]\n" if between == ",\n" else "[]\n")
+                file.write(next(between) + json.dumps(result))
+
+        yield write
+        file.write("[]\n" if next(between) == "[\n" else "\n]\n")
 
 
-def coco_dataset(found: Found, path: Path, about: About) -> None:
+@contextmanager
+def coco_dataset(path: Path, about: About) -> Iterator[Write]:
     """What `COCO(file)` takes: annotations first, then the images, then all classes."""
-    number = 0
+    numbers, between = count(1), chain(["\n"], repeat(",\n"))
     with path.open("w", encoding="utf-8") as file, TemporaryFile("w+", encoding="utf-8") as images:
         file.write('{"annotations": [')
-        for count, (moment, instances) in enumerate(found):
+
+        def write(moment: Instant, instances: Instances) -> None:
             height, width = instances.size
             image = {"id": moment.index, "file_name": about.picture(moment.index)}
             image |= {"height": height, "width": width}
-            images.write((",\n" if count else "\n") + json.dumps(image))
+            images.write(next(between) + json.dumps(image))
             for row, area in enumerate(areas(instances).tolist()):
-                number += 1
+                number = next(numbers)
                 annotation = {"id": number, "image_id": moment.index, "iscrowd": 0, "area": area}
                 annotation |= _annotation(instances, row)
                 file.write((",\n" if number > 1 else "\n") + json.dumps(annotation))
+
+        yield write
         file.write('\n],\n"images": [')
         images.seek(0)
         shutil.copyfileobj(images, file)

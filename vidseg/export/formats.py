@@ -1,13 +1,16 @@
-"""The formats by name: each is a function that drinks up a stream of frames with their objects.
+"""The formats by name. Each is a context manager that gives a function to write a frame with its
+objects; what has to come last is written when the block ends well.
 
 A further format is a module here, a line in `FORMATS`, and a name in `vidseg.cli.export`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from vidseg.export.about import About, Found
+from vidseg.errors import OptionError
+from vidseg.export.about import About, Write
 from vidseg.export.coco import coco_dataset, coco_results
 from vidseg.export.labelme import labelme
 from vidseg.export.mots import mots
@@ -18,14 +21,15 @@ from vidseg.export.table import table
 from vidseg.export.via import via
 from vidseg.export.yolo import yolo
 from vidseg.export.ytvis import ytvis
-from vidseg.frame import Frame
+from vidseg.frame import Frame, Instant
+from vidseg.instances import Instances
 from vidseg.video.landing import landing
 
 
 class Format(NamedTuple):
     """A format to write."""
 
-    write: Callable[[Found, Path, About], None]
+    open: Callable[[Path, About], AbstractContextManager[Write]]
     folder: bool
     """Whether it is a folder of files."""
     pictures: str = "."
@@ -48,34 +52,41 @@ FORMATS = {
 }
 
 
-def write_as(
-    name: str,
-    found: Found,
-    target: str | Path,
-    about: About,
-    *,
-    image: bool = False,
-    force: bool = False,
-) -> None:
-    """Writes all of `found` to `target` in the format of that name; it appears when it is whole.
+def check_format(name: str, *, image: bool = False) -> None:
+    """Raises OptionError: no such format, or pictures for one that is a single file."""
+    if name not in FORMATS:
+        raise OptionError(f"There is no format {name!r}; use {', '.join(FORMATS)}.")
+    if image and not FORMATS[name].folder:
+        raise OptionError(f"The format {name} is one file, with no place for --image.")
 
-    With `image`, `found` has frames, and a format that is a folder gets their pictures too (where
-    they are not photos that have files already).
+
+@contextmanager
+def open_format(
+    name: str, target: str | Path, about: About, *, image: bool = False, force: bool = False
+) -> Iterator[Write]:
+    """Writes to `target` in the format of that name; it appears when the block ends well.
+
+    With `image`, what is written must be frames, and a format that is a folder gets their pictures
+    too (where they are not photos that have files already).
 
     Raises:
         OutputError, OutputExistsError: it cannot be written, or the format cannot hold it.
     """
     wanted = FORMATS[name]
-    with landing(target, force=force, folder=wanted.folder) as part:
-        if image:
-            found = _with_pictures(found, part / wanted.pictures, about)
-        wanted.write(found, part, about)
+    with (
+        landing(target, force=force, folder=wanted.folder) as part,
+        wanted.open(part, about) as write,
+    ):
+        yield _with_pictures(write, part / wanted.pictures, about) if image else write
 
 
-def _with_pictures(found: Found, folder: Path, about: About) -> Found:
-    """The same frames, each written as a picture in `folder`."""
+def _with_pictures(write: Write, folder: Path, about: About) -> Write:
+    """Writes each frame as a picture in `folder` too."""
     folder.mkdir(exist_ok=True)
-    for frame, instances in found:
+
+    def write_both(frame: Instant, instances: Instances) -> None:
         if isinstance(frame, Frame) and not about.photos:
             (folder / about.picture(frame.index)).write_bytes(png(frame.image))
-        yield frame, instances
+        write(frame, instances)
+
+    return write_both

@@ -1,21 +1,26 @@
 """LabelMe: a JSON file beside each picture, with polygons to correct."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vidseg.export.about import About, Found, polygon
+from vidseg.export.about import About, Write, polygon
+from vidseg.frame import Instant
 from vidseg.instances import UNTRACKED, Instances
 
 VERSION = "5.5.0"
 
 
-def labelme(found: Found, folder: Path, about: About) -> None:
+@contextmanager
+def labelme(folder: Path, about: About) -> Iterator[Write]:
     """`00000.json`: one polygon an object, parts and holes tied together by seams.
 
     `group_id` is the track's id. The picture is `00000.png` beside it, or the photo's own name.
     """
-    for moment, instances in found:
+
+    def write(moment: Instant, instances: Instances) -> None:
         height, width = instances.size
         picture = about.picture(moment.index)
         document = {
@@ -29,6 +34,8 @@ def labelme(found: Found, folder: Path, about: About) -> None:
         }
         text = json.dumps(document, ensure_ascii=False, indent=1)
         (folder / picture).with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+
+    yield write
 
 
 def _shapes(instances: Instances, about: About) -> list[dict[str, Any]]:

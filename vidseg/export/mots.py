@@ -1,13 +1,17 @@
 """MOTS text, as KITTI MOTS and TrackEval read it."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from vidseg.errors import OutputError
-from vidseg.export.about import About, Found
+from vidseg.export.about import About, Write
 from vidseg.export.tracks import Identities
+from vidseg.frame import Instant
+from vidseg.instances import Instances
 from vidseg.masks import label_map, to_rle
 
 KNOWN = {"car": 1, "person": 2, "pedestrian": 2}
@@ -17,7 +21,8 @@ FIRST_OTHER = 11
 MOST = 999
 
 
-def mots(found: Found, path: Path, about: About) -> None:
+@contextmanager
+def mots(path: Path, about: About) -> Iterator[Write]:
     """`frame id class height width rle`, one object a line; an id is class x 1000 + number.
 
     Masks must not overlap: where they do, the best score is on top, and what is all hidden is left
@@ -29,7 +34,8 @@ def mots(found: Found, path: Path, about: About) -> None:
     classes = class_numbers(about)
     identities, known, used = Identities(), dict[tuple[int, int], int](), Counter[int]()
     with path.open("w", encoding="utf-8") as file:
-        for moment, instances in found:
+
+        def write(moment: Instant, instances: Instances) -> None:
             rows = np.arange(1, len(instances) + 1)
             visible = label_map(instances, rows)
             for row, track in enumerate(identities.of(instances)):
@@ -45,6 +51,8 @@ def mots(found: Found, path: Path, about: About) -> None:
                 height, width = instances.size
                 text = f"{number * 1000 + known[number, track]} {number} {height} {width}"
                 file.write(f"{moment.index} {text} {to_rle(mask)['counts']}\n")
+
+        yield write
 
 
 def class_numbers(about: About) -> dict[int, int]:

@@ -1,21 +1,27 @@
 """Arrays for numpy, a frame at a time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
-from vidseg.export.about import About, Found
+from vidseg.export.about import About, Write
 from vidseg.export.mask_folder import object_numbers
+from vidseg.frame import Instant
+from vidseg.instances import Instances
 from vidseg.masks import label_map
 
 
-def npz(found: Found, path: Path, about: About) -> None:
+@contextmanager
+def npz(path: Path, about: About) -> Iterator[Write]:
     """`numpy.load(path)` with `00000/boxes` (N, 4), `00000/masks` (N, M, M) soft in their boxes,
     `00000/scores`, `labels`, `ids`, `filled`, `numbers` (N,), `00000/map` (H, W) of those numbers,
     `00000/time` in seconds; and so on for each frame. Loads what is asked for, no more."""
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
-        for moment, instances in found:
+
+        def write(moment: Instant, instances: Instances) -> None:
             numbers = object_numbers(instances)
             arrays = {
                 "time": np.float64(float(moment.time)),
@@ -31,3 +37,5 @@ def npz(found: Found, path: Path, about: About) -> None:
             for name, array in arrays.items():
                 with archive.open(f"{about.stem(moment.index)}/{name}.npy", "w") as file:
                     np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
+
+        yield write

@@ -1,10 +1,13 @@
 """A table of all objects, one a line, for a spreadsheet."""
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from vidseg.export.about import About, Found, shortest
-from vidseg.instances import UNTRACKED
+from vidseg.export.about import About, Write, shortest
+from vidseg.frame import Instant
+from vidseg.instances import UNTRACKED, Instances
 from vidseg.masks import areas
 
 COLUMNS = (
@@ -13,12 +16,14 @@ COLUMNS = (
 )
 
 
-def table(found: Found, path: Path, about: About) -> None:
+@contextmanager
+def table(path: Path, about: About) -> Iterator[Write]:
     """CSV with a head; `id` is empty for an object of no track, `area` is in pixels."""
     with path.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(COLUMNS)
-        for moment, instances in found:
+
+        def write(moment: Instant, instances: Instances) -> None:
             for row, area in enumerate(areas(instances).tolist()):
                 label, track = int(instances.labels[row]), int(instances.ids[row])
                 lines.writerow(
@@ -28,3 +33,5 @@ def table(found: Found, path: Path, about: About) -> None:
                         *(int(instances.filled[row]), *map(shortest, instances.boxes[row]), area),
                     ]
                 )
+
+        yield write

@@ -1,26 +1,31 @@
 """VIA 2: a project with polygons to correct, the class in the region attribute `class`."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from vidseg.datasets.write import CLASS, VIA_FORMAT, VIA_LOOK
-from vidseg.export.about import About, Found, polygon
+from vidseg.export.about import About, Write, polygon
+from vidseg.frame import Instant
 from vidseg.instances import UNTRACKED, Instances
 
 UNKNOWN_SIZE = -1
 """VIA's size of a file that it has not seen."""
 
 
-def via(found: Found, path: Path, about: About) -> None:
+@contextmanager
+def via(path: Path, about: About) -> Iterator[Write]:
     """Opens with "Open project"; pictures are `00000.png` and so on, or the photos' own names.
 
     Regions also say `score`, and `id` where they belong to a track.
     """
-    keys = []
+    keys: list[str] = []
     with path.open("w", encoding="utf-8") as file:
         file.write('{"_via_img_metadata": {')
-        for moment, instances in found:
+
+        def write(moment: Instant, instances: Instances) -> None:
             name = about.picture(moment.index)
             key = f"{name}{UNKNOWN_SIZE}"
             entry = {
@@ -31,6 +36,8 @@ def via(found: Found, path: Path, about: About) -> None:
             }
             file.write((",\n" if keys else "\n") + f"{json.dumps(key)}: {json.dumps(entry)}")
             keys.append(key)
+
+        yield write
         file.write("\n},\n" + json.dumps(_settings(path, about, keys))[1:] + "\n")
 
 

@@ -1,12 +1,17 @@
 """YOLO-seg: a text file a picture, a line an object, and `data.yaml` with the classes."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from vidseg.export.about import About, Found, polygon
+from vidseg.export.about import About, Write, polygon
+from vidseg.frame import Instant
+from vidseg.instances import Instances
 
 
-def yolo(found: Found, folder: Path, about: About) -> None:
+@contextmanager
+def yolo(folder: Path, about: About) -> Iterator[Write]:
     """`labels/00000.txt`: class from 0, then x y of the outline in shares of width and height.
 
     The format knows one polygon an object: parts and holes are tied together by seams. A picture
@@ -14,7 +19,8 @@ def yolo(found: Found, folder: Path, about: About) -> None:
     """
     numbers = {label: place for place, label in enumerate(sorted(about.names))}
     (folder / "labels").mkdir()
-    for moment, instances in found:
+
+    def write(moment: Instant, instances: Instances) -> None:
         height, width = instances.size
         lines = []
         for row, label in enumerate(instances.labels.tolist()):
@@ -25,6 +31,8 @@ def yolo(found: Found, folder: Path, about: About) -> None:
         name = Path(about.picture(moment.index)).stem
         text = "".join(f"{line}\n" for line in lines)
         (folder / "labels" / f"{name}.txt").write_text(text, encoding="utf-8")
+
+    yield write
     names = "".join(f"  {n}: {json.dumps(about.names[label])}\n" for label, n in numbers.items())
     head = "path: .\ntrain: images\nval: images\nnames:\n"
     (folder / "data.yaml").write_text(head + names, encoding="utf-8")

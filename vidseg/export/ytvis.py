@@ -4,46 +4,48 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from vidseg.export.about import About, Found
+from vidseg.export.about import About, Write
 from vidseg.export.tracks import Identities
+from vidseg.frame import Instant
+from vidseg.instances import Instances
 from vidseg.masks import instance_rle
 
 
-def ytvis(found: Found, path: Path, about: About) -> None:
+@contextmanager
+def ytvis(path: Path, about: About) -> Iterator[Write]:
     """`video_id` is 1; `segmentations` has one entry for each frame that was looked at.
 
     A track's score is the mean of its frames', its class the most frequent one (as MaskTrack
     R-CNN's, `mmdet/core/evaluation/coco_utils.py`). An object of no track is a track of one frame.
     The masks wait in a temporary database on disk, since a track is only known at the end.
     """
+    frames = 0
     with closing(sqlite3.connect("")) as table, path.open("w", encoding="utf-8") as file:
-        frames = _fill(table, found)
+        table.execute("CREATE TABLE seen (track, frame, label, score, rle)")
+        identities = Identities()
+
+        def write(_: Instant, instances: Instances) -> None:
+            nonlocal frames
+            rows = zip(
+                identities.of(instances),
+                [frames] * len(instances),
+                instances.labels.tolist(),
+                instances.scores.tolist(),
+                (json.dumps(instance_rle(instances, row)) for row in range(len(instances))),
+                strict=True,
+            )
+            table.executemany("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", rows)
+            frames += 1
+
+        yield write
         for number, entry in enumerate(_entries(table, frames)):
             file.write(("[\n" if number == 0 else ",\n") + json.dumps(entry))
         file.write("\n]\n" if file.tell() else "[]\n")
-
-
-def _fill(table: sqlite3.Connection, found: Found) -> int:
-    """Takes all objects in; returns the number of frames."""
-    table.execute("CREATE TABLE seen (track, frame, label, score, rle)")
-    identities, frames = Identities(), 0
-    for _, instances in found:
-        rows = zip(
-            identities.of(instances),
-            [frames] * len(instances),
-            instances.labels.tolist(),
-            instances.scores.tolist(),
-            (json.dumps(instance_rle(instances, row)) for row in range(len(instances))),
-            strict=True,
-        )
-        table.executemany("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", rows)
-        frames += 1
-    return frames
 
 
 def _entries(table: sqlite3.Connection, frames: int) -> Iterator[dict[str, Any]]:

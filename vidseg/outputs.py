@@ -1,0 +1,147 @@
+"""What one pass over an input can make: each kind of output is a small value.
+
+A further kind is a class here that is an `Output`; `vidseg.pipeline.run` takes any of them.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+from vidseg.effects import Effect
+from vidseg.export import MaskFolder
+from vidseg.export.about import About
+from vidseg.export.formats import FORMATS, check_format, open_format
+from vidseg.frame import Frame
+from vidseg.instances import Instances
+from vidseg.kinds import check_kinds
+from vidseg.search import Search
+from vidseg.video.clip import FrameClip
+from vidseg.video.codecs import Encoding, choose_codec
+from vidseg.video.info import Kind, VideoInfo
+from vidseg.video.writer import open_writer
+
+Write = Callable[[Frame, Instances], None]
+"""Adds the next frame with its objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One pass over an input, shared by all outputs that are made of it."""
+
+    clip: FrameClip
+    """The input's frames with the objects to show."""
+    info: VideoInfo
+    search: Search
+    start: Fraction | None
+    end: Fraction | None
+    force: bool
+
+
+class Output(Protocol):
+    """One thing to make of an input; wrong options are told when it is made."""
+
+    @property
+    def target(self) -> Path: ...
+
+    @property
+    def folder(self) -> bool:
+        """Whether it is a folder of files."""
+        ...
+
+    def check(self, kind: Kind) -> None:
+        """Raises OptionError: this output cannot be made of that kind of input."""
+        ...
+
+    def open(self, going: Pass) -> AbstractContextManager[Write]:
+        """Takes the frames of the pass in order, holding none longer than the encoder does; the
+        output is there when the block ends well, and nothing of it when it does not."""
+        ...
+
+
+class Drawn:
+    """The input with an effect drawn on every frame: a video, an animation, a photo, a folder."""
+
+    def __init__(
+        self, target: str | Path, effect: Effect, encoding: Encoding | None = None
+    ) -> None:
+        """`encoding` is by default that of the target's name; OptionError where it has none."""
+        self.target, self.effect = Path(target), effect
+        self.encoding = encoding or choose_codec(target)
+
+    @property
+    def folder(self) -> bool:
+        return self.encoding.output == "folder"
+
+    def check(self, kind: Kind) -> None:
+        check_kinds(kind, self.encoding.output)
+
+    @contextmanager
+    def open(self, going: Pass) -> Iterator[Write]:
+        drawn = going.clip.draw(self.effect)
+        with open_writer(
+            self.target,
+            going.info,
+            encoding=self.encoding,
+            start=going.start,
+            end=going.end,
+            force=going.force,
+        ) as sink:
+
+            def write(frame: Frame, _: Instances) -> None:
+                sink.write(replace(frame, image=drawn.get_frame(float(frame.time))))
+
+            yield write
+
+
+class Masks:
+    """A folder with the masks of every frame and `instances.json`; see `vidseg.export`."""
+
+    folder = True
+
+    def __init__(self, target: str | Path, *, per_object: bool = False, image: bool = False):
+        self.target, self.per_object, self.image = Path(target), per_object, image
+
+    def check(self, kind: Kind) -> None:
+        """Masks are made of every kind of input."""
+
+    @contextmanager
+    def open(self, going: Pass) -> Iterator[Write]:
+        with MaskFolder(
+            self.target,
+            going.search.names,
+            kept_score=going.search.score,
+            per_object=self.per_object,
+            image=self.image,
+            frames=going.info.frames,
+            force=going.force,
+        ) as sink:
+            yield sink.write
+
+
+class Exported:
+    """The objects in a format of `vidseg.export.formats`."""
+
+    def __init__(self, target: str | Path, name: str, *, image: bool = False) -> None:
+        """OptionError: no such format, or pictures for one that is a single file."""
+        check_format(name, image=image)
+        self.target, self.name, self.image = Path(target), name, image
+
+    @property
+    def folder(self) -> bool:
+        return FORMATS[self.name].folder
+
+    def check(self, kind: Kind) -> None:
+        """Every format takes every kind of input."""
+
+    def open(self, going: Pass) -> AbstractContextManager[Write]:
+        info = going.info
+        about = About(
+            names=going.search.names,
+            video=info.path.name,
+            frames=info.frames,
+            photos=tuple(photo.name for photo in info.photos),
+        )
+        return open_format(self.name, self.target, about, image=self.image, force=going.force)
