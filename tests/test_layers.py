@@ -38,6 +38,7 @@ HOMES = {
         "video",
         "datasets",
         "inspect",
+        "evaluate",
         "training",
         "chart",
         "cli",
