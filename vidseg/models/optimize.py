@@ -11,6 +11,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.ops import FrozenBatchNorm2d
 
+from vidseg.models.maxpool import MaxPool3, is_max_pool3
 from vidseg.models.names import check_precision
 from vidseg.models.winograd import Winograd, suits
 
@@ -59,6 +60,8 @@ def optimize(model: MaskRCNN, device: torch.device, dtype: torch.dtype) -> MaskR
     """
     model.eval().requires_grad_(False)
     fold_norms(model)
+    if device.type == "cpu":
+        replace_pools(model)
     if device.type == "cpu" and dtype == torch.bfloat16:
         replace_convolutions(model)
     model.to(device, dtype)
@@ -82,6 +85,14 @@ def replace_convolutions(model: nn.Module) -> None:
         for name, module in parent.named_children():
             if suits(module):
                 setattr(parent, name, Winograd(cast(nn.Conv2d, module)))
+
+
+def replace_pools(model: nn.Module) -> None:
+    """Put `MaxPool3` in place of the poolings that it stands for."""
+    for parent in list(model.modules()):
+        for name, module in parent.named_children():
+            if is_max_pool3(module):
+                setattr(parent, name, MaxPool3())
 
 
 def _pairs(parent: nn.Module) -> Iterator[tuple[nn.Conv2d, str, Norm]]:
