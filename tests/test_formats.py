@@ -358,6 +358,6 @@ def contents(path: Path) -> Any:
 
 def test_what_does_not_go_together_is_refused(model: Path, tmp_path: Path) -> None:
     words = ("frames", "--model", model, "--format", "coco")
-    assert "no place for --image" in fails(*words, "--image", "in.mp4", "out.json", code=2)
+    assert "no place for pictures" in fails(*words, "--image", "in.mp4", "out.json", code=2)
     assert "--format objects" in fails(*words, "--per-object", "in.mp4", "out.json", code=2)
     assert "one after another" in fails(*words, "a.mp4", "b.mp4", "out.json", code=2)

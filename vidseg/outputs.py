@@ -10,11 +10,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from vidseg.effects import Effect
+from vidseg.effects import Effect, drawing
 from vidseg.export import MaskFolder
 from vidseg.export.about import About
 from vidseg.export.formats import FORMATS, check_format, open_format
-from vidseg.frame import Frame
+from vidseg.frame import Frame, Image
 from vidseg.instances import Instances
 from vidseg.kinds import check_kinds
 from vidseg.search import Search
@@ -80,15 +80,23 @@ class Drawn:
 
     @contextmanager
     def open(self, going: Pass) -> Iterator[Write]:
-        drawn = going.clip.draw(self.effect)
-        with open_writer(
-            self.target,
-            going.info,
-            encoding=self.encoding,
-            start=going.start,
-            end=going.end,
-            force=going.force,
-        ) as sink:
+        stream = going.clip.stream
+        with (
+            drawing(self.effect) as draw,
+            open_writer(
+                self.target,
+                going.info,
+                encoding=self.encoding,
+                start=going.start,
+                end=going.end,
+                force=going.force,
+            ) as sink,
+        ):
+
+            def effect(image: Image, instances: Instances) -> Image:
+                return draw(replace(stream.frame, image=image), instances)
+
+            drawn = going.clip.draw(effect)
 
             def write(frame: Frame, _: Instances) -> None:
                 sink.write(replace(frame, image=drawn.get_frame(float(frame.time))))

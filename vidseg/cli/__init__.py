@@ -19,6 +19,7 @@ from vidseg.cli.inspect import inspect
 from vidseg.cli.models import models
 from vidseg.cli.options import VERBOSITY, examples
 from vidseg.cli.overlay import overlay
+from vidseg.cli.run import run
 from vidseg.cli.splash import splash
 
 
@@ -42,7 +43,20 @@ class Program(click.Group):
 
 @click.group(
     cls=Program,
-    commands=[overlay, splash, frames, detect, export, data, inspect, compare, classes, models, info],
+    commands=[
+        overlay,
+        splash,
+        frames,
+        run,
+        detect,
+        export,
+        data,
+        inspect,
+        compare,
+        classes,
+        models,
+        info,
+    ],
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples(
         "vidseg overlay street.mp4 street_objects.mp4",

@@ -26,6 +26,8 @@ class Job(NamedTuple):
 
     source: Path
     target: Path
+    others: tuple[Path, ...] = ()
+    """Outputs beside the first, where there are several."""
 
 
 class Plan(NamedTuple):
@@ -135,7 +137,8 @@ def _run_one(job: Job, do: Callable[[Job, OnFrame], None], run: Run) -> None:
         do(job, progress.on_frame)
     if not run.quiet:
         frames = "1 frame" if progress.done == 1 else f"{progress.done} frames"
-        say(f"{job.target}: {frames} in {duration(time.monotonic() - began)}")
+        targets = ", ".join(map(str, (job.target, *job.others)))
+        say(f"{targets}: {frames} in {duration(time.monotonic() - began)}")
 
 
 @contextmanager

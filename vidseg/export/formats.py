@@ -57,7 +57,7 @@ def check_format(name: str, *, image: bool = False) -> None:
     if name not in FORMATS:
         raise OptionError(f"There is no format {name!r}; use {', '.join(FORMATS)}.")
     if image and not FORMATS[name].folder:
-        raise OptionError(f"The format {name} is one file, with no place for --image.")
+        raise OptionError(f"The format {name} is one file, with no place for pictures; leave image out.")
 
 
 @contextmanager

@@ -134,6 +134,11 @@ class _Stream:
         self._at_start = False
 
     @property
+    def frame(self) -> Frame:
+        """The frame that was handed out last."""
+        return self._now()[0]
+
+    @property
     def instances(self) -> Instances:
         """The objects of the frame that was handed out last."""
         return self._now()[1]

@@ -1,0 +1,57 @@
+"""vidseg run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vidseg.cli.jobs import Job
+from vidseg.cli.machine import limit_threads
+from vidseg.cli.media import make
+from vidseg.cli.options import (
+    Quality,
+    Run,
+    Span,
+    encoding_options,
+    examples,
+    run_options,
+    search_options,
+    span_options,
+)
+from vidseg.cli.to import Wanted, outputs_for, to_option
+from vidseg.cli.types import FilePath
+
+if TYPE_CHECKING:
+    from vidseg.search import Search
+
+
+@click.command(
+    epilog=examples(
+        "vidseg run street.mp4 --to overlay=drawn.mp4 --to splash=splashed.mp4 --to coco=out.json",
+        "vidseg run party.mov --class person --to pixelate:cells=8=safe.mov --to frames=masks",
+    )
+)
+@click.argument("source", type=FilePath(), metavar="IN")
+@to_option
+@search_options
+@span_options
+@encoding_options
+@run_options
+def run(
+    *,
+    source: str,
+    wanted: list[Wanted],
+    search: "Search",
+    span: Span,
+    quality: Quality,
+    run: Run,
+) -> None:
+    """Make several outputs of IN at once: it is read, and its objects are found, only once.
+
+    If one output fails, the run ends and leaves none that is not whole.
+    """
+    limit_threads()
+    outputs = outputs_for(wanted, search, quality)
+    targets = [output.target for output in outputs] + ([search.save] if search.save else [])
+    job = Job(Path(source), targets[0], tuple(targets[1:]))
+    make({job: outputs}, search=search, span=span, run=run)

@@ -1,0 +1,148 @@
+"""What `--to` says: KIND[:SETTINGS]=TARGET, such as `overlay=a.mp4`, `frames:image=masks` or
+`pixelate:class=person,cells=8=b.mp4`.
+
+KIND is an effect, `frames`, a format of `vidseg export`, or `detections`. An effect's settings are
+those of `vidseg.effects.parse`; `frames` takes `image` and `per-object`, and a format that is a
+folder takes `image`.
+"""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from vidseg.cli.export import FORMATS
+from vidseg.cli.options import Command, Quality, option
+from vidseg.errors import OptionError
+
+if TYPE_CHECKING:
+    from vidseg.outputs import Output
+    from vidseg.search import Search
+    from vidseg.video.codecs import Encoding
+
+DETECTIONS = "detections"
+SWITCHES = {"frames": ("image", "per-object")} | dict.fromkeys(FORMATS, ("image",))
+"""Kind to its settings, each either on or off."""
+
+
+class Wanted(NamedTuple):
+    """One output as it is asked for."""
+
+    kind: str
+    settings: str
+    target: str
+
+
+class To(click.ParamType):
+    """KIND[:SETTINGS]=TARGET; after settings, which have = themselves, the last = counts."""
+
+    name = "kind=target"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Wanted:
+        if isinstance(value, Wanted):
+            return value
+        text = str(value)
+        cut = text.rpartition if ":" in text.partition("=")[0] else text.partition
+        what, _, target = cut("=")
+        if not what or not target:
+            self.fail(f"{text!r} is no output; write KIND=TARGET, as in overlay=a.mp4", param, ctx)
+        kind, _, settings = what.partition(":")
+        return Wanted(kind, settings, target)
+
+
+def to_option(command: Command) -> Command:
+    """What to make: gives `wanted`; `detections` among them becomes `--save-detections`."""
+
+    @option(
+        "--to",
+        "wanted",
+        type=To(),
+        multiple=True,
+        required=True,
+        show_default=False,
+        metavar="KIND=TARGET",
+        help="What to make, and where; repeat it. KIND is an effect, such as overlay or splash, "
+        f"frames, detections, or {', '.join(FORMATS)}. Settings follow a colon: "
+        "overlay:alpha=0.3,boxes=off=a.mp4, labelme:image=out.",
+    )
+    @wraps(command)
+    def wrapper(*, wanted: Sequence[Wanted], save_detections: str | None, **others: Any) -> Any:
+        files = [each.target for each in wanted if each.kind == DETECTIONS]
+        files += [save_detections] if save_detections else []
+        if len(files) > 1:
+            raise OptionError(f"Detections are saved once, not in {' and '.join(files)}.")
+        rest = [each for each in wanted if each.kind != DETECTIONS]
+        return command(wanted=rest, save_detections=files[0] if files else None, **others)
+
+    return wrapper
+
+
+def outputs_for(wanted: Sequence[Wanted], search: "Search", quality: Quality) -> "list[Output]":
+    """The outputs that are wanted.
+
+    Raises OptionError: an unknown kind or setting, an ending or codec that cannot be written.
+    """
+    from vidseg.effects.parse import EFFECTS
+
+    for each in wanted:
+        if each.kind not in (*EFFECTS, *SWITCHES):
+            raise OptionError(_unknown(each.kind, [*EFFECTS, *SWITCHES, DETECTIONS]))
+    encodings = _encodings([each.target for each in wanted if each.kind in EFFECTS], quality)
+    return [
+        _drawn(each, search, encodings[each.target]) if each.kind in EFFECTS else _saved(each)
+        for each in wanted
+    ]
+
+
+def _drawn(each: Wanted, search: "Search", encoding: "Encoding") -> "Output":
+    from vidseg.effects.parse import parse_effect
+    from vidseg.outputs import Drawn
+
+    text = f"{each.kind}:{each.settings}" if each.settings else each.kind
+    return Drawn(each.target, parse_effect(text, search.names), encoding)
+
+
+def _saved(each: Wanted) -> "Output":
+    from vidseg.outputs import Exported, Masks
+
+    on = _switched_on(each)
+    if each.kind == "frames":
+        return Masks(each.target, per_object="per-object" in on, image="image" in on)
+    return Exported(each.target, each.kind, image="image" in on)
+
+
+def _switched_on(each: Wanted) -> set[str]:
+    known, on = SWITCHES[each.kind], set[str]()
+    for setting in each.settings.split(",") if each.settings else ():
+        name, _, value = setting.strip().replace("_", "-").partition("=")
+        if name not in known:
+            raise OptionError(f"{each.kind} has no setting {name!r}; it has {', '.join(known)}.")
+        if value not in ("", "on", "off"):
+            raise OptionError(f"{name} of {each.kind} must be on or off, got {value!r}.")
+        if value != "off":
+            on.add(name)
+    return on
+
+
+def _encodings(targets: Sequence[str], quality: Quality) -> "dict[str, Encoding]":
+    """How to encode each target; the options are for videos, and photos may stand beside them."""
+    from vidseg.video.codecs import choose_codec, output_kind
+
+    given = quality.codec, quality.crf, quality.preset
+    videos = {target for target in targets if output_kind(target) == "video"}
+    if not videos and any(value is not None for value in given):
+        raise OptionError("--codec, --crf and --preset are for videos, and none is drawn.")
+    return {
+        target: choose_codec(target, *given) if target in videos else choose_codec(target)
+        for target in targets
+    }
+
+
+def _unknown(kind: str, known: Sequence[str]) -> str:
+    close = get_close_matches(kind.casefold(), known, n=3)
+    hint = f" (did you mean {' or '.join(close)}?)" if close else ""
+    return f"There is no output {kind!r}{hint}; use {', '.join(known)}."
