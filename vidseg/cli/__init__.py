@@ -21,6 +21,7 @@ from vidseg.cli.options import VERBOSITY, examples
 from vidseg.cli.overlay import overlay
 from vidseg.cli.run import run
 from vidseg.cli.splash import splash
+from vidseg.cli.train import train
 
 
 class Program(click.Group):
@@ -51,6 +52,7 @@ class Program(click.Group):
         detect,
         export,
         data,
+        train,
         inspect,
         compare,
         classes,

@@ -1,4 +1,4 @@
-"""Mask R-CNN architectures by name: torchvision's ResNet-50 ones, and two small ones of our own."""
+"""Mask R-CNN architectures by name: torchvision's ResNet ones, and two small ones of our own."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from torchvision.models.detection import (
     maskrcnn_resnet50_fpn_v2,
 )
 from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.backbone_utils import BackboneWithFPN
+from torchvision.models.detection.backbone_utils import BackboneWithFPN, resnet_fpn_backbone
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.models.detection.rpn import RPNHead
@@ -104,9 +104,18 @@ def _resnet50_v2(num_classes: int, image_size: tuple[int, int]) -> MaskRCNN:
     )
 
 
+def _resnet101(num_classes: int, image_size: tuple[int, int]) -> MaskRCNN:
+    """As torchvision's with ResNet-50, first version; Matterport's trunk."""
+    backbone = resnet_fpn_backbone(
+        backbone_name="resnet101", weights=None, norm_layer=nn.BatchNorm2d, trainable_layers=5
+    )
+    return MaskRCNN(backbone, num_classes, min_size=image_size[0], max_size=image_size[1])
+
+
 ARCHITECTURES: dict[str, Callable[[int, tuple[int, int]], MaskRCNN]] = {
     "maskrcnn_resnet50_fpn_v2": _resnet50_v2,
     "maskrcnn_resnet50_fpn": _resnet50,
+    "maskrcnn_resnet101_fpn": _resnet101,
     "maskrcnn_mobilenet_v3_large_fpn": _mobilenet,
     "maskrcnn_shufflenet_v2_x0_5_fpn": _shufflenet,
 }

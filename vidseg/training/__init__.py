@@ -1,0 +1,7 @@
+"""Training of Mask R-CNN: `vidseg.train` as one call, and its parts for a loop of one's own.
+
+`start` gives weights, `samples` the row of training pictures, `augment` their changes, `losses` and
+`learner` a step, `loop` the course of a run, `folder` its files. Nothing here knows the command
+line. It uses `vidseg.datasets`, `vidseg.models`, `vidseg.evaluate` and `vidseg.predict`, and OpenCV
+for pictures.
+"""

@@ -1,0 +1,152 @@
+"""A run's folder: `last.pt`, `best.pt`, `metrics.jsonl` and `curves.png`."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from vidseg.chart import Points, line_chart, side_by_side
+from vidseg.errors import ModelError, OutputError, OutputExistsError
+from vidseg.models.checkpoint import load_state, read_header, save_checkpoint
+from vidseg.video.landing import landing, output_error
+
+Row = dict[str, Any]
+MEAN_OVER = 100
+"""The chart shows a loss in so many means, since a batch's own jumps about."""
+
+
+class RunFolder:
+    """Where a run leaves its files; makes the folder, and nothing in it, at first."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.last, self.best = self.path / "last.pt", self.path / "best.pt"
+        self.metrics, self.curves = self.path / "metrics.jsonl", self.path / "curves.png"
+
+    def check(self, *, resume: bool, force: bool) -> None:
+        """Refuse what cannot be begun or resumed here; cheap.
+
+        Raises:
+            OutputExistsError: a run lies there, and neither `resume` nor `force` is given.
+            ModelError: there is nothing to resume.
+            OutputError: the path is a file.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise OutputError(f"{self.path} is a file where a folder is to be; choose another.")
+        if resume and not self.last.exists():
+            raise ModelError(f"There is no run to go on with: {self.last} is missing.")
+        there = [path for path in self._files() if path.exists()]
+        if there and not (resume or force):
+            raise OutputExistsError(
+                f"{there[0]} exists already; go on with --weights last, choose another --out, or "
+                "force overwriting."
+            )
+
+    def begin(self) -> None:
+        """An empty folder, but for files that are no run's."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            for path in self._files():
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise output_error(self.path, error) from error
+
+    def load(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """State and header of `last.pt`; forgets the metrics of later steps.
+
+        Raises ModelError: it is damaged, or was not saved by a run.
+        """
+        header, state = read_header(self.last), load_state(self.last)
+        if "settings" not in state:
+            raise ModelError(f"{self.last} is a model and no checkpoint of a run.")
+        rows = [row for row in self.rows() if row["step"] <= state["step"]]
+        with landing(self.metrics, force=True) as part:
+            part.write_text("".join(map(_line, rows)), encoding="utf-8")
+        return state, header
+
+    def save(self, path: Path, state: dict[str, Any], header: dict[str, Any]) -> None:
+        """A checkpoint in place of the one before, which stays where this fails.
+
+        Raises OutputError: it cannot be written.
+        """
+        try:
+            save_checkpoint(path, state, header)
+        except (OSError, RuntimeError) as error:  # RuntimeError: torch's writer, at a full disk
+            kept = f"; {path} is still that of before" if path.exists() else ""
+            raise OutputError(
+                f"A checkpoint could not be written, {_reason(error)}{kept}."
+            ) from error
+
+    def append(self, rows: list[Row]) -> None:
+        """Lines of `metrics.jsonl`."""
+        try:
+            with self.metrics.open("a", encoding="utf-8") as file:
+                file.writelines(map(_line, rows))
+        except OSError as error:
+            raise output_error(self.metrics, error) from error
+
+    def rows(self) -> Iterator[Row]:
+        """The lines of `metrics.jsonl`, but for one that a crash broke off."""
+        if not self.metrics.exists():
+            return
+        for line in self.metrics.read_text(encoding="utf-8").splitlines():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                return
+
+    def draw(self) -> None:
+        """`curves.png`: the losses, and AP where it was measured."""
+        rows = list(self.rows())
+        charts = [line_chart(_losses(rows), title="losses", x_label="step")]
+        if measured := _measured(rows):
+            charts.append(line_chart(measured, title="val", x_label="step", y_range=(0, 1)))
+        picture = cv2.cvtColor(side_by_side(charts), cv2.COLOR_RGB2BGR)
+        with landing(self.curves, force=True) as part:
+            part.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+
+    def _files(self) -> tuple[Path, ...]:
+        return self.last, self.best, self.metrics, self.curves
+
+
+def _line(row: Row) -> str:
+    return json.dumps(row) + "\n"
+
+
+def _reason(error: BaseException) -> str:
+    """The system's own words, also where torch's writer speaks in between."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in errno.errorcode:
+            return str(cause.strerror)
+        cause = cause.__cause__ or cause.__context__
+    return str(error).splitlines()[0]
+
+
+def _losses(rows: list[Row]) -> dict[str, Points]:
+    found = [row for row in rows if "loss" in row]
+    names = [name for name in (found[0] if found else {}) if name.startswith("loss")]
+    length = max(1, -(-len(found) // MEAN_OVER))
+    groups = [found[start : start + length] for start in range(0, len(found), length)]
+    return {
+        name.removeprefix("loss_"): [
+            (group[-1]["step"], sum(row[name] for row in group) / len(group)) for group in groups
+        ]
+        for name in names
+    }
+
+
+def _measured(rows: list[Row]) -> dict[str, Points]:
+    names = dict.fromkeys(name for row in rows for name in row if "AP" in name)
+    lines = {
+        name.replace("_", " "): [
+            (row["step"], row[name]) for row in rows if row.get(name) is not None
+        ]
+        for name in names
+    }
+    return {name: points for name, points in lines.items() if points}

@@ -1,0 +1,211 @@
+"""The course of a run: steps, and now and then a measurement and a checkpoint."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vidseg.evaluate.coco import LEAST_SCORE, evaluate
+from vidseg.predict import MaskRCNNPredictor
+from vidseg.predictor import Predictor
+from vidseg.training.folder import Row, RunFolder
+from vidseg.training.learner import DivergedError, Learner
+from vidseg.training.samples import Batch
+
+OnStep = Callable[[int, int, Row], None]
+"""Called after every step with how many are done, of how many, and the losses."""
+OnResult = Callable[[int, Row], None]
+"""Called after every measurement with the step and the figures."""
+Measure = Callable[[Predictor], Row]
+"""Figures of a predictor; the best has the highest `mask_AP`, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    folder: Path
+    step: int
+    steps: int
+    best: float | None
+    """The highest mask AP; None where none was measured."""
+
+    @property
+    def finished(self) -> bool:
+        return self.step == self.steps
+
+
+@dataclass(eq=False)
+class Course:
+    """A run with what it reports to, and when it shall stop."""
+
+    learner: Learner
+    folder: RunFolder
+    header: Mapping[str, Any]
+    """Of its checkpoints, but for the provenance that changes."""
+    state: Mapping[str, Any]
+    """What its checkpoints hold beside the learner's state."""
+    measure: Measure | None = None
+    on_step: OnStep | None = None
+    on_result: OnResult | None = None
+    stop: Callable[[], bool] | None = None
+    """Asked after every step and every photo measured on."""
+    _rows: list[Row] = field(default_factory=list)
+    _best: float | None = None
+    _measured: int = 0
+    _saved: int = -1
+
+    def run(self, batches: Iterator[Batch]) -> Outcome:
+        """Steps with these batches to the last step, or to where `stop` says so.
+
+        Where it ends early or fails, `last.pt` is the state that the run goes on from.
+
+        Raises:
+            DivergedError: a loss was no number.
+            OutputError: a file could not be written.
+        """
+        self._look_back()
+        settings = self.learner.settings
+        with closing(batches):  # type: ignore[arg-type]
+            while not self._stopped() and self.learner.step < settings.steps:
+                self._step(next(batches))
+                if self._due():
+                    self._check()
+        if self._saved < self.learner.step:
+            self._save()
+        return Outcome(self.folder.path, self.learner.step, settings.steps, self._best)
+
+    def _look_back(self) -> None:
+        """Take up what an earlier part of the run found, and measure if it did not come to that."""
+        for row in self.folder.rows():
+            if "mask_AP" in row:
+                self._measured = row["step"]
+                self._best = _better(row["mask_AP"], self._best)
+        if self.folder.last.exists():
+            self._saved = self.learner.step
+        if self._due() and self._measured < self.learner.step:
+            self._check()
+
+    def _due(self) -> bool:
+        step, settings = self.learner.step, self.learner.settings
+        return step > 0 and (step % settings.every == 0 or step == settings.steps)
+
+    def _stopped(self) -> bool:
+        return self.stop is not None and self.stop()
+
+    def _step(self, batch: Batch) -> None:
+        try:
+            losses = self.learner.learn(*batch)
+        except DivergedError as error:
+            self._write()
+            kept = (
+                f"{self.folder.last} keeps step {self._saved}"
+                if self._saved >= 0
+                else "nothing kept"
+            )
+            raise DivergedError(f"{error} ({kept}.)") from error
+        self._rows.append(
+            {
+                "step": self.learner.step,
+                **{name: round(value, 6) for name, value in losses.items()},
+                "lr": self.learner.optimizer.param_groups[-1]["lr"],
+            }
+        )
+        if self.on_step is not None:
+            self.on_step(self.learner.step, self.learner.settings.steps, losses)
+
+    def _check(self) -> None:
+        """A checkpoint first, then the figures, then the best model so far."""
+        if self._saved < self.learner.step:
+            self._save()
+        if self.measure is None:
+            self._save_best({})
+            return
+        figures = self._figures()
+        if figures is None:
+            return
+        ap = figures.get("mask_AP")
+        if self._best is None or (ap is not None and ap > self._best):
+            self._save_best(figures)
+        self._best = _better(ap, self._best)
+        self._rows.append({"step": self.learner.step, **figures})
+        self._write()
+        if self.on_result is not None:
+            self.on_result(self.learner.step, figures)
+
+    def _figures(self) -> Row | None:
+        """None where it was told to stop meanwhile."""
+        assert self.measure is not None
+        learner, classes = self.learner, self.header["classes"]
+        predictor = MaskRCNNPredictor(
+            copy.deepcopy(learner.average),
+            classes,
+            device=learner.device,
+            precision=learner.settings.precision,
+            keep_score=LEAST_SCORE,
+        )
+        try:
+            return self.measure(_Stoppable(predictor, self._stopped))
+        except _StoppedError:
+            return None
+
+    def _save(self) -> None:
+        self._write()
+        state = {**self.learner.state(), **self.state}
+        self.folder.save(self.folder.last, state, self._header({}))
+        self._saved = self.learner.step
+
+    def _save_best(self, figures: Row) -> None:
+        state = {"model": self.learner.average.state_dict()}
+        self.folder.save(self.folder.best, state, self._header(figures))
+
+    def _header(self, figures: Row) -> dict[str, Any]:
+        settings = self.learner.settings
+        course = {"step": self.learner.step, "steps": settings.steps, **figures}
+        provenance = {**self.header["provenance"], **course, "settings": settings.state()}
+        return {**self.header, "provenance": provenance}
+
+    def _write(self) -> None:
+        self.folder.append(self._rows)
+        self._rows.clear()
+        self.folder.draw()
+
+
+class _StoppedError(Exception):
+    """The run was told to stop while it measured."""
+
+
+class _Stoppable:
+    """A predictor that asks before each photo whether to stop."""
+
+    def __init__(self, predictor: MaskRCNNPredictor, stopped: Callable[[], bool]) -> None:
+        self._predictor, self._stopped = predictor, stopped
+        self.classes, self.keep_score = predictor.classes, predictor.keep_score
+
+    def predict(self, images: Any) -> Any:
+        if self._stopped():
+            raise _StoppedError
+        return self._predictor.predict(images)
+
+
+def average_precision(val: Any) -> Measure:
+    """AP of masks and boxes on the photos of `val`, as `vidseg.evaluate` counts it."""
+
+    def measure(predictor: Predictor) -> Row:
+        result = evaluate(val, predictor)
+        return {
+            "mask_AP": result.masks.ap,
+            "mask_AP50": result.masks.ap50,
+            "box_AP": result.boxes.ap,
+            "box_AP50": result.boxes.ap50,
+        }
+
+    return measure
+
+
+def _better(ap: float | None, best: float | None) -> float | None:
+    return max((each for each in (ap, best) if each is not None), default=None)

@@ -1,0 +1,140 @@
+"""The endless row of training pictures: picture k depends on the seed and on k alone.
+
+So a run that was broken off goes on with the very pictures that an unbroken one would have seen,
+with any number of loader processes.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from vidseg.errors import VidsegError
+from vidseg.training import augment
+from vidseg.training.picture import Picture, Target, from_item, to_sample
+
+Sample = tuple[torch.Tensor, Target]
+Batch = tuple[list[torch.Tensor], list[Target]]
+
+
+class Items(Protocol):
+    """A torch Dataset with a length, whose items are an image and torchvision's target."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Any: ...
+
+
+class Samples(torch.utils.data.Dataset[Any]):
+    """Pictures of a dataset in random order, changed at random; every epoch shows each once.
+
+    `samples[k]` is an image (3, H, W) uint8 and its target. In its place `vidseg.train` takes any
+    such object that gives a picture for every k from 0 on.
+    """
+
+    def __init__(
+        self,
+        items: Items,
+        classes: Mapping[int, str],
+        *,
+        image_size: tuple[int, int],
+        augmentations: tuple[str, ...] = (),
+        seed: int = 0,
+    ) -> None:
+        """
+        Args:
+            items: what to draw from.
+            classes: label to class name; 0 is background.
+            image_size: shorter and longest side of the pictures, in pixels.
+            augmentations: some of `vidseg.training.settings.AUGMENTATIONS`.
+        """
+        self._items, self._classes, self._seed = items, dict(classes), seed
+        self._image_size, self._augmentations = image_size, frozenset(augmentations)
+
+    def __getitem__(self, number: int) -> Sample:
+        """Raises InputError: an item that is none, or a photo that cannot be read."""
+        random = np.random.default_rng((self._seed, number))
+        picture = self._one(self._which(number), random)
+        if "copy-paste" in self._augmentations and random.random() < augment.PASTED:
+            other = self._one(int(random.integers(len(self._items))), random)
+            picture = augment.paste(picture, other, random)
+        if "color" in self._augmentations:
+            picture = augment.recolor(picture, random)
+        return to_sample(picture)
+
+    def _which(self, number: int) -> int:
+        """Item of sample `number`: every epoch has an order of its own."""
+        epoch, place = divmod(number, len(self._items))
+        # The last number keeps these draws apart from those of the pictures.
+        order = np.random.default_rng((self._seed, epoch, 1)).permutation(len(self._items))
+        return int(order[place])
+
+    def _one(self, index: int, random: np.random.Generator) -> Picture:
+        picture = from_item(self._item(index, random), self._classes, index)
+        if "scale" in self._augmentations:
+            picture = augment.scaled(picture, self._image_size, random)
+        else:
+            picture = augment.fit(picture, self._image_size)
+        flipped = "flip" in self._augmentations and random.random() < 0.5
+        return augment.flip(picture) if flipped else picture
+
+    def _item(self, index: int, random: np.random.Generator) -> Any:
+        """With torch's random numbers seeded, for datasets that draw some themselves."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(random.integers(1 << 62)))
+            return self._items[index]
+
+
+def batches(
+    samples: Any, *, batch_size: int, first: int, last: int, workers: int = 0
+) -> Iterator[Batch]:
+    """Batch `first` up to, and not, `last` of the row; loader processes end with the iterator.
+
+    Raises InputError: as `samples` does.
+    """
+    numbers = [list(range(k * batch_size, (k + 1) * batch_size)) for k in range(first, last)]
+    loader = DataLoader(
+        _Careful(samples),
+        batch_sampler=numbers,
+        num_workers=workers,
+        collate_fn=_collate,
+        worker_init_fn=_begin_worker,
+        generator=torch.Generator(),  # else it would draw from the global one
+    )
+    for batch in loader:
+        if isinstance(batch, VidsegError):
+            raise batch
+        yield batch
+
+
+class _Careful(torch.utils.data.Dataset[Any]):
+    """Errors as items: those raised in a loader process arrive with its traceback as their text."""
+
+    def __init__(self, samples: Any) -> None:
+        self._samples = samples
+
+    def __getitem__(self, number: int) -> Sample | VidsegError:
+        try:
+            return self._samples[number]
+        except VidsegError as error:
+            return error
+
+
+def _collate(samples: list[Sample | VidsegError]) -> Batch | VidsegError:
+    for sample in samples:
+        if isinstance(sample, VidsegError):
+            return sample
+    images, targets = zip(*samples, strict=True)  # type: ignore[arg-type]
+    return list(images), list(targets)
+
+
+def _begin_worker(_: int) -> None:
+    """Ctrl-C reaches the whole group of processes: the first one decides when the loaders end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(0)
