@@ -11,6 +11,7 @@ from vidseg.cli.classes import classes
 from vidseg.cli.compare import compare
 from vidseg.cli.data import data
 from vidseg.cli.detect import detect
+from vidseg.cli.evaluate import evaluate
 from vidseg.cli.exits import CommandError, errors_as_sentences, stop_on_signals
 from vidseg.cli.export import export
 from vidseg.cli.frames import frames
@@ -53,6 +54,7 @@ class Program(click.Group):
         export,
         data,
         train,
+        evaluate,
         inspect,
         compare,
         classes,

@@ -85,6 +85,11 @@ def score_tracks(judged: Iterable[Judged]) -> Row:
     }
 
 
+def check_installed() -> None:
+    """Raises VidsegError: TrackEval is not installed."""
+    _metrics()
+
+
 def _metrics() -> dict[str, Any]:
     try:
         import skimage  # noqa: F401  TrackEval's J&F needs it and does not ask for it

@@ -1,0 +1,133 @@
+"""vidseg evaluate."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vidseg.cli.data import FORMATS as PHOTO_FORMATS
+from vidseg.cli.evaluate_asked import Asked
+from vidseg.cli.evaluate_photos import judge_photos
+from vidseg.cli.evaluate_video import judge_clips, judge_video
+from vidseg.cli.machine import limit_threads
+from vidseg.cli.options import (
+    SCORE,
+    Run,
+    Span,
+    examples,
+    model_options,
+    option,
+    run_options,
+    span_options,
+)
+from vidseg.cli.types import FilePath
+from vidseg.errors import InputError, OptionError
+
+if TYPE_CHECKING:
+    from vidseg.search import Search
+
+CLIP_FORMATS = ("ytvis", "davis", "mots")
+
+
+@click.command(
+    epilog=examples(
+        "vidseg evaluate --model balloon --split val --out report photos/",
+        "vidseg evaluate --model balloon --class balloon party.mp4",
+        "vidseg evaluate --detections results/ DAVIS/",
+    )
+)
+@click.argument("path", type=FilePath(), metavar="DATA")
+@option(
+    "--detections",
+    type=FilePath(),
+    show_default="none",
+    help="Judge these results instead of a model: COCO, YouTube-VIS, MOTS, DAVIS or .vidseg.",
+)
+@option("--out", type=FilePath(), metavar="DIR", show_default="none", help="Also write pictures.")
+@option("--split", show_default="all", help="Only this split: train, val or test.")
+@option(
+    "--format",
+    "name",
+    type=click.Choice([*CLIP_FORMATS, *PHOTO_FORMATS]),
+    show_default="found by looking",
+    help="Format of the annotations.",
+)
+@option(
+    "--class-attribute",
+    metavar="NAME",
+    show_default="the only one, or one called class, label, name ...",
+    help="VIA's region attribute that holds the class.",
+)
+@option("--class-name", default="object", metavar="NAME", help="Class of shapes without one.")
+@SCORE
+@option("--track/--no-track", default=True, help="Follow the objects of clips and videos.")
+@option(
+    "--gap",
+    type=click.IntRange(min=1),
+    default=5,
+    metavar="N",
+    help="An object that is away for at most so many frames and returns has flickered.",
+)
+@model_options
+@span_options
+@run_options
+def evaluate(
+    *,
+    path: str,
+    detections: str | None,
+    out: str | None,
+    split: str | None,
+    name: str | None,
+    class_attribute: str | None,
+    class_name: str,
+    score: float,
+    track: bool,
+    gap: int,
+    searching: "Callable[..., Search]",
+    span: Span,
+    run: Run,
+) -> None:
+    """Judge a model, or results, by annotated photos or clips, or by how steady a video is.
+
+    DATA is a dataset of photos (COCO's AP), annotated clips as YouTube-VIS JSON, DAVIS folders or
+    MOTS (HOTA, IDF1, J&F, AP of tracks), or a video that nobody annotated (flicker, coverage). JSON
+    goes to stdout, a table to stderr.
+    """
+    from vidseg.search import check_range
+
+    check_range("score", score)
+    results = Path(detections) if detections else None
+    given = Path(out) if out else None
+    asked = Asked(Path(path), searching, results, score, track, gap, given, span, run)
+    if results is not None and searching.keywords["model"]:  # pyright: ignore
+        raise OptionError("Results take the place of a model; leave --model or --detections out.")
+    if not asked.path.exists():
+        raise InputError(f"{path} is not there; check the path.")
+    limit_threads()
+    kind = name if name in CLIP_FORMATS else None if name else _clip_format(asked.path)
+    if kind is None and (name or not _is_video(asked.path)):
+        options = {"format": name, "class_attribute": class_attribute, "class_name": class_name}
+        report, lines = judge_photos(asked, split, options)
+    elif given is not None:
+        raise OptionError("--out shows photos; it has nothing to show of clips and videos.")
+    else:
+        report, lines = judge_clips(asked, kind) if kind else judge_video(asked)
+    for line in lines:
+        asked.tell(line)
+    click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+
+
+def _clip_format(path: Path) -> str | None:
+    from vidseg.evaluate import davis, mots, ytvis
+
+    readers = {"ytvis": ytvis, "davis": davis, "mots": mots}
+    return next((name for name, reader in readers.items() if reader.is_truth(path)), None)
+
+
+def _is_video(path: Path) -> bool:
+    """Any file that is not one of annotations."""
+    from vidseg.datasets.look import DATA
+
+    return path.is_file() and path.suffix.lower() not in DATA

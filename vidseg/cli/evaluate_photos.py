@@ -1,0 +1,98 @@
+"""vidseg evaluate on annotated photos."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidseg.cli.evaluate_asked import Asked
+from vidseg.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from vidseg.evaluate.coco import Result
+
+WORST = 12
+"""Photos that `--out` shows."""
+
+
+def judge_photos(
+    asked: Asked, split: str | None, options: dict[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """The report, and the table for people; writes the pictures."""
+    from vidseg.datasets import read_dataset
+    from vidseg.evaluate.alarms import false_alarms
+    from vidseg.evaluate.coco import LEAST_SCORE
+    from vidseg.evaluate.table import photo_lines
+    from vidseg.video.landing import check_output
+
+    if asked.out is not None:
+        check_output(asked.out, [asked.path], force=asked.run.force, folder=True)
+    content = read_dataset(asked.path, split=split, **options)
+    result = _judged(asked, content)
+    for kind, names in (
+        ("the results do not know", result.matching.unknown),
+        ("the dataset does not have", result.matching.extra),
+    ):
+        if names:
+            more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+            asked.tell(f"Left out, for {kind} them: {', '.join(names[:8])}{more}")
+    report = {
+        "dataset": str(asked.path),
+        "split": split,
+        "least_score": LEAST_SCORE,
+        **result.to_json(),
+        "false_alarms": false_alarms(result, asked.score),
+        "left_out": len(content.skipped),
+    }
+    if content.skipped:
+        asked.tell(f"{len(content.skipped)} files or regions left out; see `vidseg data check`.")
+    if asked.out is not None:
+        _write_pictures(asked, result)
+    return report, photo_lines(report)
+
+
+def _judged(asked: Asked, content: Any) -> "Result":
+    from vidseg.evaluate.coco import LEAST_SCORE, evaluate, judge
+    from vidseg.evaluate.results import SAVED, numbering, read_coco, read_saved
+    from vidseg.evaluate.truth import coco_truth, match_classes, photos
+
+    numbered = numbering(asked.path, content)
+    if asked.detections is None:
+        search = asked.search(score=LEAST_SCORE, keep_score=LEAST_SCORE)
+        match_classes(content.classes, search.names, asked.classes)  # before weights load
+        with Progress(bar=asked.run.progress, quiet=True) as progress:
+            return evaluate(
+                content,
+                search.predictor(),
+                classes=asked.classes,
+                ids=numbered.ids,
+                on_photo=progress.on_frame,
+            )
+    if asked.detections.suffix == SAVED:
+        found, matching = read_saved(asked.detections, content, numbered.ids, asked.classes)
+    else:
+        found = read_coco(asked.detections, numbered)
+        matching = match_classes(content.classes, content.classes, asked.classes)
+    truth = coco_truth(photos(content, ids=numbered.ids, pixels=False), content.classes)
+    return judge(truth, found, matching)
+
+
+def _write_pictures(asked: Asked, result: "Result") -> None:
+    from vidseg.evaluate.pictures import precision_recall, worst_pictures
+    from vidseg.evaluate.worst import compare
+    from vidseg.video.landing import landing
+    from vidseg.video.photos import read_photo
+
+    assert asked.out is not None
+    worst = [each for each in compare(result, asked.score) if each.quality < 1][:WORST]
+    with landing(asked.out, force=asked.run.force, folder=True) as part:
+        _save(part / "precision_recall.png", precision_recall(result))
+        for name, picture in worst_pictures(worst, result, lambda path: read_photo(Path(path))):
+            _save(part / name, picture)
+        (part / "truth.json").write_text(json.dumps(result.truth), encoding="utf-8")
+        (part / "results.json").write_text(json.dumps(result.found), encoding="utf-8")
+
+
+def _save(path: Path, picture: Any) -> None:
+    from PIL import Image as Pictures
+
+    Pictures.fromarray(picture).save(path, quality=90)

@@ -1,0 +1,158 @@
+"""vidseg evaluate on annotated clips, and on videos that nobody annotated."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from vidseg.cli.evaluate_asked import Asked
+from vidseg.cli.progress import Progress
+from vidseg.errors import InputError, OptionError
+
+if TYPE_CHECKING:
+    from vidseg.evaluate.clips import Clip, Track
+    from vidseg.evaluate.truth import Classes
+    from vidseg.frame import Frame
+    from vidseg.search import Search
+
+Report = tuple[dict[str, Any], list[str]]
+"""For stdout, and the table for people."""
+
+
+def judge_clips(asked: Asked, kind: str) -> Report:
+    """Tracks against the annotated clips of the format `kind`."""
+    from vidseg.evaluate import davis, mots, ytvis
+    from vidseg.evaluate.sequence import Judged
+    from vidseg.evaluate.table import clip_lines
+    from vidseg.evaluate.tracks import check_installed, score_tracks
+
+    check_installed()
+    clips = {"ytvis": ytvis, "davis": davis, "mots": mots}[kind].read_truth(asked.path)
+    if not clips:
+        raise InputError(f"{asked.path} holds no annotated clip of the format {kind}.")
+    search = None if asked.detections else asked.search(score=asked.score, track=asked.track)
+    judged: list[Judged] = []
+    unknown: dict[str, None] = {}
+    with Progress(bar=asked.run.progress, quiet=True) as progress:
+        done = _counter(progress, sum(clip.frames for clip in clips))
+        for clip in clips:
+            classes, tracks = _tracks(asked, clip, search, alone=len(clips) == 1, done=done)
+            judged.append(Judged(_only(clip, classes), tracks))
+            unknown |= dict.fromkeys(classes.unknown if classes else ())
+    if unknown:
+        asked.tell(f"Left out, for the results do not know them: {', '.join(unknown)}")
+    report = {
+        "dataset": str(asked.path),
+        "format": kind,
+        "score": asked.score,
+        "tracked": asked.track,
+        "one_object_annotated": [clip.name for clip in clips if clip.single],
+        "classes_unknown_to_results": [*unknown],
+        **score_tracks(judged),
+    }
+    return report, clip_lines(report)
+
+
+def judge_video(asked: Asked) -> Report:
+    """How steady the objects of a video are."""
+    from vidseg.evaluate.steadiness import report as rates
+    from vidseg.evaluate.steadiness import steadiness
+    from vidseg.evaluate.table import video_lines
+    from vidseg.pipeline import exact, expected_frames, search_in
+    from vidseg.search import MOVING
+    from vidseg.video.probe import probe
+
+    start, end = exact(asked.span.start, asked.span.end)
+    given = {"detections": asked.detections} if asked.detections else {}
+    search = asked.search(score=asked.score, track=asked.track, **given)
+    info = probe(asked.path)
+    if info.kind not in MOVING:
+        raise OptionError(f"{asked.path} is a {info.kind} without annotations: nothing to judge.")
+    keep_going = asked.span.keep_going
+    with (
+        Progress(bar=asked.run.progress, quiet=asked.run.quiet) as progress,
+        search_in(info, search, start=start, end=end, force=False, keep_going=keep_going) as found,
+    ):
+        done = _counter(progress, expected_frames(info, start, end))
+        counts = steadiness(done(found), longest=asked.gap)
+    facts = {"video": str(asked.path), "score": asked.score, "tracked": asked.track}
+    report = {**facts, "longest_gap": asked.gap, **rates(counts)}
+    return report, video_lines(report)
+
+
+def _tracks(
+    asked: Asked, clip: "Clip", search: "Search | None", *, alone: bool, done: Any
+) -> "tuple[Classes | None, list[Track]]":
+    """The classes that are judged (None: all are one) and the tracks found."""
+    from vidseg.evaluate.clips import tracks_of
+    from vidseg.evaluate.results import SAVED, read_tracks, result_of
+    from vidseg.evaluate.truth import match_classes
+
+    if search is None:
+        assert asked.detections is not None
+        file = result_of(asked.detections, clip, alone=alone)
+        if file.suffix != SAVED:
+            known = clip.classes
+            classes = match_classes(known, known, asked.classes) if known else None
+            return classes, read_tracks(file, clip, alone=alone)
+        search = asked.search(score=asked.score, track=asked.track, detections=file)
+    classes = match_classes(clip.classes, search.names, asked.classes) if clip.classes else None
+    with closing(done(_found(clip, search))) as found:
+        return classes, tracks_of(found, classes.numbers if classes else None)
+
+
+def _found(clip: "Clip", search: "Search") -> Any:
+    """The frames of a clip with the objects to show, tracked as those of a video."""
+    from vidseg.pipeline import detect
+    from vidseg.saved import saved
+
+    if not clip.pictures:
+        raise InputError(
+            f"The frames of {clip.name} are not there, so no model can look at them; "
+            "put them where the format has them, or give results with --detections."
+        )
+    frames = _frames(clip)
+    if search.saved is not None:
+        found = saved(frames, search.saved)
+    else:
+        found = detect(frames, search.predictor(), batch_size=search.batch_size)
+    return search.watch(found, "video")
+
+
+def _frames(clip: "Clip") -> "Iterator[Frame]":
+    from vidseg.frame import Frame
+    from vidseg.video.photos import UNREADABLE, read_photo
+
+    for index, path in enumerate(clip.pictures):
+        try:
+            image = read_photo(path)
+        except UNREADABLE as error:
+            raise InputError(f"{path} cannot be read: {error}.") from error
+        if image.shape[:2] != clip.size:
+            height, width = clip.size
+            raise InputError(f"{path} is {image.shape[1]}x{image.shape[0]}, not {width}x{height}.")
+        yield Frame(index, Fraction(index), image, Fraction(1))
+
+
+def _only(clip: "Clip", classes: "Classes | None") -> "Clip":
+    """The clip with the classes that are judged."""
+    if classes is None:
+        return clip
+    tracks = [track for track in clip.tracks if track.number in classes.names]
+    return replace(clip, classes=classes.names, tracks=tracks)
+
+
+def _counter(progress: Progress, total: int | None) -> Any:
+    """Passes frames on and moves the bar, over several streams of them."""
+    count = 0
+
+    def counted(found: Any) -> Iterator[Any]:
+        nonlocal count
+        with closing(found):
+            for item in found:
+                yield item
+                count += 1
+                progress.on_frame(count, total)
+
+    return counted

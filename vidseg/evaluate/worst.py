@@ -1,0 +1,68 @@
+"""Which photos went worst, and how found objects overlap the true ones in each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco
+from scipy.optimize import linear_sum_assignment
+
+from vidseg.evaluate.coco import Result
+from vidseg.evaluate.truth import Row
+
+MATCHED = 0.5
+"""Least IoU of an object with what was found of it, as in panoptic quality."""
+
+
+class Compared(NamedTuple):
+    """One photo: the truth, and what was found from some score on."""
+
+    name: str
+    true: list[Row]
+    """COCO's annotations, without crowds."""
+    found: list[Row]
+    """COCO's results, best score first."""
+    overlaps: NDArray[np.float64]
+    """(found, true) IoU of the masks, or of boxes where there are no masks."""
+    pairs: dict[int, int]
+    """Place in `found` to place in `true`."""
+    quality: float
+    """Panoptic quality (Kirillov et al. 2019): the sum of the IoU of pairs over the pairs and half
+    of all that has no partner; 1 where nothing is and nothing was found."""
+
+
+def compare(result: Result, score: float) -> list[Compared]:
+    """Every photo, the worst first; objects from `score` on."""
+    photos = {image["id"]: image["file_name"] for image in result.truth["images"]}
+    judged = result.matching.names
+    true: dict[int, list[Row]] = {number: [] for number in photos}
+    found: dict[int, list[Row]] = {number: [] for number in photos}
+    for each in result.truth["annotations"]:
+        if each["category_id"] in judged and not each["iscrowd"]:
+            true[each["image_id"]].append(each)
+    for row in sorted(result.found, key=lambda row: -row["score"]):
+        if row["category_id"] in judged and row["score"] >= score:
+            found[row["image_id"]].append(row)
+    compared = [_compared(name, true[n], found[n]) for n, name in photos.items()]
+    return sorted(compared, key=lambda each: each.quality)
+
+
+def _compared(name: str, true: list[Row], found: list[Row]) -> Compared:
+    overlaps = _overlaps(true, found)
+    alike = [[f["category_id"] == t["category_id"] for t in true] for f in found]
+    worth = np.where(np.array(alike, bool).reshape(overlaps.shape), overlaps, 0)
+    worth[worth < MATCHED] = 0
+    rows, cols = linear_sum_assignment(worth, maximize=True)
+    pairs = {int(r): int(c) for r, c in zip(rows, cols, strict=True) if worth[r, c] > 0}
+    total = (len(true) + len(found)) / 2
+    quality = sum(worth[r, c] for r, c in pairs.items()) / total if total else 1.0
+    return Compared(name, true, found, overlaps, pairs, float(quality))
+
+
+def _overlaps(true: list[Row], found: list[Row]) -> NDArray[np.float64]:
+    if not true or not found:
+        return np.zeros((len(found), len(true)))
+    key = "segmentation" if isinstance(found[0].get("segmentation"), dict) else "bbox"
+    return np.asarray(coco.iou([f[key] for f in found], [t[key] for t in true], [0] * len(true)))
