@@ -107,3 +107,9 @@ def test_split_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert "make it first" in fails("data", "split", folder, tmp_path / "no" / "lists")
     assert "make it first" in fails("data", "split", folder, tmp_path / "lists")
     assert not list(tmp_path.glob("*.txt"))
+
+
+@pytest.mark.parametrize("tolerance", ["nan", "inf", "-1"])
+def test_a_tolerance_that_is_no_number_of_pixels(tolerance: str, tmp_path: Path) -> None:
+    words = ["data", "convert", tmp_path, tmp_path / "out.json", "--to", "via"]
+    assert tolerance in fails(*words, "--tolerance", tolerance, code=2)

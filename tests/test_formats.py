@@ -361,3 +361,48 @@ def test_what_does_not_go_together_is_refused(model: Path, tmp_path: Path) -> No
     assert "no place for pictures" in fails(*words, "--image", "in.mp4", "out.json", code=2)
     assert "--format objects" in fails(*words, "--per-object", "in.mp4", "out.json", code=2)
     assert "one after another" in fails(*words, "a.mp4", "b.mp4", "out.json", code=2)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of two photos, the second one turned by its EXIF data."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Picture.fromarray(scene_image(2)).save(folder / "b.png")
+    turned, exif = Picture.fromarray(np.rot90(scene_image(10))), Picture.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    turned.save(folder / "a.jpg", exif=exif, quality=100, subsampling=0)
+    return folder
+
+
+@pytest.mark.parametrize(("name", "pictures"), [("labelme", "."), ("yolo", "images")])
+def test_photos_become_a_dataset_of_their_copies(
+    name: str, pictures: str, photos: Path, model: Path, oracle: OraclePredictor, tmp_path: Path
+) -> None:
+    """The files as they are, beside annotations that fit them: to correct, and to train on."""
+    words = ["frames", "--format", name, "--image", "--model", model]
+    assert run(*words, photos, tmp_path / "out").exit_code == 0
+    assert oracle.seen == [10, 2]
+    samples = {sample.path.name: sample for sample in read_dataset(tmp_path / "out").samples}
+    assert sorted(samples) == ["a.jpg", "b.png"]
+    for photo, index in (("a.jpg", 10), ("b.png", 2)):
+        copy = tmp_path / "out" / pictures / photo
+        assert copy.read_bytes() == (photos / photo).read_bytes()
+        true = scene_instances(index)
+        for row, each in enumerate(samples[photo].objects):
+            drawn, mask = from_rle(each.rle), full_mask(true, row)
+            assert (drawn & mask).sum() / (drawn | mask).sum() > 0.95
+
+
+@pytest.mark.parametrize("name", ["labelme", "yolo"])
+def test_photos_of_one_stem_are_told_apart(
+    name: str, photos: Path, model: Path, oracle: OraclePredictor, tmp_path: Path
+) -> None:
+    Picture.fromarray(scene_image(3)).save(photos / "b.bmp")
+    words = ["frames", "--format", name, "--model", model, photos, tmp_path / "out"]
+    assert "b.bmp and b.png would be described in one file" in fails(*words)
+    assert oracle.seen == []
+    file = tmp_path / "a.vidseg"
+    assert run("detect", "--model", model, photos, file).exit_code == 0
+    assert "rename one" in fails("export", "--format", name, file, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

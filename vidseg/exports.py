@@ -6,7 +6,7 @@ from typing import Any
 
 from vidseg.errors import OptionError
 from vidseg.export.about import About
-from vidseg.export.formats import check_format, open_format
+from vidseg.export.formats import check_format, check_photos, open_format
 from vidseg.instances import Instances, shown
 from vidseg.pipeline import OnFrame
 from vidseg.search import Search
@@ -32,6 +32,7 @@ def export(
         raise OptionError("There are no saved detections to export.")
     check_format(name)
     about, done = _about(search, search.saved.header.source), 0
+    check_photos(name, about.photos)
     with (
         closing(iter(search.saved)) as found,
         open_format(name, target, about, force=force) as write,
@@ -48,7 +49,7 @@ def _about(search: Search, source: dict[str, Any]) -> About:
         names=search.names,
         video=source["name"],
         frames=source["frames"],
-        photos=tuple(source.get("photos", ())),
+        photos=tuple(map(Path, source.get("photos", ()))),
     )
 
 

@@ -13,14 +13,14 @@ from typing import Protocol
 from vidseg.effects import Effect, drawing
 from vidseg.export import MaskFolder
 from vidseg.export.about import About
-from vidseg.export.formats import FORMATS, check_format, open_format
+from vidseg.export.formats import FORMATS, check_format, check_photos, open_format
 from vidseg.frame import Frame, Image
 from vidseg.instances import Instances
 from vidseg.kinds import check_kinds
 from vidseg.search import Search
 from vidseg.video.clip import FrameClip
 from vidseg.video.codecs import Encoding, choose_codec
-from vidseg.video.info import Kind, VideoInfo
+from vidseg.video.info import VideoInfo
 from vidseg.video.writer import open_writer
 
 Write = Callable[[Frame, Instances], None]
@@ -51,8 +51,8 @@ class Output(Protocol):
         """Whether it is a folder of files."""
         ...
 
-    def check(self, kind: Kind) -> None:
-        """Raises OptionError: this output cannot be made of that kind of input."""
+    def check(self, info: VideoInfo) -> None:
+        """Raises OptionError or OutputError: this output cannot be made of that input."""
         ...
 
     def open(self, going: Pass) -> AbstractContextManager[Write]:
@@ -75,8 +75,8 @@ class Drawn:
     def folder(self) -> bool:
         return self.encoding.output == "folder"
 
-    def check(self, kind: Kind) -> None:
-        check_kinds(kind, self.encoding.output)
+    def check(self, info: VideoInfo) -> None:
+        check_kinds(info.kind, self.encoding.output)
 
     @contextmanager
     def open(self, going: Pass) -> Iterator[Write]:
@@ -112,7 +112,7 @@ class Masks:
     def __init__(self, target: str | Path, *, per_object: bool = False, image: bool = False):
         self.target, self.per_object, self.image = Path(target), per_object, image
 
-    def check(self, kind: Kind) -> None:
+    def check(self, info: VideoInfo) -> None:
         """Masks are made of every kind of input."""
 
     @contextmanager
@@ -141,8 +141,8 @@ class Exported:
     def folder(self) -> bool:
         return FORMATS[self.name].folder
 
-    def check(self, kind: Kind) -> None:
-        """Every format takes every kind of input."""
+    def check(self, info: VideoInfo) -> None:
+        check_photos(self.name, info.photos)
 
     def open(self, going: Pass) -> AbstractContextManager[Write]:
         info = going.info
@@ -150,6 +150,6 @@ class Exported:
             names=going.search.names,
             video=info.path.name,
             frames=info.frames,
-            photos=tuple(photo.name for photo in info.photos),
+            photos=info.photos,
         )
         return open_format(self.name, self.target, about, image=self.image, force=going.force)

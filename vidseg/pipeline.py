@@ -116,7 +116,7 @@ def run(
     _check_outputs(outputs, source, search, force=force)
     info = probe(source)
     for output in outputs:
-        output.check(info.kind)
+        output.check(info)
     total, done = expected_frames(info, start, end), 0
     with ExitStack() as stack:
         searched = search_in(info, search, start=start, end=end, force=force, keep_going=keep_going)

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from functools import wraps
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,13 @@ def split(*, path: str, folder: str | None, val: float, by: Any, seed: int, forc
             say(f"{name}: {_count(len(samples), 'photo')}, listed in {file}")
 
 
+def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    """`nan` passes through every comparison, and so through click's own ranges."""
+    if not 0 <= value < inf:
+        raise click.BadParameter(f"{value:g} is no number of pixels from 0 on.", ctx, param)
+    return value
+
+
 @data.command(
     epilog=examples(
         "vidseg data convert photos/ photos/coco.json --to coco",
@@ -143,8 +151,9 @@ def split(*, path: str, folder: str | None, val: float, by: Any, seed: int, forc
 @option("--split", show_default="all, a file each", help="Only this split: train, val or test.")
 @option(
     "--tolerance",
-    type=click.FloatRange(min=0),
+    type=float,
     default=1.0,
+    callback=_finite,
     help="Pixels by which the outline of a mask may be off in VIA; 0 keeps every pixel.",
 )
 @option("-f", "--force", is_flag=True, help="Overwrite the output where it exists.")

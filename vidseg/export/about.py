@@ -1,7 +1,8 @@
 """What a format has to know besides the objects, and the parts that several formats share."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +29,12 @@ class About:
     """Name of the input."""
     frames: int | None = None
     """How many frames the input has, if known: more than 100000 take longer file names."""
-    photos: tuple[str, ...] = field(default=())
-    """Names of the photos, where the input is a folder of them."""
+    photos: tuple[Path, ...] = ()
+    """The photos, where the input is a folder of them."""
 
     def picture(self, index: int) -> str:
         """File name of a frame's picture: the photo's own, or `00000.png` and so on."""
-        return self.photos[index] if index < len(self.photos) else f"{self.stem(index)}.png"
+        return self.photos[index].name if index < len(self.photos) else f"{self.stem(index)}.png"
 
     def stem(self, index: int) -> str:
         """`00000` and so on."""

@@ -4,12 +4,13 @@ objects; what has to come last is written when the block ends well.
 A further format is a module here, a line in `FORMATS`, and a name in `vidseg.cli.export`.
 """
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from vidseg.errors import OptionError
+from vidseg.errors import OptionError, OutputError
 from vidseg.export.about import About, Write
 from vidseg.export.coco import coco_dataset, coco_results
 from vidseg.export.labelme import labelme
@@ -34,6 +35,8 @@ class Format(NamedTuple):
     """Whether it is a folder of files."""
     pictures: str = "."
     """Where in the folder the format looks for pictures."""
+    stems: bool = False
+    """Whether a picture's file has its name up to the ending."""
 
 
 FORMATS = {
@@ -44,12 +47,23 @@ FORMATS = {
     "coco-dataset": Format(coco_dataset, False),
     "ytvis": Format(ytvis, False),
     "mots": Format(mots, False),
-    "yolo": Format(yolo, True, "images"),
-    "labelme": Format(labelme, True),
+    "yolo": Format(yolo, True, "images", stems=True),
+    "labelme": Format(labelme, True, stems=True),
     "via": Format(via, False),
     "npz": Format(npz, False),
     "csv": Format(table, False),
 }
+
+
+def check_photos(name: str, photos: Iterable[Path]) -> None:
+    """Raises OutputError: two photos whose files in this format would have one name."""
+    known: dict[str, str] = {}
+    for photo in photos if FORMATS[name].stems else ():
+        other = known.setdefault(photo.stem, photo.name)
+        if other != photo.name:
+            raise OutputError(
+                f"{other} and {photo.name} would be described in one file of {name}; rename one."
+            )
 
 
 def check_format(name: str, *, image: bool = False) -> None:
@@ -57,7 +71,9 @@ def check_format(name: str, *, image: bool = False) -> None:
     if name not in FORMATS:
         raise OptionError(f"There is no format {name!r}; use {', '.join(FORMATS)}.")
     if image and not FORMATS[name].folder:
-        raise OptionError(f"The format {name} is one file, with no place for pictures; leave image out.")
+        raise OptionError(
+            f"The format {name} is one file, with no place for pictures; leave image out."
+        )
 
 
 @contextmanager
@@ -67,7 +83,7 @@ def open_format(
     """Writes to `target` in the format of that name; it appears when the block ends well.
 
     With `image`, what is written must be frames, and a format that is a folder gets their pictures
-    too (where they are not photos that have files already).
+    too: photos as copies of their files, under their own names.
 
     Raises:
         OutputError, OutputExistsError: it cannot be written, or the format cannot hold it.
@@ -85,8 +101,11 @@ def _with_pictures(write: Write, folder: Path, about: About) -> Write:
     folder.mkdir(exist_ok=True)
 
     def write_both(frame: Instant, instances: Instances) -> None:
-        if isinstance(frame, Frame) and not about.photos:
-            (folder / about.picture(frame.index)).write_bytes(png(frame.image))
+        place = folder / about.picture(frame.index)
+        if about.photos:
+            shutil.copyfile(about.photos[frame.index], place)
+        elif isinstance(frame, Frame):
+            place.write_bytes(png(frame.image))
         write(frame, instances)
 
     return write_both
