@@ -13,10 +13,11 @@ from tests.doubles import OraclePredictor
 from tests.random_instances import any_instances, blobs
 from tests.scenes import scene_image, scene_masks, write_scene
 from vidseg.colors import color_of
-from vidseg.effects import Overlay, Splash, on_image
+from vidseg.effects import Effect, Overlay, Splash, on_image
 from vidseg.effects.blend import mix
 from vidseg.effects.layout import place_tags
 from vidseg.effects.overlay import letter_size, line_width
+from vidseg.effects.parse import parse_effect, parse_effects
 from vidseg.effects.text import tag
 from vidseg.frame import Image
 from vidseg.instances import Instances
@@ -25,7 +26,14 @@ from vidseg.masks import full_mask, label_map, soft_crop
 NAMES = {1: "person", 2: "dog", 3: "hot air balloon", 4: "气球"}
 MASKS_ONLY = Overlay(NAMES, boxes=False, labels=False)
 EVERYTHING = Overlay(NAMES, contours=True)
-EFFECTS = [MASKS_ONLY, EVERYTHING, Splash(), Splash(0), Splash(3)]
+DESCRIBED = ["contour", "halo", "trace", "spotlight", "blur", "pixelate", "fill", "split"]
+DESCRIBED += ["blur-background", "dim-background", "replace-background", "pixelate:cells=2"]
+DESCRIBED += ["blur:dilate=0", "blur:dilate=0.5", "blur-background:strength=0", "contour:width=9"]
+EFFECTS: list[Effect] = [
+    *(MASKS_ONLY, EVERYTHING, Splash(), Splash(0), Splash(3)),
+    *(parse_effect(text, NAMES) for text in DESCRIBED),
+    parse_effects(["blur:class=person", "halo:id=1", "split:at=0.3", "overlay"], NAMES),
+]
 
 
 def noise(size: tuple[int, int], seed: int = 0) -> Image:
@@ -45,7 +53,7 @@ def luma(image: Image) -> Image:
 @given(any_instances())
 @settings(deadline=None)
 @pytest.mark.parametrize("effect", EFFECTS, ids=str)
-def test_every_effect_leaves_its_input_and_its_size(effect: Overlay, found: Instances) -> None:
+def test_every_effect_leaves_its_input_and_its_size(effect: Effect, found: Instances) -> None:
     image = noise(found.size)
     before = image.copy()
     image.flags.writeable = False
@@ -59,7 +67,7 @@ def test_every_effect_leaves_its_input_and_its_size(effect: Overlay, found: Inst
 
 
 @pytest.mark.parametrize("effect", EFFECTS, ids=str)
-def test_any_layout_in_memory_gives_the_same(effect: Overlay) -> None:
+def test_any_layout_in_memory_gives_the_same(effect: Effect) -> None:
     found = blobs(5, (90, 120), share=0.1)
     image = noise(found.size)
     expected = effect(image, found)
@@ -69,9 +77,19 @@ def test_any_layout_in_memory_gives_the_same(effect: Overlay) -> None:
 
 
 @pytest.mark.parametrize("effect", EFFECTS, ids=str)
-def test_a_picture_of_another_size_is_refused(effect: Overlay) -> None:
+def test_a_picture_of_another_size_is_refused(effect: Effect) -> None:
     with pytest.raises(ValueError, match="image must be"):
         effect(noise((20, 31)), blobs(1, (20, 30)))
+
+
+@pytest.mark.parametrize("effect", EFFECTS, ids=str)
+def test_threads_in_any_order_draw_the_same(effect: Effect) -> None:
+    frames = [(noise((90, 120), n), blobs(n, (90, 120), seed=n, share=0.1)) for n in range(6)]
+    expected = [effect(*frame) for frame in frames]
+    with ThreadPoolExecutor(4) as pool:
+        drawn = list(pool.map(lambda n: effect(*frames[n % 6]), reversed(range(24))))
+    for number, picture in zip(reversed(range(24)), drawn, strict=True):
+        assert np.array_equal(picture, expected[number % 6])
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])

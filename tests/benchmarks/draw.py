@@ -1,14 +1,17 @@
 """How long drawing and mask files take, beside the plain way with torchvision and numpy.
 
-    python -m tests.benchmarks.draw
+    python -m tests.benchmarks.draw [effects]
 
-Checks that both ways give the same first, then prints JSON: best of a few, in milliseconds of one
-core's time, at 1080p.
+With `effects`, only those of `vidseg draw`, with 5 and 20 objects. Checks that both ways give the
+same first, then prints JSON: best of a few, in milliseconds of one core's time, at 1080p.
 """
 
+import itertools
 import json
+import sys
 import time
 from collections.abc import Callable
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -19,9 +22,10 @@ from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
 
 from tests.random_instances import blobs
 from vidseg.colors import color_of
-from vidseg.effects import Overlay, Splash
+from vidseg.effects import Overlay, Splash, drawing
+from vidseg.effects.parse import EFFECTS, parse_effect
 from vidseg.export.png import indexed_png
-from vidseg.frame import Image
+from vidseg.frame import Frame, Image
 from vidseg.instances import Instances
 from vidseg.masks import areas, full_mask, instance_rle, iou_matrix, label_map
 
@@ -33,6 +37,9 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     image = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    if "effects" in sys.argv[1:]:
+        print(json.dumps(every_effect(image), indent=2))
+        return
     many, few = tracked(50, 0.016), tracked(5, 0.05)
     verify(image, few)
     results = {
@@ -55,11 +62,28 @@ def main() -> None:
         "RLE, 50": milliseconds(lambda: [instance_rle(many, row) for row in range(50)]),
         "RLE of full masks, 50": milliseconds(lambda: plain_rles(many), 2),
     }
-    print(json.dumps(results, indent=2))
+    print(json.dumps(results | every_effect(image), indent=2))
 
 
-def tracked(count: int, share: float) -> Instances:
-    return blobs(count, SIZE, share=share).with_ids(np.arange(1, count + 1))
+def every_effect(image: Image) -> dict[str, float]:
+    """Milliseconds a frame by effect and number of objects; objects move, as in a video."""
+    results = {}
+    for count, share in ((5, 0.05), (20, 0.03)):
+        found = [tracked(count, share, seed) for seed in range(2)]
+        for name in EFFECTS:
+            with drawing(parse_effect(name, NAMES)) as draw:
+                frames = (
+                    Frame(number, Fraction(number, 30), image) for number in itertools.count()
+                )
+                moving = zip(frames, itertools.cycle(found), strict=False)
+                results[f"{name}, {count}"] = milliseconds(
+                    lambda draw=draw, moving=moving: draw(*next(moving)), 12
+                )
+    return results
+
+
+def tracked(count: int, share: float, seed: int = 0) -> Instances:
+    return blobs(count, SIZE, seed=seed, share=share).with_ids(np.arange(1, count + 1))
 
 
 def verify(image: Image, found: Instances) -> None:

@@ -1,8 +1,9 @@
-"""Mixing pictures, in whole numbers."""
+"""Mixing pictures and changing their size, in whole numbers."""
 
 import cv2
 import numpy as np
 from cv2.typing import MatLike
+from numpy.typing import NDArray
 
 from vidseg.colors import Color
 from vidseg.frame import Image
@@ -17,6 +18,28 @@ def mix(under: MatLike, over: MatLike, opacity: MatLike) -> Image:
     shown = cv2.multiply(over, share, scale=1 / 255)
     covered = cv2.multiply(under, cv2.bitwise_not(share), scale=1 / 255)
     return np.asarray(cv2.add(shown, covered), np.uint8)
+
+
+def shrunk(picture: MatLike, factor: int) -> MatLike:
+    """The means of cells of `factor` x `factor` pixels; the last go on beyond the edge as it is.
+
+    Whole factors take a third of the time of others.
+    """
+    height, width = picture.shape[:2]
+    below, right = -height % factor, -width % factor
+    if below or right:
+        picture = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    cells = picture.shape[1] // factor, picture.shape[0] // factor
+    return cv2.resize(picture, cells, interpolation=cv2.INTER_AREA)
+
+
+def enlarged(
+    cells: MatLike, factor: int, size: tuple[int, int], *, method: int = cv2.INTER_CUBIC
+) -> NDArray[np.uint8]:
+    """The picture of `size` (height, width) that `shrunk` made `cells` of, without its detail."""
+    full = cells.shape[1] * factor, cells.shape[0] * factor
+    picture = cv2.resize(cells, full, interpolation=method)
+    return np.asarray(picture[: size[0], : size[1]], np.uint8)
 
 
 def plain(shape: tuple[int, ...], color: Color) -> Image:

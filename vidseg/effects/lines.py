@@ -11,8 +11,8 @@ import numpy as np
 
 from vidseg.colors import Color
 from vidseg.effects.background import check_share, fixed
-from vidseg.effects.blend import mix, plain
-from vidseg.effects.cover import soft_edged, widened
+from vidseg.effects.blend import plain
+from vidseg.effects.cover import blend_into, soft_edged, widened
 from vidseg.effects.drawing import Draw
 from vidseg.effects.outline import draw_outline
 from vidseg.effects.overlay import line_width, own_color
@@ -86,7 +86,7 @@ class Halo:
         opacity = cv2.multiply(glow, cv2.bitwise_not(inside), scale=1 / 255)
         target = picture[rows, cols]
         color = self.color or own_color(instances, row)
-        target[...] = mix(target, plain(target.shape, color), opacity)
+        blend_into(target, plain(target.shape, color), np.asarray(opacity, np.uint8))
 
 
 class _Step(NamedTuple):
@@ -162,8 +162,9 @@ class Trace:
             share = 1 - (index - step.number) / self.length
             thick = max(round(width * share), 1)
             cv2.line(opacity, start, end, round(255 * share), thick, cv2.LINE_AA, 4)
-        cv2.circle(opacity, ends[-1], width * 16, 255, cv2.FILLED, cv2.LINE_AA, 4)
-        target[...] = mix(target, plain(target.shape, path[-1].color), opacity)
+        if path[-1].number == index:
+            cv2.circle(opacity, ends[-1], width * 16, 255, cv2.FILLED, cv2.LINE_AA, 4)
+        blend_into(target, plain(target.shape, path[-1].color), opacity)
 
 
 def check_width(width: int | None) -> None:

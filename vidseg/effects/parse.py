@@ -7,7 +7,8 @@ the tracks that it is for, several with `+` between.
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
 from types import NoneType, UnionType
@@ -54,15 +55,9 @@ def parse_effect(text: str, names: Mapping[int, str]) -> Effect:
         OptionError: an unknown name, key, value or class; says what there is.
         InputError: a file that the effect needs cannot be read.
     """
-    name, _, rest = text.partition(":")
-    if name not in EFFECTS:
-        raise OptionError(
-            f"There is no effect {name!r}{_did_you_mean(name, EFFECTS)}; use {', '.join(EFFECTS)}."
-        )
-    try:
-        return _made(name, _settings(name, rest), names)
-    except OptionError as error:
-        raise OptionError(f"In the effect {text!r}: {error}") from error
+    name, settings = _described(text)
+    with _named(text):
+        return _made(name, settings, names)
 
 
 def parse_effects(texts: Iterable[str], names: Mapping[int, str]) -> Chain:
@@ -78,10 +73,38 @@ def parse_effects(texts: Iterable[str], names: Mapping[int, str]) -> Chain:
     return Chain(tuple(effects))
 
 
+def classes_of(texts: Iterable[str]) -> tuple[str, ...]:
+    """The classes that the effects are for; none where one of them is for objects of all."""
+    described = [_described(text) for text in texts]
+    given = [found.get("class") for name, found in described if "class" in settings_of(name)]
+    names = (name.strip() for one in given if one is not None for name in one.split("+"))
+    return () if None in given else tuple(dict.fromkeys(names))
+
+
 def settings_of(name: str) -> list[str]:
     """The keys that the effect takes."""
     fields = [key for key in signature(EFFECTS[name]).parameters if key != "names"]
     return fields if EFFECTS[name] is Split else [*SELECTING, *fields]
+
+
+def _described(text: str) -> tuple[str, dict[str, str]]:
+    """The effect's name and its settings, as they are written."""
+    name, _, rest = text.partition(":")
+    if name not in EFFECTS:
+        raise OptionError(
+            f"There is no effect {name!r}{_did_you_mean(name, EFFECTS)}; use {', '.join(EFFECTS)}."
+        )
+    with _named(text):
+        return name, _settings(name, rest)
+
+
+@contextmanager
+def _named(text: str) -> Iterator[None]:
+    """An OptionError says in which effect it is."""
+    try:
+        yield
+    except OptionError as error:
+        raise OptionError(f"In the effect {text!r}: {error}") from error
 
 
 def _settings(name: str, text: str) -> dict[str, str]:

@@ -14,12 +14,12 @@ from math import ceil
 
 import cv2
 import numpy as np
-from cv2.typing import MatLike
+from numpy.typing import NDArray
 
 from vidseg.colors import BLACK, Color
 from vidseg.effects.background import check_share
-from vidseg.effects.blend import mix, plain
-from vidseg.effects.cover import grown_cover
+from vidseg.effects.blend import enlarged, plain, shrunk
+from vidseg.effects.cover import blend_into, grown_cover
 from vidseg.effects.drawing import Draw
 from vidseg.errors import OptionError
 from vidseg.frame import Image
@@ -32,7 +32,7 @@ LEAST = 2
 FINEST_CELL = 8
 """Pixels: smaller cells would show small objects as they are."""
 BLUR_DETAIL = 2
-"""Standard deviation of a blur in pixels of the coarse picture that it is made from."""
+"""Least standard deviation of a blur in pixels of the coarse picture that it is made from."""
 FINEST_BLUR = 4.0
 """Pixels: the least standard deviation of a blur that hides something."""
 
@@ -86,14 +86,14 @@ class Fill(_Hiding):
 
     def hide(self, picture: Image, part: Crop, side: float) -> None:
         target = picture[part.rows, part.cols]
-        target[...] = mix(target, plain(target.shape, self.color), part.mask)
+        blend_into(target, plain(target.shape, self.color), part.mask)
 
 
 @dataclass(frozen=True, slots=True)
 class Blur(_Hiding):
     """Blurs the objects so far that nobody is known."""
 
-    strength: float = 0.06
+    strength: float = 0.08
     """Standard deviation as a share of the longer side of the object's box, 0.02 to 1."""
 
     def __post_init__(self) -> None:
@@ -107,7 +107,7 @@ class Blur(_Hiding):
     def hide(self, picture: Image, part: Crop, side: float) -> None:
         sigma = max(self.strength * side, FINEST_BLUR)
         target = picture[part.rows, part.cols]
-        target[...] = mix(target, coarse_blur(target, sigma), part.mask)
+        blend_into(target, coarse_blur(target, sigma), part.mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +127,13 @@ class Pixelate(_Hiding):
         rows, cols = _on_grid(part.rows, cell), _on_grid(part.cols, cell)
         target = picture[rows, cols]
         height, width = target.shape[:2]
-        below, right = -height % cell, -width % cell
-        wide = cv2.copyMakeBorder(target, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        cells = wide.shape[1] // cell, wide.shape[0] // cell
-        means = cv2.resize(wide, cells, interpolation=cv2.INTER_AREA)
-        covered = np.zeros(wide.shape[:2], np.uint8)
-        covered[part.rows.start - rows.start :, part.cols.start - cols.start :][
-            : part.mask.shape[0], : part.mask.shape[1]
-        ] = part.mask
-        touched = _any_of_cell(covered, cell)
-        size = wide.shape[1], wide.shape[0]
-        mosaic = cv2.resize(means, size, interpolation=cv2.INTER_NEAREST)[:height, :width]
-        where = cv2.resize(touched, size, interpolation=cv2.INTER_NEAREST)[:height, :width]
-        cv2.copyTo(mosaic, where, target)
+        covered = np.zeros((height, width), np.uint8)
+        top, left = part.rows.start - rows.start, part.cols.start - cols.start
+        covered[top : top + part.mask.shape[0], left : left + part.mask.shape[1]] = part.mask
+        size, steps = (height, width), cv2.INTER_NEAREST
+        mosaic = enlarged(shrunk(target, cell), cell, size, method=steps)
+        touched = enlarged(_any_of_cell(covered, cell), cell, size, method=steps)
+        cv2.copyTo(mosaic, touched, target)
 
 
 def longer_side(instances: Instances, row: int) -> float:
@@ -154,14 +148,12 @@ def cell_size(least: float) -> int:
     return round(FINEST_CELL * 2 ** (steps / 2))
 
 
-def coarse_blur(part: Image, sigma: float) -> MatLike:
+def coarse_blur(part: Image, sigma: float) -> Image:
     """The picture blurred, from one in which sigma is `BLUR_DETAIL` pixels."""
-    height, width = part.shape[:2]
-    factor = sigma / BLUR_DETAIL
-    small = max(round(width / factor), 1), max(round(height / factor), 1)
-    coarse = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
-    coarse = cv2.GaussianBlur(coarse, (0, 0), BLUR_DETAIL, borderType=cv2.BORDER_REPLICATE)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    factor = max(int(sigma / BLUR_DETAIL), 1)
+    coarse = shrunk(part, factor)
+    coarse = cv2.GaussianBlur(coarse, (0, 0), sigma / factor, borderType=cv2.BORDER_REPLICATE)
+    return enlarged(coarse, factor, (part.shape[0], part.shape[1]))
 
 
 def _on_grid(pixels: slice, cell: int) -> slice:
@@ -169,8 +161,9 @@ def _on_grid(pixels: slice, cell: int) -> slice:
     return slice(pixels.start // cell * cell, -(-pixels.stop // cell) * cell)
 
 
-def _any_of_cell(mask: MatLike, cell: int) -> MatLike:
+def _any_of_cell(mask: NDArray[np.uint8], cell: int) -> NDArray[np.uint8]:
     """(rows, columns) of cells: the largest value of the pixels in each."""
     height, width = mask.shape
-    rows = mask.reshape(height // cell, cell, width).max(axis=1)
-    return rows.reshape(height // cell, width // cell, cell).max(axis=2)
+    mask = np.pad(mask, ((0, -height % cell), (0, -width % cell)))
+    rows = mask.reshape(-1, cell, mask.shape[1]).max(axis=1)
+    return rows.reshape(len(rows), -1, cell).max(axis=2)
