@@ -21,6 +21,9 @@ FORMATS = (
 HEIC = {b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")}
 """How HEIC photos begin; ffmpeg would show one of their tiles as a video."""
 
+TROUBLE = (FFmpegError, OSError, IndexError)
+"""What reading a damaged file may raise; PyAV's IndexError comes where a new stream begins."""
+
 NOT_WATCHED = Disposition.attached_pic | Disposition.timed_thumbnails
 """Marks of streams that hold cover art or thumbnails."""
 
@@ -65,5 +68,8 @@ def choose_stream(container: Any, path: Path) -> Any:
         has_sound = bool(container.streams.audio)
         found = "only sound" if has_sound else "no video stream"
         raise InputError(f"{path} holds {found}; give a file with a picture.")
-    default = [s for s in watched if s.disposition & Disposition.default]
-    return default[0] if default else max(watched, key=lambda s: s.width * s.height)
+    known = [s for s in watched if s.codec_context is not None]
+    if not known:
+        raise InputError(f"{path} has a video stream in a codec that ffmpeg does not know.")
+    default = [s for s in known if s.disposition & Disposition.default]
+    return default[0] if default else max(known, key=lambda s: s.width * s.height)

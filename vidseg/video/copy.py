@@ -16,7 +16,7 @@ import av
 from av.error import FFmpegError, InvalidDataError
 from av.stream import Discard
 
-from vidseg.video.container import open_container
+from vidseg.video.container import TROUBLE, open_container
 from vidseg.video.info import VideoInfo
 from vidseg.video.tracks import CopiedTrack, RunningClock, SoundTrack, TextTrack, Track
 
@@ -126,8 +126,9 @@ class StreamCopier:
                 elif packet.size and _is_cover(packet.stream):
                     packet.pts = packet.dts = round((self._origin + self._zero) / packet.time_base)
                     yield self._zero, packet
-        except FFmpegError as error:
-            log.warning("The sound could not be read to its end: %s.", error.strerror)
+        except TROUBLE as error:
+            reason = getattr(error, "strerror", None) or "a stream begins in its middle"
+            log.warning("The sound could not be read to its end: %s.", reason)
 
     def _inside(self, at: Fraction, packet: Any) -> bool:
         """Whether the middle of a packet lies in the cut; a subtitle counts while it is shown."""

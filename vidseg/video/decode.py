@@ -1,44 +1,22 @@
 """Decoded frames of one video stream, whole ones only, in the order they are shown."""
 
 import heapq
-from bisect import bisect_left, insort
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import islice, takewhile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from av.codec import CodecContext
-from av.error import FFmpegError
-
-from vidseg.video import matroska
-from vidseg.video.container import open_container
+from vidseg.video.careful import Losses, Run
+from vidseg.video.chains import Flaw
+from vidseg.video.container import TROUBLE, open_container
+from vidseg.video.decoders import open_decoder
+from vidseg.video.ffv1 import SliceChecks
+from vidseg.video.flaws import find_flaws
 from vidseg.video.info import VideoInfo
 from vidseg.video.timeline import decodable, is_shown, judged
 
 SEEKABLE = ("mov", "matroska")
 """Containers in which a seek lands on the very key frame that was asked for."""
-
-
-@dataclass(slots=True)
-class Losses:
-    """Frames that were in the file and could not be decoded."""
-
-    stamps: list[int] = field(default_factory=list)
-    unnumbered: int = 0
-
-    def add(self, stamp: int | None) -> None:
-        if stamp is None:
-            self.unnumbered += 1
-        else:
-            insort(self.stamps, stamp)
-
-    def __len__(self) -> int:
-        return len(self.stamps) + self.unnumbered
-
-    def before(self, stamp: int | None) -> int:
-        """How many of them would have been shown before a frame."""
-        known = len(self.stamps) if stamp is None else bisect_left(self.stamps, stamp)
-        return known + self.unnumbered
 
 
 @dataclass(slots=True)
@@ -60,7 +38,7 @@ def decode(info: VideoInfo, losses: Losses, *, key: int | None = None) -> Iterat
     place = _Place(key)
     try:
         yield from _fast(info, place)
-    except (_TroubleError, FFmpegError, OSError):
+    except (_TroubleError, *TROUBLE):
         yield from islice(_carefully(info, losses, key=place.key), place.count, None)
 
 
@@ -68,8 +46,7 @@ def _fast(info: VideoInfo, place: _Place) -> Iterator[Any]:
     """Frames from all decoder threads, up to the first sign that something is wrong."""
     with open_container(info.path) as container:
         stream = container.streams[info.stream]
-        stream.codec_context.options = {"err_detect": "explode"}
-        stream.thread_type = "AUTO"
+        decoder = open_decoder(stream, info, threads=True)
         codec = stream.codec.canonical_name
         waiting: list[int] = []
         for packet, damaged in _packets(container, stream, info, place.key):
@@ -77,11 +54,13 @@ def _fast(info: VideoInfo, place: _Place) -> Iterator[Any]:
                 raise _TroubleError
             if info.timed and is_shown(packet, codec):
                 heapq.heappush(waiting, packet.pts)
-            for frame in stream.decode(packet):
+            for frame in decoder.decode(packet):
                 _check(frame, waiting)
                 _mark(frame, info, place)
                 yield frame
-        for frame in stream.decode(None):
+        if info.damage:
+            raise _TroubleError  # what the decoder still holds may have lost its neighbours
+        for frame in decoder.decode(None):
             _check(frame, waiting)
             _mark(frame, info, place)
             yield frame
@@ -107,13 +86,34 @@ def _packets(
     """Packets that hold data, from the first key frame or `key` on; and whether one is damaged."""
     if key is not None and seekable(info):
         container.seek(key, stream=stream)
-    hole = matroska.hole(info.path) if info.damage and "matroska" in info.container else None
+    flaws = _Flaws(find_flaws(info.path, info.container) if info.damage else (), key)
+    checks = SliceChecks() if stream.codec.canonical_name == "ffv1" else None
     packets = decodable(container.demux(stream), after=key)
     # an empty packet would tell the decoder that the stream ends
     for packet, damaged in judged(packet for packet in packets if packet.size):
-        beyond = hole is not None and packet.pos is not None and packet.pos >= hole
-        yield packet, damaged or beyond
-        hole = None if beyond else hole
+        hurt = flaws.hit(packet) or (checks is not None and checks.fail(bytes(packet)))
+        yield packet, damaged or hurt
+
+
+class _Flaws:
+    """The flaws of a file that have not been passed yet."""
+
+    def __init__(self, flaws: Iterable[Flaw], key: int | None) -> None:
+        self._left = sorted(flaws, reverse=True)
+        self._skip = key is not None
+        """Decoding begins in the middle: flaws before the first packet do not matter."""
+
+    def hit(self, packet: Any) -> bool:
+        """Whether `packet` lies in a flaw, or is the first one after it."""
+        hit = False
+        while self._left and packet.pos is not None and self._left[-1].start <= packet.pos:
+            hit = True
+            if packet.pos < self._left[-1].end:
+                break
+            self._left.pop()
+            hit = not self._skip
+        self._skip = False
+        return hit
 
 
 def seekable(info: VideoInfo) -> bool:
@@ -129,115 +129,34 @@ def lands(info: VideoInfo, key: int) -> bool:
             for packet, _ in _packets(container, stream, info, key):
                 for frame in stream.decode(packet):
                     return frame.pts == key
-    except (FFmpegError, OSError):
+    except TROUBLE:
         pass
     return False
 
 
-def comes_out_whole(stream: Any, packets: list[Any]) -> bool:
-    """Whether the last of `packets` is whole, though the decoder, begun with the first, complained.
-
-    After the key frame of an open group of pictures H.264 lets go of earlier frames by name, which
-    are not there then. A decoder that passes over errors marks the frames that they really hurt.
-    """
-    decoder = CodecContext.create(stream.codec.name, "r")
-    decoder.extradata = stream.codec_context.extradata
-    try:
-        frames: list[Any] = [f for packet in [*packets, None] for f in decoder.decode(packet)]
-    except (FFmpegError, OSError):
-        return False
-    return any(f.pts == packets[-1].pts and not f.is_corrupt for f in frames)
+def _vanished(stream: Any, info: VideoInfo) -> int:
+    """How many frames fewer a damaged AVI holds than its header says; there is one place for them,
+    as far as it is known, the first flaw."""
+    if stream.duration is None or info.duration is None:
+        return 0
+    return max(round((stream.duration * stream.time_base - info.duration) * info.rate), 0)
 
 
 def _carefully(info: VideoInfo, losses: Losses, *, key: int | None) -> Iterator[Any]:
     """Frames decoded one packet at a time; after damage it goes on at the next key frame."""
     with open_container(info.path) as container:
         stream = container.streams[info.stream]
-        stream.thread_type = "NONE"
-        stream.thread_count = 1
-        stream.codec_context.options = {"err_detect": "explode"}
-        run = _Run(stream, losses, cold=key is not None)
+        decoder = open_decoder(stream, info, threads=False)
+        run = Run(stream, decoder, losses, timed=info.timed, cold=key is not None)
+        torn = bool(info.damage)
+        vanished = _vanished(stream, info) if info.container == "avi" else 0
         try:
             for packet, damaged in _packets(container, stream, info, key):
                 yield from run.feed(packet, damaged)
-        except (FFmpegError, OSError):
+                if damaged and vanished:
+                    yield from run.release()
+                    losses.unnumbered, vanished = losses.unnumbered + vanished, 0
+        except TROUBLE:
             losses.add(None)
-        yield from run.drain()
-
-
-class _Run:
-    """A decoder with one thread, and which of its packets have not come out as frames yet."""
-
-    def __init__(self, stream: Any, losses: Losses, *, cold: bool) -> None:
-        self.stream, self.losses = stream, losses
-        self.since: list[Any] | None = [] if cold else None
-        """Packets since decoding began in the middle of the file, up to the next key frame."""
-        self.codec = stream.codec.canonical_name
-        self.waiting: set[int] = set()
-        self.key: int | None = None
-        self.hurt = False
-        self.held: list[Any] = []
-        """Whole frames from before damage, until all is known that was lost before them."""
-
-    def feed(self, packet: Any, damaged: bool) -> list[Any]:
-        """The whole frames that come out when `packet` goes in."""
-        if (self.hurt and not self._recovers(packet)) or self._leans_on_the_lost(packet):
-            self._lose(packet)
-            return []
-        held, self.held = self.held, []
-        if is_shown(packet, self.codec) and packet.pts is not None:
-            self.waiting.add(packet.pts)
-        return held + (self._stop(packet) if damaged else self._decode(packet))
-
-    def drain(self) -> list[Any]:
-        """The frames that the decoder still holds."""
-        return self.held if self.hurt else self._whole(self._flush())
-
-    def _decode(self, packet: Any) -> list[Any]:
-        if self.since is not None:
-            self.since = None if self.since and packet.is_keyframe else [*self.since, packet]
-        try:
-            frames = self.stream.decode(packet)
-        except (FFmpegError, OSError):
-            excused = self.since is not None and comes_out_whole(self.stream, self.since)
-            return [] if excused else self._stop(packet)
-        whole = self._whole(frames)
-        return whole if len(whole) == len(frames) else whole + self._stop(packet)
-
-    def _recovers(self, packet: Any) -> bool:
-        if packet.is_keyframe:
-            self.hurt, self.key = False, packet.pts
-        return not self.hurt
-
-    def _leans_on_the_lost(self, packet: Any) -> bool:
-        """Whether it is shown before the key frame after damage, and so needs what was lost."""
-        return self.key is not None and packet.pts is not None and packet.pts < self.key
-
-    def _whole(self, frames: list[Any]) -> list[Any]:
-        """`frames` up to the first that is not whole; they wait no longer."""
-        whole = list(takewhile(lambda frame: not frame.is_corrupt, frames))
-        self.waiting.difference_update(frame.pts for frame in whole)
-        return whole
-
-    def _stop(self, packet: Any) -> list[Any]:
-        """Hold what was whole before `packet`; the rest is lost, up to the next key frame."""
-        before = [frame for frame in self._flush() if frame.pts != packet.pts]
-        self.held = self._whole(before)
-        for stamp in self.waiting:
-            self.losses.add(stamp)
-        if packet.pts is None:
-            self.losses.add(None)
-        self.waiting.clear()
-        self.stream.codec_context.flush_buffers()
-        self.hurt, self.since = True, []
-        return []
-
-    def _lose(self, packet: Any) -> None:
-        if is_shown(packet, self.codec):
-            self.losses.add(packet.pts)
-
-    def _flush(self) -> list[Any]:
-        try:
-            return self.stream.decode(None)
-        except (FFmpegError, OSError):
-            return []
+            torn = True
+        yield from run.drain(torn=torn)

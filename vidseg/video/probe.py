@@ -5,16 +5,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from av.error import FFmpegError
 from av.stream import Disposition
 
 from vidseg.errors import InputError
 from vidseg.video.color import HDR_TRANSFERS, frame_color
-from vidseg.video.container import choose_stream, open_container
+from vidseg.video.container import TROUBLE, choose_stream, open_container
 from vidseg.video.info import StreamInfo, VideoInfo
 from vidseg.video.orientation import frame_orientation, upright_size
 from vidseg.video.photos import is_picture, probe_folder, probe_picture
-from vidseg.video.timeline import Timeline, decodable, find_rate, has_times, scan
+from vidseg.video.timeline import Timeline, decodable, find_rate, has_times, is_reordered, scan
 from vidseg.video.wholeness import missing
 
 ALPHA_MODES = ("1", b"1")
@@ -68,7 +67,7 @@ def _first_frame(container: Any, stream: Any, path: Path) -> Any:
         for packet in decodable(container.demux(stream)):
             for frame in _attempt(packet):
                 return frame
-    except (FFmpegError, OSError):
+    except TROUBLE:
         pass
     codec = stream.codec_context.name if stream.codec_context else "unknown"
     raise InputError(f"{path} has a video stream ({codec}) of which no frame can be decoded.")
@@ -77,18 +76,24 @@ def _first_frame(container: Any, stream: Any, path: Path) -> Any:
 def _attempt(packet: Any) -> list[Any]:
     try:
         return packet.decode()
-    except (FFmpegError, OSError):
+    except TROUBLE:
         return []
 
 
 def _describe(path: Path, container: Any, stream: Any, timeline: Timeline, frame: Any) -> VideoInfo:
+    if not timeline.shown:
+        raise InputError(f"{path} has a video stream of which no frame can be told apart.")
     timed = has_times(timeline, container, stream)
     rate, constant = find_rate(timeline, stream, timed=timed)
+    damage = missing(path, container, stream, timeline, rate)
+    if damage:
+        rate, constant = find_rate(timeline, stream, timed=timed, gaps=True)
     origin = _origin(container)
     orientation = frame_orientation(frame)
     color = frame_color(frame)
     unit = stream.time_base
-    first = timeline.stamps[0] * unit - origin if timed and timeline.stamps else Fraction(0)
+    ordered = timed or (damage and not is_reordered(container, stream))
+    first = timeline.stamps[0] * unit - origin if ordered and timeline.stamps else Fraction(0)
     return VideoInfo(
         path=path,
         kind="video",
@@ -96,7 +101,7 @@ def _describe(path: Path, container: Any, stream: Any, timeline: Timeline, frame
         rate=rate,
         constant_rate=constant,
         frames=timeline.shown,
-        duration=_end(timeline, rate, unit, origin) if timed else timeline.shown / rate,
+        duration=_end(timeline, rate, unit, origin) if timed else first + timeline.shown / rate,
         timed=timed,
         start=first,
         origin=origin,
@@ -112,7 +117,7 @@ def _describe(path: Path, container: Any, stream: Any, timeline: Timeline, frame
         stream=stream.index,
         streams=tuple(map(_stream_info, container.streams)),
         chapters=len(container.chapters()),
-        damage=missing(path, container, stream, timeline, rate),
+        damage=damage,
     )
 
 

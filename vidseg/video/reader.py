@@ -16,9 +16,10 @@ from av.video.reformatter import VideoReformatter
 
 from vidseg.errors import DamagedInputError
 from vidseg.frame import Frame, Image
+from vidseg.video.careful import Losses
 from vidseg.video.color import to_rgb
 from vidseg.video.container import open_container
-from vidseg.video.decode import Losses, decode, lands, seekable
+from vidseg.video.decode import decode, lands, seekable
 from vidseg.video.info import VideoInfo
 from vidseg.video.orientation import Orientation, upright, upright_size
 from vidseg.video.photos import UNREADABLE, read_animation, read_photo
@@ -88,21 +89,26 @@ def _numbered(
     info: VideoInfo, losses: Losses, first: int, key: int | None, keep_going: bool
 ) -> Iterator[_Shown]:
     """Decoded frames with index and time; without `keep_going` it ends before the first loss."""
-    shift, before = Fraction(0), None
+    shift, before, skipped = Fraction(0), None, 0
     for count, frame in enumerate(decode(info, losses, key=key)):
         lost = losses.before(frame.pts if info.timed else None)
         if lost and not keep_going:
             return
-        index = first + count + lost
-        lasts, time = 1 / info.rate, index / info.rate
+        index = first + count + lost + skipped
+        lasts, time = 1 / info.rate, info.start + index / info.rate
         if info.timed and frame.pts is not None:
             lasts = (frame.duration or 0) * info.time_base or lasts
             time = frame.pts * info.time_base - info.origin + shift
-        if before is not None and time <= before:  # the clock was set back inside the file
-            later = before + 1 / info.rate
+            if info.container == "avi":  # counts frames: lost ones put all after them earlier
+                time += losses.unnumbered / info.rate
+        if before is not None and time <= before.time:  # the clock was set back inside the file
+            later = before.time + 1 / info.rate
             time, shift = later, shift + later - time
-        yield _Shown(index, time, lasts, frame)
-        before = time
+        if before is not None and losses.torn and info.timed and info.constant_rate:
+            by_time = before.number + round((time - before.time) * info.rate)
+            skipped, index = skipped + max(by_time - index, 0), max(by_time, index)
+        before = _Shown(index, time, lasts, frame)
+        yield before
 
 
 def _lasting(shown: Iterator[_Shown], info: VideoInfo) -> Iterator[_Shown]:

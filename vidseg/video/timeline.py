@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from av.error import FFmpegError
+
+from vidseg.video.container import TROUBLE
 
 COMMON_RATES = tuple(
     Fraction(base * 1000, divisor)
@@ -153,30 +154,40 @@ def scan(container: Any, stream: Any) -> Timeline:
     try:
         for packet, damaged in judged(decodable(packets())):
             found.note_frame(packet, damaged)
-    except (FFmpegError, OSError):
+    except TROUBLE:
         found.broken = True
     return found.timeline()
 
 
 def has_times(timeline: Timeline, container: Any, stream: Any) -> bool:
     """Whether the packets tell when frames are shown; AVI tells only the order of coding."""
-    reordered = "avi" in container.format.name and stream.codec_context.has_b_frames
-    return timeline.exact and not reordered
+    return timeline.exact and not is_reordered(container, stream)
 
 
-def find_rate(timeline: Timeline, stream: Any, *, timed: bool) -> tuple[Fraction, bool]:
-    """(frames a second, whether it is constant); a tick of rounding off the grid is constant."""
+def is_reordered(container: Any, stream: Any) -> bool:
+    """Whether its packets carry the order of coding in place of times."""
+    return "avi" in container.format.name and bool(stream.codec_context.has_b_frames)
+
+
+def find_rate(
+    timeline: Timeline, stream: Any, *, timed: bool, gaps: bool = False
+) -> tuple[Fraction, bool]:
+    """(frames a second, whether it is constant); a tick of rounding off the grid is constant.
+
+    With `gaps` frames may be missing, so that places on the grid stay empty.
+    """
     announced = _announced(stream)
     if len(timeline.stamps) < 2 or not timed:
         return announced[0], True
     unit = stream.time_base
+    off_grid = _off_sparse_grid if gaps else _off_grid
     for rate in announced:
-        if _off_grid(timeline, rate, unit) < 1e-3:
+        if off_grid(timeline, rate, unit) < 1e-3:
             return rate, True
     span = (timeline.stamps[-1] - timeline.stamps[0]) * unit
     measured = Fraction(len(timeline.stamps) - 1) / span
     for rate in [*map(_snap, announced), *announced, *COMMON_RATES, _snap(measured)]:
-        if _off_grid(timeline, rate, unit) <= 1.001:
+        if off_grid(timeline, rate, unit) <= 1.001:
             return rate, True
     return measured.limit_denominator(100000), False
 
@@ -193,6 +204,16 @@ def _off_grid(timeline: Timeline, rate: Fraction, unit: Fraction) -> float:
     """Largest distance, in ticks, between a frame and its place at a constant rate."""
     stamps = np.array(timeline.stamps, np.float64)
     grid = stamps[0] + np.arange(len(stamps)) / float(rate * unit)
+    return float(np.abs(stamps - grid).max())
+
+
+def _off_sparse_grid(timeline: Timeline, rate: Fraction, unit: Fraction) -> float:
+    """The same where places may be empty; infinite where most frames are not one place apart."""
+    stamps = np.array(timeline.stamps, np.float64)
+    step = 1 / float(rate * unit)
+    if abs(np.median(np.diff(stamps)) - step) > max(1.0, 0.05 * step):
+        return float("inf")
+    grid = stamps[0] + np.rint((stamps - stamps[0]) / step) * step
     return float(np.abs(stamps - grid).max())
 
 

@@ -2,17 +2,24 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vidseg.video import matroska
+from vidseg.video import asf, matroska
+from vidseg.video.chains import Data, mapped
+from vidseg.video.flaws import find_flaws
 from vidseg.video.timeline import Timeline
 
 SLACK = Fraction(1, 2)
 """Seconds by which announced durations of healthy files may be too long."""
 ANNOUNCING = ("mov", "matroska", "flv", "avi", "asf")
 """Containers whose header tells the duration; of others it is guessed from their packets."""
+
+TS_SYNC = 0x47
+TS_PACKETS = (188, 192, 204)
+"""Bytes of a packet: plain, with a time in front (M2TS), with a checksum behind."""
 
 
 def missing(path: Path, container: Any, stream: Any, timeline: Timeline, rate: Fraction) -> str:
@@ -32,13 +39,16 @@ def missing(path: Path, container: Any, stream: Any, timeline: Timeline, rate: F
         promised = Fraction(container.duration, 1_000_000)
         if timeline.end + max(SLACK, 2 / rate) < promised:
             return f"it ends at {float(timeline.end):.3g} s and announces {float(promised):.3g} s"
-    if timeline.broken or ("matroska" in names and matroska.hole(path) is not None):
+    flaws = find_flaws(path, container.format.name)
+    if flaws and flaws[0].start == size:
+        return "the mark of its end is missing, so that it was probably cut off"
+    if timeline.broken or flaws:
         return "parts of it are unreadable or marked as damaged"
     return ""
 
 
 def announced_bytes(path: Path) -> int | None:
-    """The file size that the outermost boxes of MP4/MOV, Matroska/WebM or AVI add up to."""
+    """The size that MP4, Matroska, AVI or ASF announce, or that whole packets of TS would have."""
     with path.open("rb") as file:
         start = file.read(12)
         file.seek(0)
@@ -48,7 +58,26 @@ def announced_bytes(path: Path) -> int | None:
         return matroska.announced_end(path)
     if start[:4] == b"RIFF":  # some writers count the 8 bytes of this header too
         return int.from_bytes(start[4:8], "little")
+    if start == asf.MAGIC[:12]:
+        with closing(mapped(path)) as data:
+            return asf.announced_end(data)
+    return _whole_packets(path)
+
+
+def _whole_packets(path: Path) -> int | None:
+    """The size of a transport stream if its last packet were whole (ISO/IEC 13818-1)."""
+    with closing(mapped(path)) as data:
+        for size in TS_PACKETS:
+            start = next((at for at in range(size) if _in_sync(data, at, size)), None)
+            if start is not None and (len(data) - start) % size:
+                begun = len(data) - (len(data) - start) % size
+                return begun + size if data[begun] == TS_SYNC else None
     return None
+
+
+def _in_sync(data: Data, at: int, size: int) -> bool:
+    places = range(at, at + 5 * size, size)
+    return len(data) > places[-1] and all(data[place] == TS_SYNC for place in places)
 
 
 def _mp4_ends(file: BinaryIO) -> Iterator[int]:
