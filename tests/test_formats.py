@@ -338,7 +338,7 @@ def test_commands_write_every_format(
     """From the video, tracked, and from the file of detections without the video."""
     clip, file = write_scene(tmp_path / "in.mp4", frames=4), tmp_path / "a.vidseg"
     assert run("detect", "--model", model, clip, file).exit_code == 0
-    words = ["frames", "--format", name, "--no-track", "--detections", file]
+    words = ["frames", "--format", name, "--detections", file]
     assert run(*words, clip, tmp_path / "one.out").exit_code == 0
     clip.unlink()
     result = run("export", "--format", name, file, tmp_path / "two.out")

@@ -18,6 +18,8 @@ TOP = {
     "cli": 3,
     "pipeline": 2,
     "outputs": 2,
+    "saving": 2,
+    "cutouts": 2,
     "exports": 2,
     "search": 2,
     "api": 2,
@@ -33,6 +35,8 @@ HOMES = {
     "imageio_ffmpeg": {"video"},
     "cv2": {
         "masks",
+        "refine",
+        "cutout",
         "effects",
         "export",
         "video",

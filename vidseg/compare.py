@@ -26,8 +26,9 @@ from vidseg.effects.beside import side_by_side, size_beside
 from vidseg.errors import OptionError, VidsegError
 from vidseg.instances import Instances, shown
 from vidseg.masks import iou_matrix
-from vidseg.pipeline import OnFrame, save_detections
+from vidseg.pipeline import OnFrame
 from vidseg.saved import saved
+from vidseg.saving import save_detections
 from vidseg.search import Search
 from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.landing import check_output

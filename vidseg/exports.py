@@ -1,15 +1,19 @@
 """From saved detections alone, without their video, to a file in any format."""
 
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from vidseg.detections import Found
 from vidseg.errors import OptionError
 from vidseg.export.about import About
 from vidseg.export.formats import check_format, check_photos, open_format
-from vidseg.instances import Instances, shown
+from vidseg.identify import settled, untracked
+from vidseg.instances import shown
 from vidseg.pipeline import OnFrame
 from vidseg.search import Search
+from vidseg.steady import RADIUS
 
 
 def export(
@@ -21,7 +25,8 @@ def export(
     on_frame: OnFrame | None = None,
 ) -> int:
     """Write the saved detections of `search` to `target` in the format called `name`, see
-    `vidseg.export.formats`; returns the number of frames. Without the video, nothing is tracked.
+    `vidseg.export.formats`; returns the number of frames. Tracks are
+    those that were saved.
 
     Raises:
         OptionError: no such format, or a search without saved detections.
@@ -34,11 +39,12 @@ def export(
     about, done = _about(search, search.saved.header.source), 0
     check_photos(name, about.photos)
     with (
-        closing(iter(search.saved)) as found,
+        closing(iter(search.saved)) as saved,
+        closing(_shown(saved, search)) as found,
         open_format(name, target, about, force=force) as write,
     ):
         for done, (moment, instances) in enumerate(found, 1):
-            write(moment, _shown(instances, search))
+            write(moment, instances)
             if on_frame is not None:
                 on_frame(done, about.frames)
     return done
@@ -53,7 +59,19 @@ def _about(search: Search, source: dict[str, Any]) -> About:
     )
 
 
-def _shown(instances: Instances, search: Search) -> Instances:
-    return shown(
-        instances, score=search.score, labels=search.labels, max_objects=search.max_objects
-    )
+def _shown(saved: Iterable[Found], search: Search) -> Generator[Found, None, None]:
+    """The objects that were asked for; those of tracks, where they were followed when saved.
+
+    Without the video nothing can be followed anew: at another score than theirs, tracks lose the
+    objects below it.
+    """
+    assert search.saved is not None
+    tracking = search.saved.header.options.get("tracking") if search.track else None
+    pairs = settled(saved, radius=RADIUS) if tracking else untracked(saved)
+    score = 0.0 if tracking and tracking["score"] == search.score else search.score
+    with closing(pairs) as found:
+        for moment, instances in found:
+            yield (
+                moment,
+                shown(instances, score=score, labels=search.labels, max_objects=search.max_objects),
+            )

@@ -45,10 +45,6 @@ Found = tuple[Frame, Instances]
 READ_AHEAD = 3
 """Frames read ahead of the caller where no model runs between."""
 
-RESUMED_AT = 8
-"""A resumed run goes on at a multiple of so many frames, where the batch size is left to the
-predictor: its batches are then those of an unbroken run."""
-
 OnFrame = Callable[[int, int | None], None]
 """Called after every frame with how many are done, and of how many if that is known."""
 
@@ -164,39 +160,6 @@ def _named(output: Output, going: Pass) -> Iterator[Write]:
         yield written
 
 
-def save_detections(
-    source: str | Path,
-    target: str | Path,
-    *,
-    search: Search,
-    resume: bool = False,
-    start: Seconds | None = None,
-    end: Seconds | None = None,
-    force: bool = False,
-    keep_going: bool = False,
-    on_frame: OnFrame | None = None,
-) -> int:
-    """Write everything found in `source` to the file `target`; returns the number of its frames.
-
-    A run that is broken off leaves what it found; `resume` goes on with that, and the file is then
-    that of an unbroken run. In the order of checks and the errors as `run`, and OptionError for
-    a run to resume that had other options.
-    """
-    start, end = exact(start, end)
-    check_detections_output(target, [source], resume=resume, force=force)
-    info = probe(source)
-    header = _header(info, search, start=start, end=end, keep_going=keep_going)
-    every = search.batch_size or RESUMED_AT
-    with DetectionWriter(target, header, resume=resume, every=every, force=force) as sink:
-        again = sink.again.time if sink.again else start
-        total = expected_frames(info, start, end)
-        with _found_in(info, search, start=again, end=end, keep_going=keep_going) as found:
-            for _ in recorded(found, sink):
-                if on_frame is not None:
-                    on_frame(sink.count, total)
-    return sink.count
-
-
 def exact(start: Seconds | None, end: Seconds | None) -> tuple[Fraction | None, Fraction | None]:
     check_span(start, end)
     return (None if start is None else Fraction(start)), (None if end is None else Fraction(end))
@@ -213,27 +176,30 @@ def search_in(
     keep_going: bool,
 ) -> Iterator[Iterator[Found]]:
     """The frames with the objects to show, everything found being saved where that is asked for."""
-    with _found_in(info, search, start=start, end=end, keep_going=keep_going) as found:
+    with found_in(info, search, start=start, end=end, keep_going=keep_going) as found:
+        known = search.identify(found, info.kind)
         if search.save is None:
-            with closing(search.watch(found, info.kind)) as shown:
+            with closing(search.show(known, info.kind)) as shown:
                 yield shown
             return
-        header = _header(info, search, start=start, end=end, keep_going=keep_going)
+        header = header_of(info, search, start=start, end=end, keep_going=keep_going)
         with (
             DetectionWriter(search.save, header, force=force) as sink,
-            closing(recorded(found, sink)) as kept,
-            closing(search.watch(kept, info.kind)) as shown,
+            closing(recorded(known, sink)) as kept,
+            closing(search.show(kept, info.kind)) as shown,
         ):
             yield shown
 
 
-def _header(info: VideoInfo, search: Search, **span: Fraction | bool | None) -> Header:
-    options = {"precision": search.precision, "size": search.size, **span}
-    return header_for(info, search.choice, search.kept, options)
+def header_of(info: VideoInfo, search: Search, **span: Fraction | bool | None) -> Header:
+    """What a file of detections says of a run over this input."""
+    tracking = search.tracking(info.kind)
+    options = {"precision": search.precision, "size": search.size, "compact": False}
+    return header_for(info, search.choice, search.kept, {**options, "tracking": tracking, **span})
 
 
 @contextmanager
-def _found_in(
+def found_in(
     info: VideoInfo,
     search: Search,
     *,

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Generator, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 from vidseg.detections import read_detections
 from vidseg.errors import OptionError
-from vidseg.instances import shown
+from vidseg.identify import Found, identified, settled, untracked
+from vidseg.instances import Instances, shown
 from vidseg.models.catalog import choose_model
 from vidseg.models.names import check_precision, check_size
 from vidseg.predictor import Predictor
 from vidseg.saved import choose_saved
-from vidseg.steady import Found, steady
+from vidseg.steady import FILL, RADIUS
 from vidseg.stream import closing_input
 from vidseg.video.info import Kind
 
@@ -24,6 +26,7 @@ KEPT_WHEN_SAVING = 0.05
 MOVING: tuple[Kind, ...] = ("video", "animation")
 """Kinds of input whose objects can be followed from frame to frame."""
 
+T = TypeVar("T")
 Seconds = Fraction | float
 """A time in a video; a Fraction is exact."""
 
@@ -106,8 +109,29 @@ class Search:
     def watch(self, found: Iterable[Found], kind: Kind) -> Generator[Found, None, None]:
         """The frames of such an input with the objects that were asked for, those of a video
         tracked; closes `found`."""
-        tracked = self.track and kind in MOVING
-        pairs = steady(found, score=self.score) if tracked else found
+        return self.show(self.identify(found, kind), kind)
+
+    def tracking(self, kind: Kind) -> dict[str, float] | None:
+        """How the objects of such an input are followed, None where they are not; it is kept with
+        detections that are saved."""
+        return {"score": self.score, "fill": FILL} if self.track and kind in MOVING else None
+
+    def identify(self, found: Iterable[Found], kind: Kind) -> Iterable[Found]:
+        """The frames of such an input with all that was found, under the ids of tracks where it is
+        followed. Ids that were saved with it stay if they were made as they would be now."""
+        tracking = self.tracking(kind)
+        if self.saved is not None:
+            if tracking and tracking == self.saved.header.options.get("tracking"):
+                return found
+            found = untracked(found)
+        return identified(found, score=self.score, fill=FILL) if tracking else found
+
+    def show(
+        self, known: Iterable[tuple[T, Instances]], kind: Kind
+    ) -> Generator[tuple[T, Instances], None, None]:
+        """Of what `identify` gives, the objects that were asked for; closes `known`."""
+        tracked = self.tracking(kind) is not None
+        pairs = settled(known, radius=RADIUS) if tracked else known
         score = 0.0 if tracked else self.score  # a track goes on where it is weak
         labels, most = self.labels, self.max_objects
         with closing_input(pairs) as source:

@@ -7,6 +7,7 @@ that nothing lags behind. Ids end at scene cuts, so nothing is carried over one.
 from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from typing import TypeVar
 
 from vidseg.frame import Frame
 from vidseg.gaps import Sighting, filled, sightings
@@ -15,6 +16,7 @@ from vidseg.smooth import smoothed
 from vidseg.stream import closing_input
 from vidseg.track import MaskTracker, Tracker
 
+T = TypeVar("T")
 Found = tuple[Frame, Instances]
 
 FILL = 5
@@ -68,7 +70,9 @@ def fill_gaps(pairs: Iterable[Found], *, longest: int) -> Generator[Found, None,
             before = {name: seen for name, seen in before.items() if number - seen.number < longest}
 
 
-def smooth(pairs: Iterable[Found], *, radius: int) -> Generator[Found, None, None]:
+def smooth(
+    pairs: Iterable[tuple[T, Instances]], *, radius: int
+) -> Generator[tuple[T, Instances], None, None]:
     """Boxes and mask edges smoothed by `radius` frames before and after, see `vidseg.smooth`."""
     past: deque[Instances] = deque(maxlen=radius + 1)
     with closing(looking_ahead(pairs, radius)) as found:
@@ -78,13 +82,13 @@ def smooth(pairs: Iterable[Found], *, radius: int) -> Generator[Found, None, Non
 
 
 def looking_ahead(
-    pairs: Iterable[Found], count: int
-) -> Generator[tuple[Found, list[Instances]], None, None]:
+    pairs: Iterable[tuple[T, Instances]], count: int
+) -> Generator[tuple[tuple[T, Instances], list[Instances]], None, None]:
     """Each pair with the objects of the `count` frames after it, fewer at the end.
 
     An error of `pairs` comes after all the pairs before it. Holds `count` frames.
     """
-    waiting: deque[Found] = deque()
+    waiting: deque[tuple[T, Instances]] = deque()
     with closing_input(pairs) as found:
         try:
             for pair in found:
@@ -98,6 +102,8 @@ def looking_ahead(
         yield from _rest(waiting)
 
 
-def _rest(waiting: deque[Found]) -> Generator[tuple[Found, list[Instances]], None, None]:
+def _rest(
+    waiting: deque[tuple[T, Instances]],
+) -> Generator[tuple[tuple[T, Instances], list[Instances]], None, None]:
     while waiting:
         yield waiting.popleft(), [instances for _, instances in waiting]

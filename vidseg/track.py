@@ -9,7 +9,6 @@ where it may have gone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
@@ -19,10 +18,11 @@ from scipy.optimize import linear_sum_assignment
 
 from vidseg.cuts import CutFinder
 from vidseg.frame import Frame
-from vidseg.instances import Instances
+from vidseg.instances import UNTRACKED, Instances
 from vidseg.looks import LEVELS, Looks, blended, likeness, looks_of
 from vidseg.motion import Motion, box_sizes, corrected, joined, moved, start
 from vidseg.overlap import Shapes, mask_ious, shapes
+from vidseg.votes import Votes
 
 Rows = NDArray[np.intp]
 
@@ -93,7 +93,7 @@ class MaskTracker:
         self._score, self._memory = score, memory
         self._cuts = CutFinder()
         self._tracks = _nothing()
-        self._votes: dict[int, dict[int, float]] = {}
+        self._votes = Votes()
         self._next_id = 1
         self._index = 0
 
@@ -102,6 +102,16 @@ class MaskTracker:
         with ids, and each with the class that its track was seen as most.
 
         A scene cut ends all tracks. Ids are never given again.
+        """
+        named = instances.with_ids(self.identify(frame, instances))
+        shown = named[named.ids > 0]
+        labels = dict(zip(self._tracks.ids.tolist(), self._tracks.labels.tolist(), strict=True))
+        return replace(shown, labels=np.array([labels[i] for i in shown.ids.tolist()], np.int64))
+
+    def identify(self, frame: Frame, instances: Instances) -> NDArray[np.int64]:
+        """(N,) the ids of the same objects, `UNTRACKED` for those that are not to be shown.
+
+        Call this or `update` for a frame, not both.
         """
         if self._cuts.is_cut(frame.image):
             self._tracks = _nothing()
@@ -116,7 +126,9 @@ class MaskTracker:
         new = self._born(objects[born], looks[born])
         missed = self._tracks[np.setdiff1d(np.arange(len(self._tracks)), rows)]
         self._tracks = _joined(seen, new, missed)
-        return _named(instances, order[np.concatenate([found, born])], self._tracks)
+        ids = np.full(len(instances), UNTRACKED, np.int64)
+        ids[order[np.concatenate([found, born])]] = self._tracks.ids[: len(found) + len(born)]
+        return ids
 
     def _move_on(self, index: int) -> None:
         """Forgets what was lost for too long and moves the others to frame `index`."""
@@ -125,7 +137,7 @@ class MaskTracker:
         tracks = tracks[missed <= np.minimum(self._memory, PATIENCE * tracks.sightings)]
         lost = tracks.last < self._index
         self._tracks = replace(tracks, motion=moved(tracks.motion, frames, lost))
-        self._votes = {track: self._votes[track] for track in tracks.ids.tolist()}
+        self._votes.keep(tracks.ids)
         self._index = index
 
     def _associate(self, objects: Instances, looks: Looks) -> tuple[Rows, Rows]:
@@ -163,7 +175,7 @@ class MaskTracker:
             corrected(tracks.motion, objects.boxes),
             objects.masks,
             blended(tracks.looks, looks, NEW_LOOKS),
-            self._voted(tracks.ids, objects),
+            self._votes.vote(objects.with_ids(tracks.ids)),
             np.full(len(rows), self._index, np.int64),
             tracks.sightings + 1,
         )
@@ -178,29 +190,10 @@ class MaskTracker:
             start(objects.boxes),
             objects.masks,
             looks,
-            self._voted(ids, objects),
+            self._votes.vote(objects.with_ids(ids)),
             np.full(n, self._index, np.int64),
             np.ones(n, np.int64),
         )
-
-    def _voted(self, ids: NDArray[np.int64], objects: Instances) -> NDArray[np.int64]:
-        """(N,) labels with most votes, after one vote by the score of each of the objects."""
-        for track, label, score in zip(ids, objects.labels, objects.scores, strict=True):
-            votes = self._votes.setdefault(int(track), {})
-            votes[int(label)] = votes.get(int(label), 0.0) + float(score)
-        winners = [_winner(self._votes[track]) for track in ids.tolist()]
-        return np.array(winners, np.int64)
-
-
-def _winner(votes: Mapping[int, float]) -> int:
-    return max(votes, key=lambda label: (votes[label], -label))
-
-
-def _named(instances: Instances, rows: Rows, tracks: _Tracks) -> Instances:
-    """The chosen rows in their old order, with the ids and labels of the first tracks."""
-    back = np.argsort(rows)
-    chosen = instances[rows[back]]
-    return replace(chosen, ids=tracks.ids[back], labels=tracks.labels[back])
 
 
 def _joined(*parts: _Tracks) -> _Tracks:

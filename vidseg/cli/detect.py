@@ -28,6 +28,22 @@ if TYPE_CHECKING:
     default=0.05,
     help="Keep objects from this score on, 0 to 1; lower ones cannot be asked for later.",
 )
+@option(
+    "--score",
+    type=float,
+    default=0.5,
+    help="Follow objects from this score on; the same elsewhere needs no following anew.",
+)
+@option(
+    "--track/--no-track",
+    default=True,
+    help="Follow the objects of a video: ids are saved, and gaps filled.",
+)
+@option(
+    "--compact",
+    is_flag=True,
+    help="Store masks in 16 levels instead of 256: smaller by a third or more, edges as good.",
+)
 @option("--resume", is_flag=True, help="Go on where a run that was broken off ended.")
 @model_options
 @span_options
@@ -37,6 +53,9 @@ def detect(
     sources: tuple[str, ...],
     target: str,
     keep_score: float,
+    score: float,
+    track: bool,
+    compact: bool,
     resume: bool,
     searching: "Callable[..., Search]",
     span: Span,
@@ -47,18 +66,19 @@ def detect(
     `--detections OUT` gives it to overlay, splash and frames, which then need no model. Until it is
     whole, the file is called OUT.part. Several inputs get a file each in the folder OUT.
     """
-    search = searching(score=keep_score, keep_score=keep_score)
+    search = searching(score=max(score, keep_score), keep_score=keep_score, track=track)
     plan = detections_plan(sources, target)
     with folder_made(plan):
         _check_outputs(plan.jobs, resume=resume, force=run.force)
         limit_threads()
-        from vidseg.pipeline import save_detections
+        from vidseg.saving import save_detections
 
         def do(job: Job, on_frame: OnFrame) -> None:
             save_detections(
                 job.source,
                 job.target,
                 search=search,
+                compact=compact,
                 resume=resume,
                 start=span.start,
                 end=span.end,

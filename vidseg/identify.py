@@ -1,0 +1,71 @@
+"""Objects with the ids of their tracks: everything that was found, as it is saved, and of that what
+is shown."""
+
+from collections import deque
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from vidseg.frame import Frame
+from vidseg.gaps import joined
+from vidseg.instances import UNTRACKED, Instances
+from vidseg.steady import fill_gaps, smooth
+from vidseg.stream import closing_input
+from vidseg.track import MaskTracker
+from vidseg.votes import Votes
+
+Found = tuple[Frame, Instances]
+T = TypeVar("T")
+
+
+def identified(pairs: Iterable[Found], *, score: float, fill: int) -> Generator[Found, None, None]:
+    """Every frame with all its objects: first those of tracks, under their ids, with gaps of up to
+    `fill` frames filled, then the others, which are `UNTRACKED`.
+
+    Classes are as they were found. An error of `pairs` comes after all the frames before it;
+    closing closes `pairs`. Holds `fill` frames.
+    """
+    others: deque[Instances] = deque()
+    tracked = _tracked(pairs, MaskTracker(score=score), others)
+    with closing(fill_gaps(tracked, longest=fill) if fill else tracked) as found:
+        for frame, instances in found:
+            yield frame, joined(instances, [others.popleft()])
+
+
+def settled(
+    pairs: Iterable[tuple[T, Instances]], *, radius: int
+) -> Generator[tuple[T, Instances], None, None]:
+    """What is to be shown of `identified` frames: the objects of tracks, each of the class that its
+    track was seen as most so far, smoothed by `radius` frames."""
+    voted = _voted(pairs)
+    return smooth(voted, radius=radius) if radius else voted
+
+
+def untracked(pairs: Iterable[tuple[T, Instances]]) -> Generator[tuple[T, Instances], None, None]:
+    """The same frames with what was found in them, without tracks and what these filled in."""
+    with closing_input(pairs) as found:
+        for frame, instances in found:
+            real = instances[~instances.filled]
+            yield frame, real.with_ids(np.full(len(real), UNTRACKED, np.int64))
+
+
+def _tracked(
+    pairs: Iterable[Found], tracker: MaskTracker, others: deque[Instances]
+) -> Generator[Found, None, None]:
+    """The objects of tracks; the others of each frame go to the end of `others`."""
+    with closing_input(pairs) as found:
+        for frame, instances in found:
+            named = instances.with_ids(tracker.identify(frame, instances))
+            others.append(named[named.ids == UNTRACKED])
+            yield frame, named[named.ids != UNTRACKED]
+
+
+def _voted(pairs: Iterable[tuple[T, Instances]]) -> Generator[tuple[T, Instances], None, None]:
+    votes = Votes()
+    with closing_input(pairs) as found:
+        for frame, instances in found:
+            shown = instances[instances.ids != UNTRACKED]
+            yield frame, replace(shown, labels=votes.vote(shown))
