@@ -11,6 +11,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.ops import FrozenBatchNorm2d
 
+from vidseg.errors import OptionError
 from vidseg.models.maxpool import MaxPool3, is_max_pool3
 from vidseg.models.names import check_precision
 from vidseg.models.winograd import Winograd, suits
@@ -34,9 +35,13 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     it, where torch (2.11 and later) tells; float32 elsewhere.
 
     Raises:
-        OptionError: no precision is called so.
+        OptionError: no precision is called so; float16 on a CPU, a minute for one frame.
     """
     check_precision(name)
+    if name == "float16" and device.type == "cpu":
+        raise OptionError(
+            "float16 is for GPUs, on a CPU it takes a minute a frame; use --precision auto."
+        )
     if name != "auto":
         return getattr(torch, name)
     if device.type == "cuda":
