@@ -89,7 +89,7 @@ def test_a_folder_of_photos(model: Path, oracle: OraclePredictor, tmp_path: Path
     photos.mkdir()
     for index in (2, 10):
         cv2.imwrite(str(photos / f"{index}.png"), scene_image(index)[..., ::-1])
-    words = to(tmp_path, "splash=drawn", "overlay=more", "coco-dataset=c.json")
+    words = to(tmp_path, "splash=drawn/", "overlay=more", "coco-dataset=c.json")
     assert run("run", photos, "--model", model, *words).exit_code == 0
     assert oracle.seen == [2, 10]
     for name in ("drawn", "more"):
@@ -129,6 +129,7 @@ def test_encoding_options_are_for_the_videos(
         (["overlay"], "write KIND=TARGET"),
         (["overlay="], "write KIND=TARGET"),
         (["=a.mp4"], "write KIND=TARGET"),
+        (["overlay=a/"], "a/ has a slash at its end"),
         (["overlay=a.avi"], "'a.avi' has an ending that cannot be written"),
         (["frames:images=on=a"], "has no setting 'images'; it has image, per-object"),
         (["labelme:image=maybe=a"], "must be on or off, got 'maybe'"),

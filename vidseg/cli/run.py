@@ -18,7 +18,7 @@ from vidseg.cli.options import (
     search_options,
     span_options,
 )
-from vidseg.cli.to import Wanted, outputs_for, to_option
+from vidseg.cli.to import Wanted, outputs_for, refuse_slashes, to_option
 from vidseg.cli.types import FilePath
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def run(
     If one output fails, the run ends and leaves none that is not whole.
     """
     limit_threads()
+    if not Path(source).is_dir():
+        refuse_slashes(wanted)
     outputs = outputs_for(wanted, search, quality)
     targets = [output.target for output in outputs] + ([search.save] if search.save else [])
     job = Job(Path(source), targets[0], tuple(targets[1:]))

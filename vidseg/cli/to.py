@@ -81,6 +81,16 @@ def to_option(command: Command) -> Command:
     return wrapper
 
 
+def refuse_slashes(wanted: Sequence[Wanted]) -> None:
+    """Raises OptionError: a slash, which elsewhere means a folder for outputs of several inputs."""
+    for each in wanted:
+        if each.target.endswith("/") and each.kind not in SWITCHES:
+            raise OptionError(
+                f"{each.target} has a slash at its end, which is for several inputs; name a file, "
+                "or without the slash a folder of photos."
+            )
+
+
 def outputs_for(wanted: Sequence[Wanted], search: "Search", quality: Quality) -> "list[Output]":
     """The outputs that are wanted.
 
