@@ -46,17 +46,22 @@ def crop(instances: Instances, row: int) -> Crop:
     x0, y0, x1, y1 = (float(value) for value in instances.boxes[row])
     rows = _centres(y0, y1, instances.size[0])
     cols = _centres(x0, x1, instances.size[1])
-    return Crop(rows, cols, _sample(instances, row, rows, cols) >= THRESHOLD)
+    return Crop(rows, cols, sample_soft(instances, row, rows, cols) >= THRESHOLD)
 
 
 def soft_crop(instances: Instances, row: int) -> Crop:
     """Probability x 255 as uint8, wherever it is not 0: half a cell more than the box."""
+    rows, cols = window(instances, row, 0.5)
+    return Crop(rows, cols, sample_soft(instances, row, rows, cols))
+
+
+def window(instances: Instances, row: int, cells: float) -> tuple[slice, slice]:
+    """The frame's rows and columns in the object's box, `cells` of its mask added all round."""
     x0, y0, x1, y1 = (float(value) for value in instances.boxes[row])
     side = instances.masks.shape[-1]
-    dx, dy = (x1 - x0) / (2 * side), (y1 - y0) / (2 * side)
+    dx, dy = (x1 - x0) * cells / side, (y1 - y0) * cells / side
     rows = _centres(y0 - dy, y1 + dy, instances.size[0])
-    cols = _centres(x0 - dx, x1 + dx, instances.size[1])
-    return Crop(rows, cols, _sample(instances, row, rows, cols))
+    return rows, _centres(x0 - dx, x1 + dx, instances.size[1])
 
 
 def full_mask(instances: Instances, row: int) -> NDArray[np.bool_]:
@@ -139,8 +144,8 @@ def _centres(low: float, high: float, length: int) -> slice:
     return slice(start, stop)
 
 
-def _sample(instances: Instances, row: int, rows: slice, cols: slice) -> NDArray[np.uint8]:
-    """Probability x 255, rounded, at the centres of the given pixels.
+def sample_soft(instances: Instances, row: int, rows: slice, cols: slice) -> NDArray[np.uint8]:
+    """(rows, cols) probability x 255, rounded, at the centres of the given pixels of the frame.
 
     Bilinear sampling along the axes is a product of three matrices, and faster so than a warp.
     """

@@ -9,6 +9,7 @@ import click
 from vidseg import __version__
 from vidseg.cli.classes import classes
 from vidseg.cli.compare import compare
+from vidseg.cli.cutout import cutout
 from vidseg.cli.data import data
 from vidseg.cli.detect import detect
 from vidseg.cli.evaluate import evaluate
@@ -48,6 +49,7 @@ class Program(click.Group):
     commands=[
         overlay,
         splash,
+        cutout,
         frames,
         run,
         detect,

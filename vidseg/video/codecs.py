@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +10,8 @@ from vidseg.errors import OptionError
 
 Output = Literal["video", "animation", "photo", "folder"]
 
+ALPHA_PHOTOS = (".png", ".webp", ".tiff", ".tif")
+"""Photos that hold transparency."""
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tiff", ".tif")
 PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
@@ -31,6 +33,8 @@ class Encoding:
     options: Mapping[str, str] = field(default_factory=dict)
     tag: str | None = None
     """Four-character code in MP4 and MOV where ffmpeg's default does not play everywhere."""
+    alpha: bool = False
+    """Whether pictures are (H, W, 4) RGBA, with straight colours, and transparency is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,15 @@ CODECS: Mapping[str, _Codec] = {
     "gif": _Codec("gif", None, 0, {}, "", pixel_format="pal8"),
 }  # fmt: skip
 
+ALPHA_CODECS: Mapping[str, _Codec] = {
+    "prores": _Codec(
+        "prores_ks", None, 0, {name: {"profile": name} for name in ("4444", "4444xq")}, "4444",
+        pixel_format="yuva444p10le", options={"vendor": "apl0"},
+    ),
+    "vp9": replace(CODECS["vp9"], pixel_format="yuva420p"),
+}  # fmt: skip
+"""Codecs that keep transparency, in the form that does."""
+
 ALIASES = {
     "libx264": "h264", "x264": "h264", "avc": "h264",
     "libx265": "hevc", "x265": "hevc", "h265": "hevc",
@@ -91,6 +104,9 @@ CONTAINERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ".gif": ("gif", ("gif",)),
 }
 """Suffix to ffmpeg's format name and the codecs it may hold, the default first."""
+
+ALPHA_CONTAINERS = {".mov": ("prores",), ".webm": ("vp9",), ".mkv": ("vp9", "prores")}
+"""Suffix to the codecs that keep transparency in it, the default first; MP4 drops that of VP9."""
 
 
 def output_kind(path: str | Path) -> Output:
@@ -112,34 +128,54 @@ def output_kind(path: str | Path) -> Output:
 
 
 def choose_codec(
-    path: str | Path, codec: str | None = None, crf: int | None = None, preset: str | None = None
+    path: str | Path,
+    codec: str | None = None,
+    crf: int | None = None,
+    preset: str | None = None,
+    *,
+    alpha: bool = False,
 ) -> Encoding:
     """The encoding for an output of this name; None takes the default of the container or codec.
 
     `crf` is the encoder's own quality number, lower is better; `preset` is one of x264's names for
-    every codec but ProRes, where it is the profile (proxy, lt, standard, hq).
+    every codec but ProRes, where it is the profile (proxy, lt, standard, hq; with `alpha` 4444 and
+    4444xq). With `alpha` the output is one that keeps transparency.
 
     Raises OptionError for an unknown codec or preset, a pair of codec and container that does not
-    go together, and a `crf` out of range.
+    go together, a `crf` out of range, and a name or codec that cannot hold `alpha`.
     """
     output = output_kind(path)
+    suffix = Path(path).suffix.lower()
     if output in ("photo", "folder"):
         _refuse_for_photos(codec, crf, preset)
-        return Encoding(output)
-    suffix = Path(path).suffix.lower()
+        if alpha and output == "photo" and suffix not in ALPHA_PHOTOS:
+            raise OptionError(_no_alpha(suffix))
+        return Encoding(output, alpha=alpha)
     container, codecs = CONTAINERS[suffix]
+    if alpha and suffix not in ALPHA_CONTAINERS:
+        raise OptionError(_no_alpha(suffix))
+    known, codecs = (ALPHA_CODECS, ALPHA_CONTAINERS[suffix]) if alpha else (CODECS, codecs)
     name = _codec_name(codec) if codec is not None else codecs[0]
     if name not in codecs:
-        raise OptionError(f"{suffix} does not hold {name}; it holds {', '.join(codecs)}.")
-    made = CODECS[name]
+        what = " with transparency" if alpha else ""
+        raise OptionError(f"{suffix} does not hold {name}{what}; it holds {', '.join(codecs)}.")
+    made = known[name]
     return Encoding(
         output=output,
         container=container,
         codec=name,
         encoder=made.encoder,
         pixel_format=made.pixel_format,
-        options={**made.options, **_quality(name, crf), **_speed(name, preset)},
+        options={**made.options, **_quality(name, crf), **_speed(name, made, preset)},
         tag=made.tag if container in ("mp4", "mov") else None,
+        alpha=alpha,
+    )
+
+
+def _no_alpha(suffix: str) -> str:
+    return (
+        f"{suffix} holds no transparency; use {', '.join(ALPHA_CONTAINERS)} for a video, "
+        f"{', '.join(ALPHA_PHOTOS)} for a photo, or a folder."
     )
 
 
@@ -171,8 +207,7 @@ def _quality(name: str, crf: int | None) -> dict[str, str]:
     return {"crf": str(value)}
 
 
-def _speed(name: str, preset: str | None) -> Mapping[str, str]:
-    codec = CODECS[name]
+def _speed(name: str, codec: _Codec, preset: str | None) -> Mapping[str, str]:
     if not codec.presets:
         if preset is not None:
             raise OptionError(f"{name} takes no preset, got {preset!r}; leave it out.")

@@ -67,6 +67,8 @@ class VideoEncoder:
         context.color_range = _code(RANGES, self._color.range, 0)
         context.color_primaries = _code(PRIMARIES, self._color.primaries, 2)
         context.color_trc = _code(TRANSFERS, self._color.transfer, 2)
+        if encoding.alpha and encoding.codec == "vp9":
+            self.stream.metadata["alpha_mode"] = "1"  # by which decoders know that there is more
         if encoding.tag is not None:
             context.codec_tag = encoding.tag
         if encoding.codec == "av1":
@@ -100,7 +102,7 @@ class VideoEncoder:
     def _convert(self, image: Image) -> Any:
         fitted = fit(image, self._info.size, self._shape, self._size)
         picture = self._scaler.reformat(
-            av.VideoFrame.from_numpy_buffer(fitted, "rgb24"),
+            av.VideoFrame.from_numpy_buffer(fitted, "rgb24" if fitted.shape[2] == 3 else "rgba"),
             format=self._format,
             interpolation=SCALING,
             dst_colorspace=SWSCALE[self._matrix],
@@ -165,7 +167,7 @@ def fit(
     """An image of `size` stretched to `scaled`, its edges repeated to `padded`.
 
     All sizes are (height, width). An image of another size is put into `size` first, with black
-    bars where the shape differs.
+    bars (transparent ones where it has 4 channels) where the shape differs.
     """
     if image.shape[:2] == size == padded:
         return np.ascontiguousarray(image)
@@ -182,7 +184,7 @@ def _letterbox(image: Image, size: tuple[int, int]) -> Image:
     scale = min(size[0] / image.shape[0], size[1] / image.shape[1])
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
-    box = np.zeros((*size, 3), np.uint8)
+    box = np.zeros((*size, image.shape[2]), np.uint8)
     box[top : top + height, left : left + width] = _scale(image, (height, width))
     return box
 

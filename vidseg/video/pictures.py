@@ -8,7 +8,7 @@ import cv2
 
 from vidseg.errors import OptionError, OutputError
 from vidseg.frame import Frame, Image
-from vidseg.video.codecs import PHOTO_SUFFIXES
+from vidseg.video.codecs import ALPHA_PHOTOS, PHOTO_SUFFIXES
 from vidseg.video.info import VideoInfo
 from vidseg.video.landing import landing
 
@@ -57,9 +57,11 @@ class PhotoWriter:
 class PhotoFolderWriter:
     """A folder with one photo a frame: under the names of the input's photos, else numbered."""
 
-    def __init__(self, path: str | Path, info: VideoInfo, *, force: bool = False) -> None:
+    def __init__(
+        self, path: str | Path, info: VideoInfo, *, alpha: bool = False, force: bool = False
+    ) -> None:
         self._path, self._force = Path(path), force
-        self._names = photo_names(info.photos)
+        self._names = photo_names(info.photos, alpha=alpha)
         self._digits = max(5, len(str(max((info.frames or 1) - 1, 0))))
         self._stack = ExitStack()
 
@@ -82,19 +84,26 @@ class PhotoFolderWriter:
         return self._stack.__exit__(kind, error, trace)
 
 
-def photo_names(photos: tuple[Path, ...]) -> list[str]:
-    """The photos' own names; kinds that cannot be written get .png behind, as in a.heic.png."""
+def photo_names(photos: tuple[Path, ...], *, alpha: bool = False) -> list[str]:
+    """The photos' own names; kinds that cannot be written get .png behind, as in a.heic.png.
+
+    With `alpha` that is so for kinds that hold no transparency too, as in a.jpg.png.
+    """
+    known = ALPHA_PHOTOS if alpha else PHOTO_SUFFIXES
     return [
-        photo.name if photo.suffix.lower() in PHOTO_SUFFIXES else f"{photo.name}.png"
-        for photo in photos
+        photo.name if photo.suffix.lower() in known else f"{photo.name}.png" for photo in photos
     ]
 
 
 def write_photo(path: Path, image: Image) -> None:
-    """Write an image in the format of its name. Raises OutputError where that cannot hold it."""
+    """Write an RGB or RGBA image in the format of its name; OutputError where that cannot hold it.
+
+    (H, W, 4) is for kinds in `ALPHA_PHOTOS`; others lose the transparency.
+    """
     suffix = path.suffix.lower()
+    order = cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
     try:
-        done, data = cv2.imencode(suffix, image[..., ::-1], QUALITY.get(suffix, []))
+        done, data = cv2.imencode(suffix, cv2.cvtColor(image, order), QUALITY.get(suffix, []))
     except cv2.error as error:
         raise OutputError(f"{path.name} cannot hold this picture: {error.err}.") from error
     if not done:

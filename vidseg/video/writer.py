@@ -65,7 +65,7 @@ def open_writer(
     if encoding.output == "photo":
         return PhotoWriter(path, info, force=force)
     if encoding.output == "folder":
-        return PhotoFolderWriter(path, info, force=force)
+        return PhotoFolderWriter(path, info, alpha=encoding.alpha, force=force)
     return VideoWriter(path, info, encoding=encoding, start=start, end=end, force=force)
 
 
@@ -124,12 +124,17 @@ class VideoWriter:
     def write(self, frame: Frame) -> None:
         """Hand a frame to the encoder; its image must not be changed afterwards.
 
-        Raises ValueError where the image is not (H, W, 3) uint8, and OutputError where coding or
-        writing an earlier frame failed.
+        Raises ValueError where the image is not (H, W, 3) uint8, or (H, W, 4) for an encoding
+        with alpha, and OutputError where coding or writing an earlier frame failed.
         """
-        if frame.image.ndim != 3 or frame.image.shape[2] != 3 or frame.image.dtype != np.uint8:
+        channels = 4 if self._encoding.alpha else 3
+        if (
+            frame.image.ndim != 3
+            or frame.image.shape[2:] != (channels,)
+            or frame.image.dtype != np.uint8
+        ):
             found = f"{frame.image.shape} {frame.image.dtype}"
-            raise ValueError(f"A frame must be (height, width, 3) uint8, got {found}.")
+            raise ValueError(f"A frame must be (height, width, {channels}) uint8, got {found}.")
         self._written += 1
         self._jobs.append(self._pool.submit(self._encode, frame))
         with self._mapped_errors():

@@ -1,0 +1,96 @@
+"""vidseg cutout."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from vidseg.cli.jobs import check_one_input, folder_plan, media_plan, outputs_checked
+from vidseg.cli.machine import limit_threads
+from vidseg.cli.media import make, media_arguments
+from vidseg.cli.options import (
+    Quality,
+    Run,
+    Span,
+    encoding_options,
+    examples,
+    option,
+    run_options,
+    search_options,
+    span_options,
+)
+
+if TYPE_CHECKING:
+    from vidseg.search import Search
+
+
+@click.command(
+    epilog=examples(
+        "vidseg cutout --class balloon garden.jpg balloons",
+        "vidseg cutout --class person dance.mp4 dancers.mov",
+    )
+)
+@media_arguments
+@option(
+    "--refine/--no-refine",
+    default=True,
+    help="Move the edges of the masks onto the edges of the picture.",
+)
+@option("--per-object", is_flag=True, help="A folder an object; a photo's have a picture each.")
+@option("--matte", is_flag=True, help="White objects on black instead of transparency.")
+@search_options
+@span_options
+@encoding_options
+@run_options
+def cutout(
+    *,
+    sources: tuple[str, ...],
+    target: str,
+    refine: bool,
+    per_object: bool,
+    matte: bool,
+    search: "Search",
+    span: Span,
+    quality: Quality,
+    run: Run,
+) -> None:
+    """Cut the objects of IN out, onto transparency.
+
+    OUT is a video (.mov as ProRes 4444, .webm or .mkv as VP9), one picture (.png, .webp, .tiff) of
+    a photo, or, without an ending, a folder: with a cropped picture of each object in a photo, or
+    a picture a frame. With --matte it is named as for `vidseg overlay`. Several inputs get a folder
+    each in OUT.
+    """
+    from vidseg.video.codecs import choose_codec
+
+    plan = media_plan(sources, target)
+    folders = len(plan.jobs) > 1 and not matte
+    if folders:
+        plan = folder_plan(sources, target)
+    check_one_input(plan, search)
+    encodings = {
+        job: choose_codec(
+            "folder" if folders else job.target,
+            quality.codec,
+            quality.crf,
+            quality.preset,
+            alpha=not matte,
+        )
+        for job in plan.jobs
+    }
+    with outputs_checked(plan, force=run.force, folders=folders):
+        limit_threads()
+        from vidseg.cutouts import CutOut
+
+        outputs = {
+            job: [
+                CutOut(
+                    job.target,
+                    refine=refine,
+                    per_object=per_object,
+                    matte=matte,
+                    encoding=encodings[job],
+                )
+            ]
+            for job in plan.jobs
+        }
+        make(outputs, search=search, span=span, run=run)
