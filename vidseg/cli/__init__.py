@@ -12,6 +12,7 @@ from vidseg.cli.compare import compare
 from vidseg.cli.cutout import cutout
 from vidseg.cli.data import data
 from vidseg.cli.detect import detect
+from vidseg.cli.draw import draw
 from vidseg.cli.evaluate import evaluate
 from vidseg.cli.exits import CommandError, errors_as_sentences, stop_on_signals
 from vidseg.cli.export import export
@@ -49,6 +50,7 @@ class Program(click.Group):
     commands=[
         overlay,
         splash,
+        draw,
         cutout,
         frames,
         run,

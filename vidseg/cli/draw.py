@@ -1,0 +1,99 @@
+"""vidseg draw."""
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from vidseg.cli.machine import limit_threads
+from vidseg.cli.media import draw as draw_all
+from vidseg.cli.media import media_arguments
+from vidseg.cli.options import (
+    Command,
+    Quality,
+    Run,
+    Span,
+    encoding_options,
+    examples,
+    option,
+    run_options,
+    search_options,
+    span_options,
+)
+
+if TYPE_CHECKING:
+    from vidseg.search import Search
+
+
+class EffectText(click.ParamType):
+    """The description of an effect; several in a variable of the environment stand between ;."""
+
+    name = "effect"
+    envvar_list_splitter = ";"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from vidseg.effects.parse import EFFECTS
+
+        return [CompletionItem(name) for name in EFFECTS if name.startswith(incomplete)]
+
+
+def effect_option(command: Command) -> Command:
+    """What to draw: gives `effects`. Without --class, the classes that all of them name count."""
+
+    @option(
+        "--effect",
+        "effects",
+        type=EffectText(),
+        multiple=True,
+        required=True,
+        show_default=False,
+        metavar="NAME[:KEY=VALUE,...]",
+        help="What to draw; repeat it, effects are drawn in order. overlay, splash, contour, halo, "
+        "trace, spotlight, blur, pixelate, fill, blur-background, dim-background, "
+        "replace-background or split. class=A+B and id=1+2 choose objects.",
+    )
+    @wraps(command)
+    def wrapper(*, effects: tuple[str, ...], classes: tuple[str, ...], **others: Any) -> Any:
+        limit_threads()
+        from vidseg.effects.parse import classes_of
+
+        named = classes_of(effects)
+        return command(effects=effects, classes=classes or named, **others)
+
+    return wrapper
+
+
+@click.command(
+    epilog=examples(
+        'vidseg draw --effect "pixelate:class=person,cells=8" street.mp4 street_safe.mp4',
+        "vidseg draw --effect blur-background --effect contour:color=white dog.mp4 dog_focus.mp4",
+    )
+)
+@media_arguments
+@effect_option
+@search_options
+@span_options
+@encoding_options
+@run_options
+def draw(
+    *,
+    sources: tuple[str, ...],
+    target: str,
+    effects: tuple[str, ...],
+    search: "Search",
+    span: Span,
+    quality: Quality,
+    run: Run,
+) -> None:
+    """Draw effects on IN, one after the other, for all objects or some.
+
+    Objects are found or hidden from --score on; to hide more surely, lower it. OUT is named as for
+    `vidseg overlay`.
+    """
+    from vidseg.effects.parse import parse_effects
+
+    effect = parse_effects(effects, search.names)
+    draw_all(sources, target, lambda: effect, search=search, span=span, quality=quality, run=run)
