@@ -1,4 +1,5 @@
-"""`python -m vidseg` is the command `vidseg`; both begin here."""
+"""`python -m vidseg`: the command `vidseg`, which ends on Ctrl-C in one sentence even while its
+first imports run."""
 
 import os
 import signal
