@@ -12,6 +12,7 @@ import pytest
 
 from tests.commands import fails, process, run
 from tests.doubles_train import ARCHITECTURE, Toys, use_tiny
+from vidseg.cli.train import _SoftStop
 from vidseg.datasets import open_dataset
 from vidseg.models.checkpoint import read_header
 from vidseg.training.picture import from_item
@@ -96,10 +97,19 @@ def test_resume_by_the_options_of_the_command_line(photos: Path, tmp_path: Path)
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_says_how_to_go_on(
-    photos: Path, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_the_first_signal_is_noted_and_a_second_one_stops() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with _SoftStop() as stop:
+        assert not stop()
+        signal.raise_signal(signal.SIGTERM)
+        assert stop()
+        assert stop.exit_code == 143
+        assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.timeout(180)
+def test_ctrl_c_saves_and_says_how_to_go_on(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "my run"
     words = ("train", photos, "--weights", "none", "--arch", "maskrcnn_resnet50_fpn", "--out", out)
     fast = ("--steps", 999, "--image-size", 64, "--every", 2, "--val", 0.2, "--workers", 1)
@@ -107,9 +117,9 @@ def test_a_signal_saves_and_says_how_to_go_on(
     assert running.stderr is not None
     while "step 2 of 999" not in (line := running.stderr.readline()):
         assert line, "it ended"
-    running.send_signal(number)
-    _, said = running.communicate(timeout=50)
-    assert running.returncode == 128 + number, said
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=100)
+    assert running.returncode == 130, said
     last = said.splitlines()[-1]
     assert "which is saved; go on with: vidseg train" in last
     assert last.endswith(f"--out '{out}' --weights last --val 0.2")

@@ -112,8 +112,10 @@ MOST_WORKERS = 4
 @dataset_options
 @run_options
 def train(
-    *, path: str, out: str | None, augment: str | None, workers: int | None, read: Read, run: Run,
-    **asked: Any,
+    *, path: str, out: str | None, weights: str, arch: str | None, epochs: float | None,
+    steps: int | None, batch_size: int | None, lr: float | None, layers: Any,
+    image_size: int | None, augment: str | None, val: float | None, every: int | None,
+    seed: int | None, workers: int | None, device: str, precision: str, read: Read, run: Run,
 ) -> None:  # fmt: skip
     """Train a model on annotated photos; DATASET is what `vidseg data check` reads.
 
@@ -125,7 +127,7 @@ def train(
     from vidseg.datasets import Dataset
     from vidseg.training.folder import RunFolder
 
-    RunFolder(folder).check(resume=asked["weights"] == "last", force=run.force)
+    RunFolder(folder).check(resume=weights == "last", force=run.force)
     dataset = Dataset(read(path))
     from vidseg.training.run import train
 
@@ -133,14 +135,26 @@ def train(
         outcome = train(
             dataset,
             folder,
+            val=val,
+            weights=weights,
+            arch=arch,
+            epochs=epochs,
+            steps=steps,
+            batch_size=batch_size,
+            lr=lr,
+            layers=layers,
+            image_size=image_size,
             augment=_augmentations(augment),
+            device=device,
+            precision=precision,
+            every=every,
+            seed=seed,
             workers=min(cores() - 1, MOST_WORKERS) if workers is None else workers,
             force=run.force,
             on_step=show.on_step,
             on_result=show.on_result,
             on_download=Download().on_bytes if run.progress else None,
             stop=stop,
-            **asked,
         )
     if not outcome.finished:
         raise CommandError(_stopped(outcome.step, outcome.steps, path, folder), stop.exit_code)

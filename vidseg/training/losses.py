@@ -17,7 +17,7 @@ def losses_of(
 ) -> dict[str, Tensor]:
     """``loss_`` + ``objectness``, ``rpn_box_reg``, ``classifier``, ``box_reg`` and ``mask``.
 
-    In float32, and with all negatives, bit for bit what `model(images, targets)` gives.
+    In float32, and with all negatives, what `model(images, targets)` gives, but for rounding.
 
     Args:
         images: (3, H, W) float in 0..1.

@@ -60,10 +60,7 @@ def from_item(item: Any, classes: Mapping[int, str], index: int) -> Picture:
 
 def to_sample(picture: Picture) -> tuple[torch.Tensor, Target]:
     """(3, H, W) uint8, and a target with the boxes of the masks; slivers are left out."""
-    boxes = np.zeros((len(picture.masks), 4), np.float32)
-    for row, mask in enumerate(picture.masks):
-        x, y, width, height = cv2.boundingRect(mask)
-        boxes[row] = x, y, x + width, y + height
+    boxes = boxes_of(picture.masks)
     pixels = picture.masks.sum(axis=(1, 2), dtype=np.int64)
     sides = boxes[:, 2:] - boxes[:, :2]
     kept = (pixels >= LEAST_PIXELS) & (sides >= LEAST_SIDE).all(axis=1)
@@ -73,6 +70,15 @@ def to_sample(picture: Picture) -> tuple[torch.Tensor, Target]:
         "masks": torch.from_numpy(picture.masks[kept]),
     }
     return torch.from_numpy(np.ascontiguousarray(picture.image.transpose(2, 0, 1))), target
+
+
+def boxes_of(masks: NDArray[Any]) -> NDArray[np.float32]:
+    """(N, 4) xyxy around the pixels of masks (N, H, W) uint8; 0 for those without."""
+    boxes = np.zeros((len(masks), 4), np.float32)
+    for row, mask in enumerate(masks):
+        x, y, width, height = cv2.boundingRect(mask)
+        boxes[row] = x, y, x + width, y + height
+    return boxes
 
 
 def _pixels(image: Any) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from vidseg import __version__
@@ -27,6 +28,7 @@ from vidseg.training.loop import (
     Outcome,
     average_precision,
 )
+from vidseg.training.picture import boxes_of
 from vidseg.training.samples import Items, Samples, batches
 from vidseg.training.settings import (
     Layers,
@@ -249,7 +251,7 @@ def _header(
 
 
 class _Named:
-    """A dataset with the names of its classes, as `vidseg.evaluate` wants it."""
+    """A dataset with the names of its classes and boxes, as `vidseg.evaluate` wants it."""
 
     def __init__(self, items: Items, classes: Mapping[int, str]) -> None:
         self._items, self.classes = items, classes
@@ -258,7 +260,11 @@ class _Named:
         return len(self._items)
 
     def __getitem__(self, index: int) -> Any:
-        return self._items[index]
+        image, target = self._items[index]
+        if "boxes" in target:
+            return image, target
+        masks = np.ascontiguousarray(np.asarray(target["masks"]) != 0).view(np.uint8)
+        return image, {**target, "boxes": boxes_of(masks)}
 
 
 def _named(items: Items, classes: Mapping[int, str]) -> Any:
