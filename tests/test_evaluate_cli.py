@@ -152,6 +152,7 @@ def test_clips_by_a_model(tmp_path: Path, model: Path, oracle: OraclePredictor) 
     assert loose["HOTA"] < facts["all"]["HOTA"]
     photos = report("--format", "masks", "--model", model, "--class", "disc", data)
     assert photos["photos"] == 6
+    assert "is for photos" in fails("evaluate", "--split", "val", "--model", model, data, code=2)
     assert "nothing to show" in fails("evaluate", "--out", tmp_path / "o", "--model", model, data,
                                       code=2)  # fmt: skip
 
@@ -236,6 +237,7 @@ def test_wrong_options(tmp_path: Path, model: Path, oracle: OraclePredictor) -> 
     )
     assert "is not there" in fails("evaluate", "--model", model, tmp_path / "nothing")
     assert "score must be" in fails("evaluate", "--model", model, "--score", 2, data, code=2)
+    assert "for videos" in fails("evaluate", "--model", model, "--end", 1, data, code=2)
     assert "nothing to judge" in fails("evaluate", "--model", model, data / "0.png", code=2)
 
 

@@ -106,17 +106,27 @@ def evaluate(
     if not asked.path.exists():
         raise InputError(f"{path} is not there; check the path.")
     limit_threads()
-    kind = name if name in CLIP_FORMATS else None if name else _clip_format(asked.path)
-    if kind is None and (name or not _is_video(asked.path)):
+    clips = name if name in CLIP_FORMATS else None if name else _clip_format(asked.path)
+    photos = clips is None and (name is not None or not _is_video(asked.path))
+    _check_fits(asked, split, photos=photos, clips=clips is not None)
+    if photos:
         options = {"format": name, "class_attribute": class_attribute, "class_name": class_name}
         report, lines = judge_photos(asked, split, options)
-    elif given is not None:
-        raise OptionError("--out shows photos; it has nothing to show of clips and videos.")
     else:
-        report, lines = judge_clips(asked, kind) if kind else judge_video(asked)
+        report, lines = judge_clips(asked, clips) if clips else judge_video(asked)
     for line in lines:
         asked.tell(line)
     click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+
+
+def _check_fits(asked: Asked, split: str | None, *, photos: bool, clips: bool) -> None:
+    """Raises OptionError: an option that says nothing of such data."""
+    if asked.out is not None and not photos:
+        raise OptionError("--out shows photos; it has nothing to show of clips and videos.")
+    if split is not None and not photos:
+        raise OptionError("--split is for photos; clips and videos have none.")
+    if (photos or clips) and (asked.span.start is not None or asked.span.end is not None):
+        raise OptionError("--start and --end are for videos that nobody annotated.")
 
 
 def _clip_format(path: Path) -> str | None:

@@ -6,6 +6,7 @@ the one object of DAVIS 2016, beside which others were not annotated.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,11 @@ def read_truth(path: Path) -> list[Clip]:
     clips = []
     for folder in _folders(path):
         root = next(path / name for name in TRUTHS if (path / name) in folder.parents)
-        clips.append(_clip(folder, path / PHOTOS / folder.relative_to(root)))
-    return clips
+        name = folder.relative_to(root)
+        clips.append(_clip(folder, path / PHOTOS / name, name))
+    names = [clip.name.rsplit("/", 1)[-1] for clip in clips]
+    short = len(set(names)) == len(names)  # not the same clip in two sizes
+    return [replace(c, name=n) for c, n in zip(clips, names, strict=True)] if short else clips
 
 
 def read_results(folder: Path, clip: Clip) -> list[Track]:
@@ -62,7 +66,7 @@ def _pngs(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.png") if not path.name.startswith("."))
 
 
-def _clip(folder: Path, photos: Path) -> Clip:
+def _clip(folder: Path, photos: Path, name: Path) -> Clip:
     pngs = _pngs(folder)
     found = sorted(p for p in photos.glob("*") if p.suffix.lower() in SUFFIXES)
     places = {picture.stem: index for index, picture in enumerate(found or pngs)}
@@ -73,7 +77,7 @@ def _clip(folder: Path, photos: Path) -> Clip:
     single = set(masks) <= {WHITE} and bool(masks)
     void = {} if single else masks.pop(WHITE, {})
     return Clip(
-        name=folder.name,
+        name=name.as_posix(),
         size=size,
         frames=len(places),
         tracks=[Track(ANY, seen) for seen in masks.values()],
