@@ -27,18 +27,11 @@ from tests.planted import CLASSES, planted
 from vidseg.frame import Image
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.catalog import class_names
-from vidseg.models.detect import (
-    Wanted,
-    choose_boxes,
-    every_label,
-    extract,
-    most_proposals,
-    predict_masks,
-)
+from vidseg.models.detect import choose_boxes, extract, predict_masks
 from vidseg.models.device import resolve_device
 from vidseg.models.prepare import prepare
 from vidseg.models.proposals import propose
-from vidseg.predict import FAST_PROPOSALS, MaskRCNNPredictor, load_network
+from vidseg.predict import MaskRCNNPredictor, load_network
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 
@@ -91,7 +84,7 @@ def measure(name: str, image: Image, options: argparse.Namespace) -> dict:
         "milliseconds": {way: round(median(r[way] for r in rounds) * 1e3, 1) for way in ways},
         "speed": round(median(r["torchvision"] / r["vidseg"] for r in rounds), 2),
         "speeds": [round(r["torchvision"] / r["vidseg"], 2) for r in rounds],
-        "stages": stages(fast._model, images, device, options.rounds),
+        "stages": network_stages(fast, images, device, rounds=options.rounds),
     }
 
 
@@ -130,22 +123,21 @@ def verify(
     return len(boxes)
 
 
-def stages(model: MaskRCNN, images: list[Image], device: torch.device, rounds: int) -> dict:
+def network_stages(
+    predictor: MaskRCNNPredictor, images: list[Image], device: torch.device, *, rounds: int
+) -> dict[str, float]:
     """Median milliseconds an image of each part of our way."""
+    model, wanted = predictor._model, predictor._wanted
     pixels = torch.from_numpy(np.stack(images)).to(device)
-    dtype = next(model.backbone.parameters()).dtype
-    most = most_proposals(model)
-    most = most if dtype == torch.float32 else min(most, FAST_PROPOSALS)
-    wanted = Wanted(SCORE, torch.tensor(every_label(model), device=device), most)
     rows = []
     for _ in range(rounds):
         with torch.inference_mode():
             times = [now(device)]
-            ready = prepare(model, pixels, dtype)
+            ready = prepare(model, pixels, predictor.precision)
             times.append(now(device))
             features = extract(model, ready)
             times.append(now(device))
-            regions = propose(model, list(features.values()), ready, most=most)
+            regions = propose(model, list(features.values()), ready, most=wanted.proposals)
             times.append(now(device))
             found = choose_boxes(model, features, regions, ready, wanted)
             times.append(now(device))

@@ -1,22 +1,24 @@
 """How fast `vidseg overlay` is, beside the plain way of moviepy and torchvision.
 
-    python -m tests.benchmarks.overlay [--model balloon] [--device cpu] [--height 720 1080]
-                                       [--frames 48] [--rounds 3]
+    python -m tests.benchmarks.overlay [--model balloon] [--objects 5] [--precision auto]
+                                       [--device cpu] [--height 720 1080] [--frames 48] [--rounds 3]
 
 The plain way is moviepy's `image_transform` over a function that runs torchvision's model on one
 frame and draws with `draw_segmentation_masks` and `draw_bounding_boxes`. Both have the same
-weights, write H.264, veryfast, crf 18, and show objects from a score of 0.5; loading the model
-counts. Before the clock runs, both must find the same objects and have drawn on the same places,
-and vidseg must have written every frame. On stdout comes JSON, on stderr a table; `speed` and `cpu`
-are as in `io`.
+weights, write H.264, veryfast, crf 18, and show objects from a score of 0.5; making the network is
+not counted, making it ready is. Models of `ARCHITECTURES` have random weights with so many planted
+objects (`tests.planted`), the others their own. Before the clock runs, both must find the same
+objects and have drawn on the same places (planted ones: as many), and vidseg must have written
+every frame. On stdout comes JSON, on stderr a table; `speed` and `cpu` are as in `io`.
 """
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +29,7 @@ from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
 
 import vidseg
 from tests.benchmarks.duel import (
+    Run,
     count_frames,
     duel,
     machine,
@@ -36,10 +39,14 @@ from tests.benchmarks.duel import (
     run,
     work,
 )
+from tests.benchmarks.network import make
 from vidseg.boxes import box_iou_matrix
 from vidseg.frame import Image
-from vidseg.models.catalog import class_names
-from vidseg.predict import load_network, load_predictor
+from vidseg.models.architectures import ARCHITECTURES
+from vidseg.models.device import resolve_device
+from vidseg.predict import MaskRCNNPredictor
+from vidseg.predictor import Predictor
+from vidseg.search import Search
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 
@@ -48,13 +55,40 @@ SURE, LEAST_IOU = 0.6, 0.75
 SCORE = 0.5
 
 
-def vidseg_way(source: Path, target: Path, *, model: str, device: str) -> None:
-    vidseg.overlay(source, target, model=model, device=device, score=SCORE, force=True)
+class Given(Search):
+    """A search with a network that is there already; the names of planted objects are COCO's."""
+
+    def __init__(self, network: MaskRCNN, options: argparse.Namespace) -> None:
+        planted = options.model in ARCHITECTURES
+        named = "maskrcnn_resnet50_fpn" if planted else options.model
+        super().__init__(model=named, score=SCORE, device=options.device)
+        self._network, self._format = network, options.precision
+
+    def predictor(self) -> Predictor:
+        if self._predictor is None:
+            self._predictor = MaskRCNNPredictor(
+                self._network,
+                self.names,
+                device=resolve_device(self.device),
+                precision=self._format,
+                keep_score=self.kept,
+            )
+        return self._predictor
 
 
-def plain_way(source: Path, target: Path, *, model: str, device: str) -> None:
-    network = load_network(model).to(device)
-    draw = partial(drawn, network, class_names(model), torch.device(device))
+def first_picture(source: Path) -> Image:
+    return next(read_frames(probe(source))).image
+
+
+def vidseg_way(source: Path, target: Path, *, search: Search) -> None:
+    vidseg.overlay(source, target, search=search, force=True)
+
+
+def plain_way(
+    source: Path, target: Path, *, network: MaskRCNN, names: Mapping[int, str], device: str
+) -> None:
+    place = resolve_device(device)
+    draw = partial(drawn, network.to(place), names, place)
     with VideoFileClip(str(source)) as clip:
         clip.image_transform(draw).write_videofile(
             str(target),
@@ -73,10 +107,10 @@ def find(network: MaskRCNN, image: Image, device: torch.device) -> dict[str, tor
     return {name: values[found["scores"] > SCORE].cpu() for name, values in found.items()}
 
 
-def drawn(network: MaskRCNN, names: dict[int, str], device: torch.device, image: Image) -> Image:
+def drawn(network: MaskRCNN, names: Mapping[int, str], device: torch.device, image: Image) -> Image:
     found = find(network, image, device)
     scored = zip(found["labels"].tolist(), found["scores"].tolist(), strict=True)
-    texts = [f"{names[label]} {score:.0%}" for label, score in scored]
+    texts = [f"{names.get(label, label)} {score:.0%}" for label, score in scored]
     picture = torch.from_numpy(image.copy()).permute(2, 0, 1)
     if texts:
         picture = draw_segmentation_masks(picture, found["masks"][:, 0] >= 0.5, alpha=0.5)
@@ -84,23 +118,34 @@ def drawn(network: MaskRCNN, names: dict[int, str], device: torch.device, image:
     return picture.permute(1, 2, 0).numpy()
 
 
-WAYS: dict[str, Callable[..., None]] = {"plain": plain_way, "vidseg": vidseg_way}
+def way(name: str, source: Path, options: argparse.Namespace) -> Callable[[Path, Path], None]:
+    """One way with its network."""
+    network, names = make(options.model, first_picture(source), options.objects)
+    if name == "vidseg":
+        return partial(vidseg_way, search=Given(network, options))
+    return partial(plain_way, network=network, names=names, device=options.device)
 
 
-def verify_found(source: Path, model: str, device: str) -> dict[str, float]:
+def verify_found(source: Path, options: argparse.Namespace) -> dict[str, float]:
     """What one way is sure of the other must see too, here in every tenth frame, in its place.
 
     In reduced precision scores move by a point or two, so objects may pass 0.5 in one way alone,
-    and those that are nearly as sure may change places.
+    and those that are nearly as sure may change places. Random weights may put planted objects
+    anywhere.
     """
-    network, predictor = load_network(model).to(device), load_predictor(model, device=device)
+    network, _ = make(options.model, first_picture(source), options.objects)
+    copy, _ = make(options.model, first_picture(source), options.objects)
+    predictor, device = Given(copy, options).predictor(), resolve_device(options.device)
+    network.to(device)
     overlaps: list[float] = []
     for frame in read_frames(probe(source)):
         if frame.index % 10:
             continue
-        plain = {k: v.numpy() for k, v in find(network, frame.image, torch.device(device)).items()}
+        plain = {k: v.numpy() for k, v in find(network, frame.image, device).items()}
         (ours,) = predictor.predict([frame.image])
         shown = ours.scores > SCORE
+        if options.model in ARCHITECTURES:
+            return same_count(int(shown.sum()), len(plain["boxes"]))
         iou = box_iou_matrix(ours.boxes[shown], plain["boxes"])
         iou *= ours.labels[shown][:, None] == plain["labels"]
         overlaps += iou[ours.scores[shown] > SURE].max(1, initial=0).tolist()
@@ -110,7 +155,13 @@ def verify_found(source: Path, model: str, device: str) -> dict[str, float]:
     return {"sure_objects": len(overlaps) // 2, "box_iou": round(float(np.mean(overlaps)), 4)}
 
 
-def verify_drawn(source: Path, targets: dict[str, Path]) -> dict[str, object]:
+def same_count(ours: int, plain: int) -> dict[str, float]:
+    if ours != plain:
+        raise SystemExit(f"vidseg finds {ours} objects, torchvision {plain}.")
+    return {"objects": ours}
+
+
+def verify_drawn(source: Path, targets: dict[str, Path], *, places: bool) -> dict[str, object]:
     """How many frames each way wrote, and the IoU, over all frames, of the places drawn on.
 
     Ours must have every frame; moviepy loses the last one of some clips.
@@ -118,6 +169,8 @@ def verify_drawn(source: Path, targets: dict[str, Path]) -> dict[str, object]:
     written = {way: count_frames(target) for way, target in targets.items()}
     if written["vidseg"] != count_frames(source):
         raise SystemExit(f"vidseg wrote {written['vidseg']} of {count_frames(source)} frames.")
+    if not places:
+        return {"written": written}
     before = pictures(source)
     plain, ours = (changed(before, pictures(target)) for target in targets.values())
     plain, ours = plain[: len(ours)], ours[: len(plain)]
@@ -133,36 +186,47 @@ def changed(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.b
     return np.array([np.abs(a.astype(np.int16) - b).max(2) > 30 for a, b in pairs])
 
 
-def measure(folder: Path, height: int, options: argparse.Namespace) -> dict[str, object]:
-    model, device = options.model, options.device
+def measure(folder: Path, height: int, options: argparse.Namespace) -> dict[str, Any]:
     source = make_clip(folder / f"{height}p.mp4", height, options.frames)
-    targets = {way: folder / f"{height}p_{way}.mp4" for way in WAYS}
-    words = ("--model", model, "--device", device)
-    runs = {way: partial(run, MODULE, way, source, out, *words) for way, out in targets.items()}
+    targets = {name: folder / f"{height}p_{name}.mp4" for name in ("plain", "vidseg")}
+    runs = {name: partial(run_way, name, source, out, options) for name, out in targets.items()}
     for once in runs.values():
         once()
     return {
+        "model": options.model,
         "height": height,
         "frames": options.frames,
-        **verify_found(source, model, device),
-        **verify_drawn(source, targets),
+        **verify_found(source, options),
+        **verify_drawn(source, targets, places=options.model not in ARCHITECTURES),
         **duel(runs, options.rounds),
     }
 
 
-def main() -> None:
+def run_way(name: str, source: Path, target: Path, options: argparse.Namespace) -> Run:
+    """One way in a process of its own."""
+    words = ("--model", options.model, "--objects", str(options.objects))
+    words += ("--precision", options.precision, "--device", options.device)
+    return run(MODULE, name, source, target, *words)
+
+
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--model", default="balloon")
+    parser.add_argument("--objects", type=int, default=5)
+    parser.add_argument("--precision", default="auto")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--height", type=int, nargs="+", default=[720, 1080])
     parser.add_argument("--frames", type=int, default=48)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--way", choices=("plain", "vidseg"), help=argparse.SUPPRESS)
     parser.add_argument("files", type=Path, nargs="*", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse()
     if options.way:
-        way = partial(WAYS[options.way], model=options.model, device=options.device)
-        work(way, *options.files)
+        work(way(options.way, options.files[0], options), *options.files)
         return
     with TemporaryDirectory() as folder:
         results = [measure(Path(folder), height, options) for height in options.height]
