@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vidseg.effects import Overlay as Overlay
     from vidseg.effects import Splash as Splash
     from vidseg.effects import on_image as on_image
+    from vidseg.effects.parse import parse_effects as parse_effects
     from vidseg.errors import VidsegError as VidsegError
     from vidseg.export import MaskFolder as MaskFolder
     from vidseg.frame import Frame as Frame
@@ -54,6 +55,7 @@ _HOMES = {
     "on_image": "effects",
     "open_writer": "video.writer",
     "overlay": "api",
+    "parse_effects": "effects.parse",
     "probe": "video.probe",
     "read_frames": "video.reader",
     "run": "pipeline",
