@@ -101,7 +101,8 @@ def evaluate(
     results = Path(detections) if detections else None
     given = Path(out) if out else None
     asked = Asked(Path(path), searching, results, score, track, gap, given, span, run)
-    if results is not None and searching.keywords["model"]:  # pyright: ignore
+    model = searching.keywords["model"]  # pyright: ignore[reportFunctionMemberAccess]
+    if results is not None and model:
         raise OptionError("Results take the place of a model; leave --model or --detections out.")
     if not asked.path.exists():
         raise InputError(f"{path} is not there; check the path.")
@@ -116,7 +117,8 @@ def evaluate(
         report, lines = judge_clips(asked, clips) if clips else judge_video(asked)
     for line in lines:
         asked.tell(line)
-    click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+    judged = {"model": model, "results": detections} if model or detections else {}
+    click.echo(json.dumps({**judged, **report}, indent=2, ensure_ascii=False))
 
 
 def _check_fits(asked: Asked, split: str | None, *, photos: bool, clips: bool) -> None:

@@ -1,0 +1,180 @@
+"""Short clips with exact truth: cut-out balloons float over real photos under a moving camera.
+
+    clips = render(Path("data"), count=3)
+
+`data` holds Matterport's balloon set as `balloon/`, and photos without balloons in
+`coco_mini/images`, named by `backgrounds.json`. Nothing of them is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidseg.datasets import Sample, read_dataset
+from vidseg.evaluate.clips import ANY, Clip, Track
+from vidseg.frame import Frame, Image
+from vidseg.masks import RLE, from_rle, to_rle
+from vidseg.video.photos import read_photo
+
+SIZE = (360, 640)
+RATE = Fraction(24)
+NOISE = 3.0
+"""Standard deviation of the camera's noise, in levels of 0..255."""
+SMALLEST, LARGEST = 60, 150
+"""Heights of the balloons, in pixels."""
+ROUND = 0.7
+"""Least share of its box that a balloon covers (an ellipse 0.79): nothing stands before it."""
+VISIBLE = 0.15
+"""Least share of a balloon that is to be seen for it to count as there."""
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """A balloon by itself: pixels (h, w, 3), soft edges (h, w) 0..1."""
+
+    pixels: NDArray[np.float32]
+    alpha: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Floating:
+    """A balloon's way: centre, swing, drift and height, in shares of the frame and pixels."""
+
+    cutout: Cutout
+    start: tuple[float, float]
+    drift: tuple[float, float]
+    swing: float
+    phase: float
+    height: float
+
+    def place(self, time: float) -> tuple[float, float, float]:
+        """Centre x, y and height in pixels after so many seconds."""
+        x = self.start[0] + self.drift[0] * time + self.swing * np.sin(2 * time + self.phase)
+        y = self.start[1] + self.drift[1] * time + 0.5 * self.swing * np.cos(3 * time + self.phase)
+        grown = self.height * (1 + 0.15 * np.sin(time + self.phase))
+        return x * SIZE[1], y * SIZE[0], grown
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A clip that is drawn anew, and the same, whenever it is looked at."""
+
+    name: str
+    ground: Image
+    balloons: tuple[Floating, ...]
+    frames: int
+    seed: int
+
+    def pictures(self) -> Iterator[Frame]:
+        random = np.random.default_rng(self.seed)
+        for index in range(self.frames):
+            image, _ = self._draw(index)
+            noisy = image + random.normal(0, NOISE, image.shape)
+            pixels = noisy.round().clip(0, 255).astype(np.uint8)
+            yield Frame(index, index / RATE, pixels, 1 / RATE)
+
+    def truth(self) -> Clip:
+        """The visible parts of the balloons; track n is balloon n."""
+        seen: list[dict[int, RLE]] = [{} for _ in self.balloons]
+        for index in range(self.frames):
+            for number, mask in self._draw(index)[1]:
+                seen[number][index] = to_rle(mask)
+        return Clip(self.name, SIZE, self.frames, [Track(ANY, masks) for masks in seen], {})
+
+    def _draw(self, index: int) -> tuple[NDArray[np.float32], list[tuple[int, Mask]]]:
+        time = float(index / RATE)
+        image = _camera(self.ground, time, self.seed)
+        whole: list[Mask] = []
+        for balloon in self.balloons:
+            alpha, pixels = _placed(balloon, time)
+            image += alpha[..., None] * (pixels - image)
+            whole.append(alpha >= 0.5)
+        shown = []
+        for number, mask in enumerate(whole):
+            visible = mask & ~np.any([np.zeros(SIZE, bool), *whole[number + 1 :]], axis=0)
+            balloon = self.balloons[number]
+            full = 0.6 * balloon.height**2
+            if np.count_nonzero(visible) > max(VISIBLE * full, 12):
+                shown.append((number, visible))
+        return image, shown
+
+
+def render(data: Path, *, count: int = 3, frames: int = 48, balloons: int = 4) -> list[Rendered]:
+    """`count` clips, the same every time; the balloons come from the `val` photos."""
+    cutouts = list(_cutouts(data / "balloon"))
+    free = sorted(json.loads((data / "backgrounds.json").read_text())["balloon_free"])
+    grounds = [path for name in free if (path := data / "coco_mini" / "images" / name).exists()]
+    clips = []
+    for seed in range(count):
+        random = np.random.default_rng(seed)
+        ground = read_photo(grounds[int(random.integers(len(grounds)))])
+        floating = tuple(
+            Floating(
+                cutouts[int(random.integers(len(cutouts)))],
+                start=tuple(random.uniform(0.15, 0.85, 2)),
+                drift=tuple(random.uniform(-0.12, 0.12, 2)),
+                swing=random.uniform(0.01, 0.05),
+                phase=random.uniform(0, 6),
+                height=random.uniform(SMALLEST, LARGEST),
+            )
+            for _ in range(balloons)
+        )
+        clips.append(Rendered(f"balloons {seed}", ground, floating, frames, seed))
+    return clips
+
+
+def _cutouts(folder: Path) -> Iterator[Cutout]:
+    """Balloons of some size that are whole: none that the photo's edge cuts."""
+    for sample in read_dataset(folder, split="val").samples:
+        image = None
+        for one in sample.objects:
+            x0, y0, x1, y1 = (round(value) for value in one.box)
+            round_one = one.area > ROUND * (x1 - x0) * (y1 - y0)
+            if round_one and _is_whole((x0, y0, x1, y1), sample):
+                image = read_photo(sample.path) if image is None else image
+                mask = from_rle(one.rle)[y0:y1, x0:x1].astype(np.float32)
+                soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), 1.0), np.float32)
+                yield Cutout(image[y0:y1, x0:x1].astype(np.float32), soft)
+
+
+def _is_whole(box: tuple[int, int, int, int], sample: Sample) -> bool:
+    x0, y0, x1, y1 = box
+    height, width = sample.size
+    inside = x0 > 4 and y0 > 4 and x1 < width - 4 and y1 < height - 4
+    return inside and min(x1 - x0, y1 - y0) > SMALLEST and 0.6 < (x1 - x0) / (y1 - y0) < 1.3
+
+
+def _camera(ground: Image, time: float, seed: int) -> NDArray[np.float32]:
+    """A window that pans and zooms over the photo."""
+    height, width = ground.shape[:2]
+    scale = 1.35 * max(SIZE[0] / height, SIZE[1] / width) * (1 + 0.05 * np.sin(0.8 * time + seed))
+    x = (width * scale - SIZE[1]) / 2 * (1 + 0.7 * np.sin(0.5 * time + seed))
+    y = (height * scale - SIZE[0]) / 2 * (1 + 0.7 * np.cos(0.4 * time + seed))
+    matrix = np.array([[scale, 0, -x], [0, scale, -y]])
+    moved = cv2.warpAffine(ground, matrix, SIZE[::-1], borderMode=cv2.BORDER_REFLECT)
+    return np.asarray(moved, np.float32)
+
+
+def _placed(balloon: Floating, time: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Alpha (H, W) and pixels (H, W, 3) of the frame."""
+    x, y, height = balloon.place(time)
+    rows, cols = balloon.cutout.alpha.shape
+    scale = height / rows
+    small = (max(2, round(cols * scale)), max(2, round(rows * scale)))
+    parts = (
+        np.asarray(cv2.resize(part, small, interpolation=cv2.INTER_AREA), np.float32)
+        for part in (balloon.cutout.alpha, balloon.cutout.pixels)
+    )
+    matrix = np.array([[1.0, 0, x - small[0] / 2], [0, 1.0, y - small[1] / 2]])
+    alpha, pixels = (np.asarray(cv2.warpAffine(p, matrix, SIZE[::-1]), np.float32) for p in parts)
+    return alpha, pixels
