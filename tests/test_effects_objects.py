@@ -235,6 +235,15 @@ def test_the_halo_lies_about_the_object() -> None:
     assert np.array_equal(Halo(strength=0)(image, found), image)
 
 
+def test_a_large_halo_reaches_as_far_as_it_should() -> None:
+    image = np.full((1600, 1700, 3), 40, np.uint8)
+    found = boxed((0, 0, 900, 1600), size=(1600, 1700))
+    line = Halo(size=0.2, color=(255, 0, 0))(image, found)[800, 920:, 0].astype(int)
+    assert (np.diff(line) <= 0).all()
+    assert line[140] > 60
+    assert (line[320:] == 40).all()
+
+
 def test_the_spotlight_shines_on_the_object() -> None:
     image = noise((240, 320))
     found = boxed((120, 80, 200, 160), size=(240, 320))

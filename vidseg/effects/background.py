@@ -17,6 +17,8 @@ SHRUNK = 2.5
 """Least standard deviation, in pixels, of a blur after the picture was made smaller for it."""
 BAND = 32
 """Rows."""
+MAX_RIM = 250
+"""Pixels of it; OpenCV's stack blur reaches no further."""
 COARSE = 8
 """Pixels of the frame to one of a spotlight's, which is soft anyway."""
 
@@ -94,7 +96,7 @@ class Spotlight:
             centre = (x0 + x1) / 2 / COARSE - 0.5, (y0 + y1) / 2 / COARSE - 0.5
             shape = (fixed(centre), fixed(axes), 0, 0, 360, 255, cv2.FILLED, cv2.LINE_AA, 4)
             cv2.ellipse(one, *shape)
-            rim = 2 * int(sum(axes) / 8) + 1
+            rim = 2 * min(int(sum(axes) / 8), MAX_RIM) + 1
             pool = np.maximum(pool, cv2.stackBlur(one, (rim, rim)) if rim > 1 else one)
         return pool
 

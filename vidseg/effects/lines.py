@@ -11,7 +11,7 @@ import numpy as np
 
 from vidseg.colors import Color
 from vidseg.effects.background import check_share, fixed
-from vidseg.effects.blend import plain
+from vidseg.effects.blend import enlarged, plain, shrunk
 from vidseg.effects.cover import blend_into, soft_edged, widened
 from vidseg.effects.drawing import Draw
 from vidseg.effects.outline import draw_outline
@@ -24,6 +24,8 @@ from vidseg.masks import crop, painting_order
 
 WIDEST = 100
 """Pixels."""
+FINE_REACH = 20
+"""Pixels that a glow reaches in the smaller picture that a large one is made in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,10 @@ class Halo:
         if not part.mask.any():
             return
         rows, cols, inside = widened(part, reach, instances.size)
-        glow = cv2.stackBlur(inside, (2 * reach + 1, 2 * reach + 1))
+        factor = max(reach // FINE_REACH, 1)
+        width = 2 * (reach // factor) + 1
+        glow = cv2.stackBlur(shrunk(inside, factor), (width, width))
+        glow = enlarged(glow, factor, (len(inside), inside.shape[1]), method=cv2.INTER_LINEAR)
         glow = cv2.convertScaleAbs(glow, alpha=2 * self.strength)
         opacity = cv2.multiply(glow, cv2.bitwise_not(inside), scale=1 / 255)
         target = picture[rows, cols]
