@@ -102,7 +102,7 @@ def to_rgb(frame: Any, info: VideoInfo, size: tuple[int, int], scaler: VideoRefo
     codes: Any = np.ascontiguousarray(converted.to_ndarray())
     if info.hdr:
         return tone_map(codes, info.color.transfer)
-    return _rounded(codes) if fast and info.color.range != "pc" else codes
+    return _rounded(codes) if fast else codes
 
 
 def _is_fast(frame: Any, size: tuple[int, int]) -> bool:

@@ -18,6 +18,7 @@ from av.stream import Discard
 
 from vidseg.video.container import TROUBLE, open_container
 from vidseg.video.info import VideoInfo
+from vidseg.video.seams import seam_lifts
 from vidseg.video.tracks import CopiedTrack, RunningClock, SoundTrack, TextTrack, Track
 
 log = logging.getLogger("vidseg")
@@ -52,7 +53,7 @@ class StreamCopier:
         self._origin = info.origin
         self._tracks: dict[int, Track] = {}
         self._last: dict[int, int] = {}
-        self._clock = RunningClock()
+        self._clock = RunningClock(lambda: seam_lifts(info))
         self._damaged: set[int] = set()
         self._waiting: tuple[Fraction, Any] | None = None
         for stream in self._source.streams:

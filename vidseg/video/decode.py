@@ -49,7 +49,7 @@ def _fast(info: VideoInfo, place: _Place) -> Iterator[Any]:
         decoder = open_decoder(stream, info, threads=True)
         codec = stream.codec.canonical_name
         waiting: list[int] = []
-        for packet, damaged in _packets(container, stream, info, place.key):
+        for packet, damaged in _packets(container, stream, info, place.key, _known(info)):
             if damaged:
                 raise _TroubleError
             if info.timed and is_shown(packet, codec):
@@ -81,18 +81,28 @@ def _mark(frame: Any, info: VideoInfo, place: _Place) -> None:
 
 
 def _packets(
-    container: Any, stream: Any, info: VideoInfo, key: int | None
+    container: Any, stream: Any, info: VideoInfo, key: int | None, known: list[Flaw]
 ) -> Iterator[tuple[Any, bool]]:
     """Packets that hold data, from the first key frame or `key` on; and whether one is damaged."""
     if key is not None and seekable(info):
         container.seek(key, stream=stream)
-    flaws = _Flaws(find_flaws(info.path, info.container) if info.damage else (), key)
+    flaws = _Flaws(known, key)
     checks = SliceChecks() if stream.codec.canonical_name == "ffv1" else None
     packets = decodable(container.demux(stream), after=key)
     # an empty packet would tell the decoder that the stream ends
     for packet, damaged in judged(packet for packet in packets if packet.size):
         hurt = flaws.hit(packet) or (checks is not None and checks.fail(bytes(packet)))
         yield packet, damaged or hurt
+
+
+def _known(info: VideoInfo) -> list[Flaw]:
+    return find_flaws(info.path, info.container) if info.damage else []
+
+
+def _ends_whole(info: VideoInfo, flaws: list[Flaw]) -> bool:
+    """Whether the chain of a damaged file's elements was found again and reaches the file's end."""
+    size = info.path.stat().st_size
+    return bool(flaws) and flaws[-1].end < size and info.container != "asf"
 
 
 class _Flaws:
@@ -126,7 +136,7 @@ def lands(info: VideoInfo, key: int) -> bool:
     try:
         with open_container(info.path) as container:
             stream = container.streams[info.stream]
-            for packet, _ in _packets(container, stream, info, key):
+            for packet, _ in _packets(container, stream, info, key, _known(info)):
                 for frame in stream.decode(packet):
                     return frame.pts == key
     except TROUBLE:
@@ -137,9 +147,8 @@ def lands(info: VideoInfo, key: int) -> bool:
 def _vanished(stream: Any, info: VideoInfo) -> int:
     """How many frames fewer a damaged AVI holds than its header says; there is one place for them,
     as far as it is known, the first flaw."""
-    if stream.duration is None or info.duration is None:
-        return 0
-    return max(round((stream.duration * stream.time_base - info.duration) * info.rate), 0)
+    found = info.duration * info.rate if info.duration is not None else stream.frames
+    return max(stream.frames - round(found), 0)
 
 
 def _carefully(info: VideoInfo, losses: Losses, *, key: int | None) -> Iterator[Any]:
@@ -148,10 +157,11 @@ def _carefully(info: VideoInfo, losses: Losses, *, key: int | None) -> Iterator[
         stream = container.streams[info.stream]
         decoder = open_decoder(stream, info, threads=False)
         run = Run(stream, decoder, losses, timed=info.timed, cold=key is not None)
-        torn = bool(info.damage)
+        known = _known(info)
+        torn = bool(info.damage) and not _ends_whole(info, known)
         vanished = _vanished(stream, info) if info.container == "avi" else 0
         try:
-            for packet, damaged in _packets(container, stream, info, key):
+            for packet, damaged in _packets(container, stream, info, key, known):
                 yield from run.feed(packet, damaged)
                 if damaged and vanished:
                     yield from run.release()

@@ -1,6 +1,6 @@
 """Single streams on their way into an output: copied as they are, or converted."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -17,10 +17,13 @@ SET_BACK = Fraction(1, 10)
 
 
 class RunningClock:
-    """Makes one time of a file's packets where files were joined byte by byte: sound that jumps
-    back goes on where it was, and all other streams move with it."""
+    """Makes one time of a file's packets where files were joined byte by byte: where sound jumps
+    back, all streams move on as far as the pictures do."""
 
-    def __init__(self) -> None:
+    def __init__(self, lifts: Callable[[], list[Fraction]]) -> None:
+        """`lifts`: seconds by which the pictures after each seam move, asked for at the first."""
+        self._lifts = lifts
+        self._seams = 0
         self._lift = Fraction(0)
         self._heard: dict[int, tuple[Fraction, Fraction]] = {}
         """Start and end of the last packet of each stream of sound."""
@@ -31,13 +34,18 @@ class RunningClock:
         if packet.stream.type == "audio" and dts is not None:
             start, end = self._heard.get(packet.stream_index, (dts * base, dts * base))
             if dts * base + self._lift < start - SET_BACK:
-                self._lift = end - dts * base
+                self._lift = self._next_lift(end - dts * base)
             start = dts * base + self._lift
             self._heard[packet.stream_index] = start, start + (packet.duration or 0) * base
         ticks = round(self._lift / base)
         if ticks:
             packet.pts = None if packet.pts is None else packet.pts + ticks
             packet.dts = None if dts is None else dts + ticks
+
+    def _next_lift(self, by_sound: Fraction) -> Fraction:
+        """That of the pictures; where they have no such seam, what sound alone needs."""
+        lifts, self._seams = self._lifts(), self._seams + 1
+        return lifts[self._seams - 1] if self._seams <= len(lifts) else by_sound
 
 
 class Track(Protocol):

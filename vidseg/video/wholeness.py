@@ -69,9 +69,9 @@ def _whole_packets(path: Path) -> int | None:
     with closing(mapped(path)) as data:
         for size in TS_PACKETS:
             start = next((at for at in range(size) if _in_sync(data, at, size)), None)
-            if start is not None and (len(data) - start) % size:
-                begun = len(data) - (len(data) - start) % size
-                return begun + size if data[begun] == TS_SYNC else None
+            left = (len(data) - start) % size if start is not None else 0
+            if 0 < left < TS_PACKETS[0] and data[len(data) - left] == TS_SYNC:
+                return len(data) - left + TS_PACKETS[0]
     return None
 
 
