@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tests.random_instances import any_instances, blobs
 from tests.scenes import scene_image, scene_instances, scene_masks
-from vidseg.cutout import AROUND, Cutout, Matte, cut, cut_objects
+from vidseg.effects.cutout import AROUND, Cutout, Matte, cut, cut_objects
 from vidseg.frame import Image
 from vidseg.instances import UNTRACKED, Instances
 

@@ -13,11 +13,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
+import vidseg
 from tests.commands import fails, run
-from tests.doubles import OraclePredictor
+from tests.doubles import BrokenPredictor, OraclePredictor
 from tests.scenes import read_barcode, scene_image, scene_instances, write_scene
-from vidseg.cutout import Cutout, Matte, cut_objects
 from vidseg.cutouts import CutOut
+from vidseg.effects.cutout import Cutout, Matte, cut_objects
 from vidseg.errors import OptionError
 from vidseg.frame import Frame, Image
 from vidseg.instances import Instances
@@ -271,3 +272,24 @@ def test_alpha_survives_odd_sizes_and_wide_pixels(tmp_path: Path) -> None:
                 sink.write(Frame(frame.index, frame.time, np.dstack([frame.image, opacity])))
         shown = list(read_frames(probe(out)))
         assert [read_barcode(frame.image) for frame in shown] == [0, 1, 2]
+
+
+def test_one_call_does_what_the_command_does(clip: Path, model: Path, tmp_path: Path) -> None:
+    search = vidseg.Search("disc", model=str(model))
+    assert vidseg.cutout(clip, tmp_path / "out", search=search, refine=False) == FRAMES
+    words = ["--model", model, "--class", "disc", "--no-refine"]
+    assert run("cutout", *words, clip, tmp_path / "b").exit_code == 0
+    for path in (tmp_path / "out").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_a_run_that_breaks_leaves_nothing(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidseg.search.load", lambda search: BrokenPredictor(6))
+    before = set(tmp_path.iterdir())
+    for target in ("out", "out.mov", "out.webm"):
+        output = CutOut(tmp_path / target, per_object=target == "out")
+        with pytest.raises(RuntimeError, match="broke"):
+            vidseg.run(clip, [output], search=vidseg.Search())
+        assert set(tmp_path.iterdir()) == before

@@ -36,7 +36,6 @@ HOMES = {
     "cv2": {
         "masks",
         "refine",
-        "cutout",
         "effects",
         "export",
         "video",

@@ -1,17 +1,19 @@
 """Find objects in every frame of a video, and draw, splash or save them.
 
-`vidseg.overlay`, `vidseg.splash` and `vidseg.frames` are the three commands, one call each, and
-`vidseg.run` makes several outputs in one pass; the other names are the parts that they are made of.
-Each is imported when it is first asked for.
+`vidseg.overlay`, `vidseg.splash`, `vidseg.cutout` and `vidseg.frames` are the commands, one call
+each, and `vidseg.run` makes several outputs in one pass; the other names are the parts that they
+are made of. Each is imported when it is first asked for.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vidseg.api import cutout as cutout
     from vidseg.api import frames as frames
     from vidseg.api import overlay as overlay
     from vidseg.api import splash as splash
+    from vidseg.cutouts import CutOut as CutOut
     from vidseg.effects import Overlay as Overlay
     from vidseg.effects import Splash as Splash
     from vidseg.effects import on_image as on_image
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CutOut": "cutouts",
     "Drawn": "outputs",
     "Exported": "outputs",
     "Frame": "frame",
@@ -49,6 +52,7 @@ _HOMES = {
     "Splash": "effects",
     "VidsegError": "errors",
     "choose_codec": "video.codecs",
+    "cutout": "api",
     "detect": "pipeline",
     "frames": "api",
     "load_predictor": "predict",

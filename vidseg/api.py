@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+from vidseg.cutouts import CutOut
 from vidseg.effects import Overlay, Splash
 from vidseg.outputs import Drawn, Exported, Masks
 from vidseg.pipeline import OnFrame, run
@@ -79,6 +80,38 @@ def splash(
     return run(
         source,
         [Drawn(target, Splash(feather), encoding)],
+        search=_search(search),
+        start=start,
+        end=end,
+        force=force,
+        keep_going=keep_going,
+        on_frame=on_frame,
+    )
+
+
+def cutout(
+    source: str | Path,
+    target: str | Path,
+    *,
+    search: Wanted = (),
+    encoding: Encoding | None = None,
+    refine: bool = True,
+    per_object: bool = False,
+    matte: bool = False,
+    start: Seconds | None = None,
+    end: Seconds | None = None,
+    force: bool = False,
+    keep_going: bool = False,
+    on_frame: OnFrame | None = None,
+) -> int:
+    """Cut the objects of `source` out, onto transparency: `vidseg cutout` as one call.
+
+    `encoding` is by default `choose_codec(target, alpha=not matte)`.
+    """
+    output = CutOut(target, refine=refine, per_object=per_object, matte=matte, encoding=encoding)
+    return run(
+        source,
+        [output],
         search=_search(search),
         start=start,
         end=end,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from vidseg.cutout import Cutout, Matte
+from vidseg.effects.cutout import Cutout, Matte
 from vidseg.errors import OptionError
 from vidseg.export.about import About
 from vidseg.export.cutouts import CutoutFolder
@@ -15,7 +15,7 @@ from vidseg.video.info import Kind, VideoInfo
 
 
 class CutOut:
-    """A video, a photo or a folder; see `vidseg.cutout` and, for a picture an object,
+    """A video, a photo or a folder; see `vidseg.effects.cutout` and, for a picture an object,
     `vidseg.export.cutouts`."""
 
     def __init__(

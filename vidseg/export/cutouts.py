@@ -6,7 +6,7 @@
                                 frame for every frame in which it is seen
 
 The number is the object's track id, or the lowest that is free in its frame. A track keeps the
-folder under the class that it had first. Built on `vidseg.cutout`.
+folder under the class that it had first. Built on `vidseg.effects.cutout`.
 """
 
 import re
@@ -16,7 +16,7 @@ from types import TracebackType
 
 import numpy as np
 
-from vidseg.cutout import cut_objects
+from vidseg.effects.cutout import cut_objects
 from vidseg.export.about import About
 from vidseg.export.mask_folder import object_numbers
 from vidseg.export.png import png
