@@ -23,6 +23,8 @@ from vidseg.refine import refined
 
 AROUND = 16
 """Pixels of the object's colours around it: a block of the video codecs."""
+SURE = ((np.arange(256) / 255) ** 4).astype(np.float32)
+"""Opacity to weight: half mixed colours are hardly one's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +86,14 @@ def cut(image: Image, opacity: NDArray[np.uint8]) -> Image:
     """(h, w, 4) RGBA of an RGB picture and its (h, w) opacity, with the object's own colours."""
     if not image.size or not opacity.any():
         return np.zeros((*opacity.shape, 4), np.uint8)
-    colors = image.astype(np.float32)
-    share = (opacity * np.float32(1 / 255))[..., None]
-    own, behind = _spread(colors, share), _spread(colors, 1 - share)
-    unmixed = own + share * (colors - share * own - (1 - share) * behind)
-    unmixed = (unmixed + 0.5).clip(0, 255).astype(np.uint8)
-    np.copyto(unmixed, image, where=opacity[..., None] == 255)
-    return np.dstack([unmixed, opacity])
+    own, behind = _spread(image, opacity), _spread(image, cv2.bitwise_not(opacity))
+    rim = (opacity > 0) & (opacity < 255)
+    share = opacity[rim][:, None] * np.float32(1 / 255)
+    near, far = own[rim].astype(np.float32), behind[rim].astype(np.float32)
+    unmixed = near + share * (image[rim] - share * near - (1 - share) * far)
+    own[rim] = (unmixed + 0.5).clip(0, 255).astype(np.uint8)
+    np.copyto(own, image, where=(opacity == 255)[..., None])
+    return np.dstack([own, opacity])
 
 
 def _opacity(
@@ -105,23 +108,26 @@ def _opacity(
     return opacity, crops
 
 
-def _spread(colors: Any, share: Any) -> Any:
-    """(h, w, 3) colours where `share` (h, w, 1) is near 1, carried on to where it is not.
+def _spread(image: Image, opacity: Any) -> Image:
+    """(h, w, 3) colours where `opacity` is near 255, carried on to where it is not.
 
-    A pyramid of means: each level keeps what it is sure of and takes the rest from the next.
+    A pyramid of means: each level keeps what it is sure of and takes the rest from the next. The
+    finest level is left out; its colours are the picture's own.
     """
-    weight = share**4  # half mixed colours are hardly one's own
-    levels = [(colors * weight, weight)]
-    while min(levels[-1][1].shape[:2]) > 2:
-        mixed, weight = levels[-1]
-        levels.append((cv2.pyrDown(mixed), cv2.pyrDown(weight)[..., None]))
+    weight = cv2.LUT(opacity, SURE)
+    mixed = cv2.multiply(image, cv2.merge([weight] * 3), dtype=cv2.CV_32F)
+    levels = []
+    while not levels or min(weight.shape) > 2:
+        mixed, weight = cv2.pyrDown(mixed), cv2.pyrDown(weight)
+        levels.append((mixed, weight[..., None]))
     mixed, weight = levels.pop()
-    spread = mixed.sum((0, 1)) / max(float(weight.sum()), 1e-6) + 0 * mixed
+    spread: Any = mixed.sum((0, 1)) / max(float(weight.sum()), 1e-6) + 0 * mixed
     for mixed, weight in reversed(levels):
         spread = cv2.pyrUp(spread, dstsize=weight.shape[1::-1])
         sure = np.minimum(2 * weight, 1)
         spread += sure * (mixed / np.maximum(weight, 1e-6) - spread)
-    return spread
+    rounded = (spread + 0.5).clip(0, 255).astype(np.uint8)
+    return np.asarray(cv2.pyrUp(rounded, dstsize=opacity.shape[::-1]), np.uint8)
 
 
 def _trimmed(crop: Crop) -> Crop:
