@@ -13,6 +13,8 @@ from PIL import Image as Pictures
 from tests import corpus
 from tests.scenes import write_scene
 from vidseg.errors import InputError
+from vidseg.kinds import check_kinds
+from vidseg.video.codecs import choose_codec
 from vidseg.video.color import matrix
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
@@ -282,3 +284,10 @@ def test_info_is_hashable_and_frozen(plain: Path) -> None:
     info = probe(plain)
     assert isinstance(info, VideoInfo)
     assert hash(info) == hash(probe(str(plain)))
+
+
+def test_a_gif_of_one_picture_is_a_photo_that_can_become_a_gif(tmp_path: Path) -> None:
+    path = corpus.animation(tmp_path, ".gif", [100])
+    info = probe(path)
+    assert (info.kind, info.frames) == ("photo", 1)
+    check_kinds(info.kind, choose_codec("out.gif").output)

@@ -17,7 +17,7 @@ def check_kinds(given: Kind, wanted: Output) -> None:
 BECOMES: dict[Kind, tuple[Output, ...]] = {
     "video": ("video", "animation", "folder"),
     "animation": ("video", "animation", "folder"),
-    "photo": ("photo",),
+    "photo": ("photo", "animation"),  # a GIF holds a single picture too
     "folder": ("folder",),
 }
 """Kinds of input to the kinds of output that they can become."""

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -71,9 +72,8 @@ class VideoEncoder:
             self.stream.metadata["alpha_mode"] = "1"  # by which decoders know that there is more
         if encoding.tag is not None:
             context.codec_tag = encoding.tag
-        if encoding.codec == "av1":
-            os.environ.setdefault("SVT_LOG", "1")  # the only way to keep SVT off stderr
-        context.open()
+        with _quiet_svt() if encoding.codec == "av1" else nullcontext():
+            context.open()
 
     def encode(self, frame: Frame) -> list[Any]:
         """The packets that are ready after `frame`; their times count from the first frame."""
@@ -111,6 +111,19 @@ class VideoEncoder:
         )
         picture.pict_type = 0
         return picture
+
+
+@contextmanager
+def _quiet_svt() -> Iterator[None]:
+    """Keep SVT's notes off stderr: it reads this variable when its first encoder opens, and there
+    is no other way."""
+    given = os.environ.get("SVT_LOG")
+    os.environ.setdefault("SVT_LOG", "1")  # errors only
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ["SVT_LOG"]
 
 
 def output_color(info: VideoInfo) -> Color:
