@@ -7,9 +7,9 @@ under CC BY-SA take no part: they are the held-out photos on which false alarms 
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -51,12 +51,23 @@ class Cutout:
     is_balloon: bool
 
 
+class Alarm(NamedTuple):
+    """A place where there is no balloon though the model sees one."""
+
+    background: int
+    """Index into `Library.backgrounds`."""
+    box: list[float]
+    """xyxy in pixels."""
+
+
 @dataclass(frozen=True)
 class Library:
     balloons: list[Photo]
     backgrounds: list[Image]
     cutouts: list[Cutout]
     distractors: list[Cutout]
+    alarms: list[Alarm] = field(default_factory=list)
+    """What the model in training takes for balloons in `backgrounds`; see `train_balloon.mine`."""
 
 
 def load_library(data: Path) -> Library:
@@ -164,14 +175,17 @@ def _whole(mask: Mask) -> bool:
 def sample(library: Library, random: Random, size: tuple[int, int]) -> Photo:
     """A picture of `size` (height, width): balloon photo, composition, or one without balloons."""
     kind = random.random()
-    if kind < 0.55:
+    if kind < 0.45:
         photo = _crop(_pick(library.balloons, random), random, size)
         if random.random() < 0.35:
             photo = _paste_some(photo, library, random, most=4)
+    elif kind < 0.68:
+        photo = _crop(Photo(_pick(library.backgrounds, random), []), random, size)
+        photo = _paste_some(photo, library, random, most=8)
+    elif kind < 0.85 and library.alarms:
+        photo = _crop_alarm(library, random, size)
     else:
         photo = _crop(Photo(_pick(library.backgrounds, random), []), random, size)
-        if kind < 0.85:
-            photo = _paste_some(photo, library, random, most=8)
     if random.random() < 0.5:
         photo = Photo(photo.image[:, ::-1], [mask[:, ::-1] for mask in photo.masks])
     return Photo(_photometric(np.ascontiguousarray(photo.image), random), photo.masks)
@@ -204,6 +218,16 @@ def _crop(photo: Photo, random: Random, size: tuple[int, int]) -> Photo:
         image = cv2.copyMakeBorder(image, *border, cv2.BORDER_CONSTANT, value=(114, 114, 114))
         masks = [cv2.copyMakeBorder(m, *border, cv2.BORDER_CONSTANT, value=0) for m in masks]
     return Photo(image, masks)
+
+
+def _crop_alarm(library: Library, random: Random, size: tuple[int, int]) -> Photo:
+    """A window around something that was taken for a balloon."""
+    alarm = _pick(library.alarms, random)
+    image = library.backgrounds[alarm.background]
+    x0, y0, x1, y1 = (round(side) for side in alarm.box)
+    place = np.zeros(image.shape[:2], np.uint8)
+    place[max(y0, 0) : max(y1, y0 + 1), max(x0, 0) : max(x1, x0 + 1)] = 1
+    return Photo(_crop(Photo(image, [place]), random, size).image, [])
 
 
 def _window(
