@@ -49,22 +49,27 @@ def _fast(info: VideoInfo, place: _Place) -> Iterator[Any]:
         decoder = open_decoder(stream, info, threads=True)
         codec = stream.codec.canonical_name
         waiting: list[int] = []
+        owed = 0
         for packet, damaged in _packets(container, stream, info, place.key, _known(info)):
             if damaged:
                 raise _TroubleError
-            if info.timed and is_shown(packet, codec):
-                heapq.heappush(waiting, packet.pts)
+            if is_shown(packet, codec):
+                owed += 1
+                if info.timed:
+                    heapq.heappush(waiting, packet.pts)
             for frame in decoder.decode(packet):
                 _check(frame, waiting)
                 _mark(frame, info, place)
+                owed -= 1
                 yield frame
         if info.damage:
             raise _TroubleError  # what the decoder still holds may have lost its neighbours
         for frame in decoder.decode(None):
             _check(frame, waiting)
             _mark(frame, info, place)
+            owed -= 1
             yield frame
-        if waiting:
+        if waiting or owed > 0:  # an error of a decoder thread may be lost at the end
             raise _TroubleError
 
 
