@@ -436,11 +436,27 @@ def test_cuda_devices_by_number(monkeypatch):
         resolve_device("cuda:2")
 
 
-@pytest.mark.needs_cuda
-def test_cuda_agrees_with_the_cpu():
+def need_cuda() -> None:
     if not torch.cuda.is_available():
         assert not os.environ.get("FAIL_WITHOUT_CUDA"), "no GPU"
         pytest.skip("no NVIDIA GPU")
+
+
+@pytest.mark.needs_cuda
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_reduced_precision_on_cuda_finds_nearly_all(precision):
+    need_cuda()
+    model, images = tiny_maskrcnn(), random_images(*[(120, 200)] * 3)
+    exact = predictor(model, keep_score=0.5).predict(images)
+    fast = predictor(model, keep_score=0.4, precision=precision, device="cuda", batch_size=2)
+    for found, wanted in zip(fast.predict(images), exact, strict=True):
+        near = np.abs(found.boxes[:, None] - wanted.boxes).max(2) < 1.5
+        assert (near & (found.labels[:, None] == wanted.labels)).any(0).mean() >= 0.9
+
+
+@pytest.mark.needs_cuda
+def test_cuda_agrees_with_the_cpu():
+    need_cuda()
     images = random_images(*[(120, 200)] * 3, (201, 97))
     on_cpu = predictor(tiny_maskrcnn(detections=20)).predict(images)
     on_gpu = predictor(tiny_maskrcnn(detections=20), device="cuda", batch_size=2).predict(images)
