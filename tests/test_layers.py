@@ -17,6 +17,7 @@ TOP = {
     "__main__": 3,
     "cli": 3,
     "pipeline": 2,
+    "pointed": 2,
     "outputs": 2,
     "saving": 2,
     "cutouts": 2,
@@ -35,6 +36,8 @@ HOMES = {
     "imageio_ffmpeg": {"video"},
     "cv2": {
         "masks",
+        "flow",
+        "views",
         "refine",
         "effects",
         "export",

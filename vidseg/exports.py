@@ -67,7 +67,8 @@ def _shown(saved: Iterable[Found], search: Search) -> Generator[Found, None, Non
     """
     assert search.saved is not None
     tracking = search.saved.header.options.get("tracking") if search.track else None
-    pairs = settled(saved, radius=RADIUS) if tracking else untracked(saved)
+    moved = search.saved.header.options.get("every", 1) != 1
+    pairs = settled(saved, radius=RADIUS) if tracking else untracked(saved, filled=moved)
     score = 0.0 if tracking and tracking["score"] == search.score else search.score
     with closing(pairs) as found:
         for moment, instances in found:

@@ -44,11 +44,14 @@ def settled(
     return smooth(voted, radius=radius) if radius else voted
 
 
-def untracked(pairs: Iterable[tuple[T, Instances]]) -> Generator[tuple[T, Instances], None, None]:
-    """The same frames with what was found in them, without tracks and what these filled in."""
+def untracked(
+    pairs: Iterable[tuple[T, Instances]], *, filled: bool = False
+) -> Generator[tuple[T, Instances], None, None]:
+    """The same frames with what was found in them, without tracks; with what was `filled` in, if
+    that is wanted, as for what was moved between keyframes."""
     with closing_input(pairs) as found:
         for frame, instances in found:
-            real = instances[~instances.filled]
+            real = instances if filled else instances[~instances.filled]
             yield frame, real.with_ids(np.full(len(real), UNTRACKED, np.int64))
 
 

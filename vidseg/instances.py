@@ -40,8 +40,8 @@ class Instances:
     size: tuple[int, int]
     """(height, width) of the source frame."""
     filled: NDArray[np.bool_] = field(default_factory=_unset)
-    """(N,) True for an object that was not found in this frame but moved here from its track's
-    sightings before and after. Left out, it is False for all."""
+    """(N,) True for an object that was not found in this frame but moved here: from its track's
+    sightings before and after, or from keyframes. Left out, it is False for all."""
 
     def __post_init__(self) -> None:
         n, side = len(self.boxes), self.masks.shape[-1]

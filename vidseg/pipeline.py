@@ -10,7 +10,10 @@ Memory: with batches of B frames and D drawn outputs, at most `frames_alive(B, D
 pictures exist at once, however long the video: B + 1 read ahead, B at the model, B on their way to
 the caller, 7 that wait for the tracker to look ahead, the one in the caller's hands, the copy that
 is being drawn, and for each drawn output 3 at its encoder. A frame's objects add some 40 KB; what
-the encoders themselves look ahead comes on top.
+the encoders themselves look ahead comes on top. Keyframes (`vidseg.keyframes`) make it more.
+
+An object that is pointed at is looked for first: the input is read once more up to that time, where
+everything found so far waits without its pictures.
 """
 
 from collections import deque
@@ -26,11 +29,13 @@ from vidseg.detections import Header
 from vidseg.errors import InputError, OptionError, VidsegError
 from vidseg.frame import Frame
 from vidseg.instances import Instances
+from vidseg.keyframes import Every, detect_keyframes, frames_waiting
 from vidseg.outputs import Output, Pass, Write
+from vidseg.pointed import pointed_at
 from vidseg.predictor import Predictor
 from vidseg.saved import check_belongs, header_for, recorded, saved
 from vidseg.search import Search, Seconds, check_span
-from vidseg.steady import frames_ahead
+from vidseg.steady import FILL, RADIUS, frames_ahead
 from vidseg.stream import batched, closing_input, prefetch
 from vidseg.video.clip import FrameClip
 from vidseg.video.info import VideoInfo
@@ -50,15 +55,28 @@ OnFrame = Callable[[int, int | None], None]
 
 
 def detect(
-    frames: Iterable[Frame], predictor: Predictor, *, batch_size: int | None = None
+    frames: Iterable[Frame],
+    predictor: Predictor,
+    *,
+    batch_size: int | None = None,
+    every: Every = 1,
 ) -> Generator[Found, None, None]:
     """Each frame with its objects, in order; reading and predicting run ahead on a thread each.
 
     Frames are predicted `batch_size` at a time; None takes what suits the predictor. An error of
     the source or the predictor comes after the frames before it; closing ends the threads and
-    closes `frames`.
+    closes `frames`. With `every` other than 1, the predictor sees keyframes only, see
+    `vidseg.keyframes`.
     """
     size = batch_size or getattr(predictor, "batch_size", DEFAULT_BATCH)
+    if every != 1:
+        return detect_keyframes(frames, predictor, every=every, batch_size=size)
+    return _detected(frames, predictor, size)
+
+
+def _detected(
+    frames: Iterable[Frame], predictor: Predictor, size: int
+) -> Generator[Found, None, None]:
     batches = prefetch(_predicted(prefetch(frames, size + 1), predictor, size), 1)
     with closing(batches):
         for batch in batches:
@@ -66,9 +84,12 @@ def detect(
                 yield batch.popleft()
 
 
-def frames_alive(batch_size: int, drawn: int = 1) -> int:
+def frames_alive(
+    batch_size: int, drawn: int = 1, *, every: Every = 1, fill: int = FILL, radius: int = RADIUS
+) -> int:
     """The most pictures that `run` holds at once, those of so many drawn outputs included."""
-    return 3 * batch_size + 3 + frames_ahead() + 3 * drawn
+    found = 3 * batch_size + 2 if every == 1 else frames_waiting(every, batch_size)
+    return found + 1 + frames_ahead(fill, radius) + 3 * drawn
 
 
 def _predicted(
@@ -111,6 +132,7 @@ def run(
     outputs = list(outputs)
     _check_outputs(outputs, source, search, force=force)
     info = probe(source)
+    search.check_kind(info.kind)
     for output in outputs:
         output.check(info)
     total, done = expected_frames(info, start, end), 0
@@ -177,16 +199,18 @@ def search_in(
 ) -> Iterator[Iterator[Found]]:
     """The frames with the objects to show, everything found being saved where that is asked for."""
     with found_in(info, search, start=start, end=end, keep_going=keep_going) as found:
-        known = search.identify(found, info.kind)
+        known, pointed = search.identify(found, info.kind), None
+        if search.chosen.at is not None:
+            pointed, known = pointed_at(known, info, search, start=start, keep_going=keep_going)
         if search.save is None:
-            with closing(search.show(known, info.kind)) as shown:
+            with closing(search.show(known, info.kind, pointed=pointed)) as shown:
                 yield shown
             return
         header = header_of(info, search, start=start, end=end, keep_going=keep_going)
         with (
             DetectionWriter(search.save, header, force=force) as sink,
             closing(recorded(known, sink)) as kept,
-            closing(search.show(kept, info.kind)) as shown,
+            closing(search.show(kept, info.kind, pointed=pointed)) as shown,
         ):
             yield shown
 
@@ -195,6 +219,7 @@ def header_of(info: VideoInfo, search: Search, **span: Fraction | bool | None) -
     """What a file of detections says of a run over this input."""
     tracking = search.tracking(info.kind)
     options = {"precision": search.precision, "size": search.size, "compact": False}
+    options["every"] = search.every_in(info.kind)
     return header_for(info, search.choice, search.kept, {**options, "tracking": tracking, **span})
 
 
@@ -218,7 +243,8 @@ def found_in(
         if search.saved is not None:
             found = saved(prefetch(rest, READ_AHEAD), search.saved)
         else:
-            found = detect(rest, search.predictor(), batch_size=search.batch_size)
+            every = search.every_in(info.kind)
+            found = detect(rest, search.predictor(), batch_size=search.batch_size, every=every)
         with closing(found):
             yield found
 

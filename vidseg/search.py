@@ -1,14 +1,16 @@
 """What to look for, and the model that finds it."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
+from vidseg.choose import Chosen, Follow, Point, followed, only
 from vidseg.detections import read_detections
 from vidseg.errors import OptionError
 from vidseg.identify import Found, identified, settled, untracked
 from vidseg.instances import Instances, shown
+from vidseg.keyframes import Every, longest
 from vidseg.models.catalog import choose_model
 from vidseg.models.names import check_precision, check_size
 from vidseg.predictor import Predictor
@@ -46,6 +48,13 @@ class Search:
         score: float = 0.5,
         max_objects: int | None = None,
         track: bool = True,
+        every: Every = 1,
+        fill: int | None = None,
+        smooth: int = RADIUS,
+        ids: Iterable[int] = (),
+        follow: Follow | None = None,
+        at: Seconds | None = None,
+        point: Point | None = None,
         model: str | Path | None = None,
         device: str = "auto",
         precision: str = "auto",
@@ -70,6 +79,20 @@ class Search:
         self.score, self.max_objects = score, max_objects
         self.track = track
         """Whether to follow the objects of a video from frame to frame."""
+        self.every: Every = every
+        """The model looks at every so manieth frame of a video, see `vidseg.keyframes`."""
+        check_every(every)
+        self.fill = max(FILL, longest(every)) if fill is None else fill
+        """Frames that an object of a video may be missed for and is filled in."""
+        self.smooth = smooth
+        """Frames before and after that smooth a frame of a video."""
+        check_not_negative("fill", self.fill)
+        check_not_negative("smooth", smooth)
+        exact_at = None if at is None else Fraction(at)
+        self.chosen = Chosen(tuple(ids), follow, exact_at, point)
+        """Which objects of a video to show."""
+        if self.chosen and not track:
+            raise OptionError("--id, --follow and --at choose followed objects; leave --no-track.")
         names = (classes,) if isinstance(classes, str) else tuple(classes)
         self.saved = None if detections is None else read_detections(detections)
         """Detections that take the place of the model."""
@@ -77,6 +100,8 @@ class Search:
         """Where to save what is found."""
         if self.saved and model is not None:
             raise OptionError("Saved detections take the place of a model; leave --model out.")
+        if self.saved and every != 1:
+            raise OptionError("Saved detections need no model to skip frames; leave --every out.")
         if self.saved and self.save:
             raise OptionError("What comes from saved detections is not saved again; copy the file.")
         self.kept = self.saved.header.kept_score if self.saved else min(keep_score, score)
@@ -114,7 +139,9 @@ class Search:
     def tracking(self, kind: Kind) -> dict[str, float] | None:
         """How the objects of such an input are followed, None where they are not; it is kept with
         detections that are saved."""
-        return {"score": self.score, "fill": FILL} if self.track and kind in MOVING else None
+        if not self.track or kind not in MOVING:
+            return None
+        return {"score": self.score, "fill": self.fill}
 
     def identify(self, found: Iterable[Found], kind: Kind) -> Iterable[Found]:
         """The frames of such an input with all that was found, under the ids of tracks where it is
@@ -123,20 +150,55 @@ class Search:
         if self.saved is not None:
             if tracking and tracking == self.saved.header.options.get("tracking"):
                 return found
-            found = untracked(found)
-        return identified(found, score=self.score, fill=FILL) if tracking else found
+            moved = self.saved.header.options.get("every", 1) != 1
+            found = untracked(found, filled=moved)
+        return identified(found, score=self.score, fill=self.fill) if tracking else found
 
     def show(
-        self, known: Iterable[tuple[T, Instances]], kind: Kind
+        self, known: Iterable[tuple[T, Instances]], kind: Kind, *, pointed: int | None = None
     ) -> Generator[tuple[T, Instances], None, None]:
-        """Of what `identify` gives, the objects that were asked for; closes `known`."""
+        """Of what `identify` gives, the objects that were asked for; closes `known`.
+
+        `pointed` is the id of the object that lies at the point asked for.
+        """
         tracked = self.tracking(kind) is not None
-        pairs = settled(known, radius=RADIUS) if tracked else known
+        pairs = settled(known, radius=self.smooth) if tracked else known
         score = 0.0 if tracked else self.score  # a track goes on where it is weak
-        labels, most = self.labels, self.max_objects
-        with closing_input(pairs) as source:
-            for frame, instances in source:
-                yield frame, shown(instances, score=score, labels=labels, max_objects=most)
+        if self.chosen:
+            pairs = self._choose(_shown(pairs, score=score, labels=self.labels), pointed)
+        return _shown(pairs, score=score, labels=self.labels, max_objects=self.max_objects)
+
+    def selectable(self, known: Instances) -> Instances:
+        """Of what `identify` gives for a frame, what may be chosen from."""
+        tracks = known[known.ids > 0]
+        return shown(tracks, score=0.0, labels=self.labels)
+
+    def every_in(self, kind: Kind) -> Every:
+        """Frames from keyframe to keyframe in such an input; 1 where nothing moves."""
+        return self.every if kind in MOVING else 1
+
+    def check_kind(self, kind: Kind) -> None:
+        """Raises OptionError: objects are to be chosen that are not followed in such an input."""
+        if self.chosen and kind not in MOVING:
+            raise OptionError("--id, --follow and --at choose objects of videos; photos have none.")
+
+    def _choose(
+        self, pairs: Iterable[tuple[T, Instances]], pointed: int | None
+    ) -> Generator[tuple[T, Instances], None, None]:
+        ids = self.chosen.ids if pointed is None else (pointed,)
+        return followed(pairs, self.chosen.follow) if self.chosen.follow else only(pairs, ids)
+
+
+def _shown(
+    pairs: Iterable[tuple[T, Instances]],
+    *,
+    score: float,
+    labels: Collection[int] | None,
+    max_objects: int | None = None,
+) -> Generator[tuple[T, Instances], None, None]:
+    with closing_input(pairs) as source:
+        for frame, instances in source:
+            yield frame, shown(instances, score=score, labels=labels, max_objects=max_objects)
 
 
 def load(search: Search) -> Predictor:
@@ -176,3 +238,15 @@ def check_positive(name: str, value: int | None) -> None:
     """Raises OptionError: `value` is below 1."""
     if value is not None and value < 1:
         raise OptionError(f"{name} must be at least 1, got {value}.")
+
+
+def check_not_negative(name: str, value: int) -> None:
+    """Raises OptionError: `value` is below 0."""
+    if value < 0:
+        raise OptionError(f"{name} must be 0 or more, got {value}.")
+
+
+def check_every(every: Every) -> None:
+    """Raises OptionError: neither `auto` nor a number from 1 on."""
+    if every != "auto":
+        check_positive("every", every)

@@ -31,7 +31,8 @@ class Votes:
 
     def keep(self, ids: NDArray[np.int64]) -> None:
         """Forget the other tracks."""
-        self._votes = {track: self._votes[track] for track in ids.tolist()}
+        known = (track for track in ids.tolist() if track in self._votes)
+        self._votes = {track: self._votes[track] for track in known}
 
     def _winner(self, track: int, label: int) -> int:
         votes = self._votes.get(track)

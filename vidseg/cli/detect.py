@@ -1,14 +1,24 @@
 """vidseg detect."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from vidseg.cli.jobs import Job, OnFrame, detections_plan, folder_made, introduce, run_jobs
 from vidseg.cli.machine import limit_threads
 from vidseg.cli.media import media_arguments
-from vidseg.cli.options import Run, Span, examples, model_options, option, run_options, span_options
+from vidseg.cli.options import (
+    EVERY,
+    Run,
+    Span,
+    examples,
+    model_options,
+    option,
+    run_options,
+    span_options,
+)
+from vidseg.errors import OptionError
 
 if TYPE_CHECKING:
     from vidseg.search import Search
@@ -39,6 +49,7 @@ if TYPE_CHECKING:
     default=True,
     help="Follow the objects of a video: ids are saved, and gaps filled.",
 )
+@EVERY
 @option(
     "--compact",
     is_flag=True,
@@ -55,6 +66,7 @@ def detect(
     keep_score: float,
     score: float,
     track: bool,
+    every: int | Literal["auto"],
     compact: bool,
     resume: bool,
     searching: "Callable[..., Search]",
@@ -66,7 +78,10 @@ def detect(
     `--detections OUT` gives it to overlay, splash and frames, which then need no model. Until it is
     whole, the file is called OUT.part. Several inputs get a file each in the folder OUT.
     """
-    search = searching(score=max(score, keep_score), keep_score=keep_score, track=track)
+    if resume and every != 1:
+        raise OptionError("A run with --every begins anew; leave --resume out.")
+    kept = max(score, keep_score)
+    search = searching(score=kept, keep_score=keep_score, track=track, every=every)
     plan = detections_plan(sources, target)
     with folder_made(plan):
         _check_outputs(plan.jobs, resume=resume, force=run.force)

@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidseg.cli.follow import EVERY as EVERY
+from vidseg.cli.follow import follow_options
+from vidseg.cli.option import Command, option
+from vidseg.cli.option import examples as examples
 from vidseg.cli.talk import talking
 from vidseg.cli.types import BatchSize, ClassNames, Device, Model, Time, split_names
 from vidseg.models.names import PRECISIONS
@@ -21,7 +25,6 @@ from vidseg.models.names import PRECISIONS
 if TYPE_CHECKING:
     from vidseg.search import Search
 
-Command = Callable[..., Any]
 VERBOSITY = "vidseg.verbosity"
 """Key in `ctx.meta`: -1 for -q, 0, 1 for -v, 2 for -vv."""
 
@@ -51,18 +54,6 @@ class Quality:
     codec: str | None
     crf: int | None
     preset: str | None
-
-
-def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
-    """`click.option` that shows its default and, in any command, reads VIDSEG_<NAME>."""
-    long = next(name for name in names if name.startswith("--"))
-    variable = "VIDSEG_" + long.split("/")[0][2:].upper().replace("-", "_")
-    return click.option(*names, **{"show_default": True, "envvar": variable, **settings})
-
-
-def examples(*lines: str) -> str:
-    """The epilog of a command's help, kept as it is written."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 CLASS = option(
@@ -125,11 +116,7 @@ def search_options(command: Command) -> Command:
 
     @SCORE
     @MAX_OBJECTS
-    @option(
-        "--track/--no-track",
-        default=True,
-        help="Follow the objects of a video: ids, steady colours, gaps filled, edges smoothed.",
-    )
+    @follow_options
     @option(
         "--detections",
         metavar="FILE",
@@ -149,7 +136,7 @@ def search_options(command: Command) -> Command:
         searching: "Callable[..., Search]",
         score: float,
         max_objects: int | None,
-        track: bool,
+        following: dict[str, Any],
         detections: str | None,
         save_detections: str | None,
         **others: Any,
@@ -157,9 +144,9 @@ def search_options(command: Command) -> Command:
         search = searching(
             score=score,
             max_objects=max_objects,
-            track=track,
             detections=detections,
             save_detections=save_detections,
+            **following,
         )
         return command(search=search, **others)
 

@@ -1,0 +1,208 @@
+"""Keyframe mode: the network looks at some frames only, and objects are moved between them.
+
+    frames ─► prefetch ─► marked ─► windows ─► predict keys ─► prefetch ─► moved ─► prefetch
+              thread 1              thread 2                               thread 3
+
+Keyframes are every N-th frame of the source (by index, so that a run that begins later has the same
+ones), and always the first frame of a scene and the last, so that what lies between two keyframes
+belongs to one scene and is seen from both sides. Frames are taken in windows of a few keyframes,
+which the predictor gets in batches while the frames between wait.
+
+Objects in frames between are marked `filled`: no network has seen them there.
+
+Memory: `frames_waiting(every, batch_size)` pictures at most.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from vidseg.cuts import CutFinder
+from vidseg.flow import FlowFinder, Grey, reduced
+from vidseg.frame import Frame
+from vidseg.instances import Instances
+from vidseg.moved import Key, between
+from vidseg.predictor import Predictor
+from vidseg.stream import batched, closing_input, prefetch
+
+Every = int | Literal["auto"]
+"""Frames from keyframe to keyframe; or as things move, 1 to `SLOWEST`."""
+
+SLOWEST = 10
+"""Most frames from keyframe to keyframe where they are chosen by motion."""
+TRAVEL = 0.04
+"""How far a part of the picture may have moved since the last keyframe, in longer sides."""
+MOVING = 95
+"""Percentile of the points by how far they moved: a twentieth of the picture may move more."""
+TINY = 160
+"""Longer side of the pictures in which that is looked for, in pixels."""
+WINDOW = 16
+"""Frames that wait in one window for its keyframes, or from one to the next if those are more."""
+
+Found = tuple[Frame, Instances]
+
+
+class Marked(NamedTuple):
+    """A frame, and whether the network looks at it."""
+
+    frame: Frame
+    key: bool
+
+
+Seen = tuple[Frame, Instances | None]
+"""A frame with its objects if it is a keyframe."""
+
+
+def detect_keyframes(
+    frames: Iterable[Frame], predictor: Predictor, *, every: Every, batch_size: int
+) -> Generator[Found, None, None]:
+    """Each frame with its objects, in order; the predictor sees keyframes only.
+
+    Reading, predicting and moving run ahead on a thread each. An error of the source or the
+    predictor comes after the frames before it; closing ends the threads and closes `frames`.
+    """
+    window = window_length(every, batch_size)
+    windows = _windows(_marked(prefetch(frames, window + 1), every), window)
+    found = prefetch(_predicted(windows, predictor, batch_size), 1)
+    return prefetch(_moved(found), 1)
+
+
+def longest(every: Every) -> int:
+    """Most frames from one keyframe to the next."""
+    return SLOWEST if every == "auto" else every
+
+
+def window_length(every: Every, batch_size: int) -> int:
+    """Frames a window: a batch of keyframes, or as many as fit."""
+    step = longest(every)
+    return step * max(1, min(batch_size, WINDOW // step))
+
+
+def frames_waiting(every: Every, batch_size: int) -> int:
+    """The most pictures that `detect_keyframes` holds, the one handed out included.
+
+    A window and 3 frames read ahead, one window at the predictor, one on its way and one in use,
+    the frames after the last keyframe, and 2 handed on.
+    """
+    return 4 * window_length(every, batch_size) + longest(every) + 5
+
+
+def _marked(frames: Iterable[Frame], every: Every) -> Generator[Marked, None, None]:
+    """Which frames are keyframes. An error of `frames` comes after the frames before it."""
+    cuts, pace = CutFinder(), _Pace(every)
+    last: Marked | None = None
+    with closing_input(frames) as source:
+        try:
+            for frame in source:
+                cut = cuts.is_cut(frame.image)
+                if last is not None:
+                    yield last._replace(key=last.key or cut)
+                last = Marked(frame, pace.is_due(frame, new=cut or last is None))
+                del frame
+        except Exception:
+            if last is not None:
+                yield last._replace(key=True)
+            raise
+        if last is not None:
+            yield last._replace(key=True)
+
+
+class _Pace:
+    """Tells when the next keyframe is due."""
+
+    def __init__(self, every: Every) -> None:
+        self._auto, self._longest = every == "auto", longest(every)
+        self._finder = FlowFinder()
+        self._last: Grey | None = None
+        self._travel = 0.0
+
+    def is_due(self, frame: Frame, *, new: bool) -> bool:
+        """`new`: the frame begins a scene."""
+        regular = new or frame.index % self._longest == 0
+        if not self._auto:
+            return regular
+        self._travel += self._moved(frame, new=new)
+        due = regular or self._travel > TRAVEL
+        self._travel = 0.0 if due else self._travel
+        return due
+
+    def _moved(self, frame: Frame, *, new: bool) -> float:
+        """How far things moved since the frame before, in longer sides."""
+        last, self._last = self._last, reduced(frame.image, TINY)
+        if last is None or new or last.shape != self._last.shape:
+            return 0.0
+        flow = self._finder.between(self._last, last)
+        away = np.percentile(np.linalg.norm(flow, axis=2), MOVING)
+        return float(away) / max(last.shape)
+
+
+def _windows(frames: Iterable[Marked], length: int) -> Generator[list[Marked], None, None]:
+    """Lists of frames, each ending before an index that is a multiple of `length`, so that the
+    batches of a run that is resumed are those of an unbroken one."""
+    window: list[Marked] = []
+    with closing_input(frames) as source:
+        try:
+            for marked in source:
+                if window and marked.frame.index % length == 0:
+                    yield window
+                    window = []
+                window.append(marked)
+                del marked
+        except Exception:
+            if window:
+                yield window
+            raise
+        if window:
+            yield window
+
+
+def _predicted(
+    windows: Iterable[list[Marked]], predictor: Predictor, size: int
+) -> Generator[deque[Seen], None, None]:
+    """The windows with the objects of their keyframes, `size` of which are predicted at once."""
+    with closing_input(windows) as source:
+        for window in source:
+            keys = [marked.frame.image for marked in window if marked.key]
+            found = iter([one for batch in batched(keys, size) for one in predictor.predict(batch)])
+            seen = deque((frame, next(found) if key else None) for frame, key in window)
+            del window, keys
+            yield seen
+            del seen
+
+
+def _moved(windows: Iterable[deque[Seen]]) -> Generator[Found, None, None]:
+    """Every frame with its objects, those of keyframes moved to the frames between."""
+    finder = FlowFinder()
+    last: Key | None = None
+    waiting: deque[Frame] = deque()
+    with closing_input(windows) as source:
+        try:
+            for window in source:
+                while window:
+                    frame, found = window.popleft()
+                    if found is None:
+                        waiting.append(frame)
+                        continue
+                    now = Key(reduced(frame.image), found)
+                    yield from _between(last, waiting, now, finder)
+                    yield frame, found
+                    last = now
+                    del frame
+        except Exception:
+            yield from _between(last, waiting, None, finder)
+            raise
+
+
+def _between(
+    last: Key | None, waiting: deque[Frame], now: Key | None, finder: FlowFinder
+) -> Generator[Found, None, None]:
+    """The frames that wait, with their objects; empties `waiting`."""
+    if last is None or not waiting:
+        return
+    greys = [reduced(frame.image) for frame in waiting]
+    for found in between(last, greys, now, finder):
+        yield waiting.popleft(), found
