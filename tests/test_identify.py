@@ -120,7 +120,7 @@ def test_export_at_another_score_keeps_the_ids(saved: Path, tmp_path: Path) -> N
     def rows(score: float) -> list[dict[str, Any]]:
         target = tmp_path / f"{score}.csv"
         assert run("export", "--format", "csv", "--score", score, saved, target).exit_code == 0
-        return list(csv.DictReader(target.open()))
+        return list(csv.DictReader(target.read_text().splitlines()))
 
     every, some = rows(0.5), rows(0.8)
     assert some == [row for row in every if float(row["score"]) >= 0.8]
@@ -160,7 +160,7 @@ def test_saved_tracks_can_be_left_out(saved: Path, clip: Path, model: Path, tmp_
     assert run("frames", *words, "--detections", saved, clip, again).exit_code == 0
 
     def rows(path: Path) -> list[list[str]]:
-        return sorted(csv.reader(path.open()))
+        return sorted(csv.reader(path.read_text().splitlines()))
 
     assert rows(plain) == rows(again)
 

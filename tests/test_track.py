@@ -160,6 +160,16 @@ def test_weak_objects_continue_tracks_but_start_none() -> None:
     assert ids_of(weak, strong, weak, weak) == [[], [1], [1], [1]]
 
 
+def test_a_track_that_is_mostly_weak_is_shown_where_it_is_sure() -> None:
+    """A false alarm that passes the score now and then is not to be seen all the time."""
+    scores = [0.9, *[0.3] * 6, 0.9, 0.3]
+    shown = ids_of(*(objects(square(50, 50, 40), scores=[score]) for score in scores))
+    assert [len(ids) for ids in shown] == [1, 1, 1, 1, 0, 0, 0, 1, 0]
+    often = [0.9, 0.9, 0.9, 0.3, 0.3, 0.3, 0.9, 0.3]
+    shown = ids_of(*(objects(square(50, 50, 40), scores=[score]) for score in often))
+    assert shown == [[1]] * len(often)
+
+
 def test_a_weak_double_of_a_sure_object_does_not_take_a_hidden_neighbours_id() -> None:
     both = objects(square(100, 100), square(120, 100), labels=[1, 2])
     double = objects(square(120, 100), square(121, 100), scores=[0.9, 0.3], labels=[2, 1])
@@ -377,6 +387,14 @@ def test_mask_edges_calm_down() -> None:
         return float(np.mean([iou_matrix(a, b)[0, 0] for a, (_, b) in pairs]))
 
     assert agreement(smoothed) > agreement([found for _, found in rough]) + 0.02
+
+
+def test_an_empty_mask_stays_empty() -> None:
+    found = objects(square(50, 50, 40), scores=[0.9]).with_ids(np.array([1]))
+    empty = replace(found, masks=np.zeros_like(found.masks))
+    pairs = [(frame(index), empty) for index in range(5)]
+    for _, instances in smooth(pairs, radius=2):
+        assert not instances.masks.any()
 
 
 def test_what_changes_its_shape_is_not_blurred() -> None:

@@ -121,7 +121,7 @@ def _firmness(window: _Window, middle: int) -> Array:
     masks = window.masks >= THRESHOLD
     shared = np.count_nonzero(masks & masks[middle], axis=(2, 3))
     union = np.count_nonzero(masks | masks[middle], axis=(2, 3))
-    alike = shared / np.maximum(union, 1)
+    alike = np.where(union, shared / np.maximum(union, 1), 1)  # empty masks are alike
     return ((alike - SOFT) / (FIRM - SOFT)).clip(0, 1)
 
 

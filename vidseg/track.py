@@ -47,6 +47,8 @@ LARGER = 1.6
 """How much larger it may be."""
 NEW_LOOKS = 0.1
 """Share of its newest colours in what a track looks like."""
+MOST_WEAK = 2
+"""Weak sightings that are shown, and one more for every sure one."""
 PATIENCE = 3
 """Frames that a track is remembered for each sighting, until they reach its `memory`."""
 
@@ -73,6 +75,8 @@ class _Tracks:
     last: NDArray[np.int64]
     """(N,) index of the frame of the last sighting."""
     sightings: NDArray[np.int64]
+    sure: NDArray[np.int64]
+    """(N,) how many of the sightings were sure."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -127,7 +131,9 @@ class MaskTracker:
         missed = self._tracks[np.setdiff1d(np.arange(len(self._tracks)), rows)]
         self._tracks = _joined(seen, new, missed)
         ids = np.full(len(instances), UNTRACKED, np.int64)
-        ids[order[np.concatenate([found, born])]] = self._tracks.ids[: len(found) + len(born)]
+        hidden = _doubtful(seen) & (objects.scores[found] < self._score)
+        ids[order[found]] = np.where(hidden, UNTRACKED, seen.ids)
+        ids[order[born]] = new.ids
         return ids
 
     def _move_on(self, index: int) -> None:
@@ -178,6 +184,7 @@ class MaskTracker:
             self._votes.vote(objects.with_ids(tracks.ids)),
             np.full(len(rows), self._index, np.int64),
             tracks.sightings + 1,
+            tracks.sure + (objects.scores >= self._score),
         )
 
     def _born(self, objects: Instances, looks: Looks) -> _Tracks:
@@ -193,7 +200,14 @@ class MaskTracker:
             self._votes.vote(objects.with_ids(ids)),
             np.full(n, self._index, np.int64),
             np.ones(n, np.int64),
+            np.ones(n, np.int64),
         )
+
+
+def _doubtful(tracks: _Tracks) -> NDArray[np.bool_]:
+    """(N,) whether a track was mostly not sure, and so is not to be shown but where it is: a false
+    alarm that passes the score in a few frames would else be seen in all."""
+    return tracks.sightings - tracks.sure > MOST_WEAK + tracks.sure
 
 
 def _joined(*parts: _Tracks) -> _Tracks:
@@ -259,4 +273,4 @@ def _centres(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
 def _nothing() -> _Tracks:
     empty, none = Instances.empty((0, 0)), np.zeros(0, np.int64)
     looks = np.zeros((0, LEVELS**3))
-    return _Tracks(none, start(empty.boxes), empty.masks, looks, none, none, none)
+    return _Tracks(none, start(empty.boxes), empty.masks, looks, none, none, none, none)
