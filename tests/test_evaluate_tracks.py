@@ -23,8 +23,8 @@ from vidseg.export.png import png
 from vidseg.frame import Moment
 from vidseg.instances import Instances
 from vidseg.masks import from_rle, instance_rle, label_map, to_rle
-from vidseg.steady import track as tracked
-from vidseg.track import MaskTracker
+from vidseg.track.steady import track as tracked
+from vidseg.track.tracker import MaskTracker
 
 trackeval = pytest.importorskip("trackeval")
 

@@ -6,8 +6,8 @@ from fractions import Fraction
 import numpy as np
 
 from tests.random_instances import blobs
+from vidseg.effects.hold import Hold
 from vidseg.frame import Moment
-from vidseg.hold import Hold
 from vidseg.instances import UNTRACKED, Instances
 
 SIZE = (100, 200)

@@ -18,10 +18,10 @@ from tests.scenes import write_scene
 from vidseg.detection_writer import part_of
 from vidseg.detections import packed_frame, read_detections, records, skip_header
 from vidseg.frame import Image, Moment
-from vidseg.identify import identified, settled, untracked
 from vidseg.instances import Instances
 from vidseg.saving import coarse
-from vidseg.steady import steady
+from vidseg.track.identify import identified, settled, untracked
+from vidseg.track.steady import steady
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 

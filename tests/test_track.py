@@ -30,8 +30,8 @@ from vidseg.frame import Frame
 from vidseg.instances import UNTRACKED, Instances
 from vidseg.masks import iou_matrix
 from vidseg.overlap import mask_areas, mask_ious, shapes
-from vidseg.steady import Found, fill_gaps, frames_ahead, smooth, steady, track
-from vidseg.track import MaskTracker
+from vidseg.track.steady import Found, fill_gaps, frames_ahead, smooth, steady, track
+from vidseg.track.tracker import MaskTracker
 
 MEMORY = 30
 GREY = np.full((*SIZE, 3), 110, np.uint8)

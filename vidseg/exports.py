@@ -9,11 +9,11 @@ from vidseg.detections import Found
 from vidseg.errors import OptionError
 from vidseg.export.about import About
 from vidseg.export.formats import check_format, check_photos, open_format
-from vidseg.identify import settled, untracked
 from vidseg.instances import shown
 from vidseg.pipeline import OnFrame
 from vidseg.search import Search
-from vidseg.steady import RADIUS
+from vidseg.track.identify import settled, untracked
+from vidseg.track.steady import RADIUS
 
 
 def export(

@@ -35,8 +35,8 @@ from vidseg.pointed import pointed_at
 from vidseg.predictor import Predictor
 from vidseg.saved import check_belongs, header_for, recorded, saved
 from vidseg.search import Search, Seconds, check_span
-from vidseg.steady import FILL, RADIUS, frames_ahead
 from vidseg.stream import batched, closing_input, prefetch
+from vidseg.track.steady import FILL, RADIUS, frames_ahead
 from vidseg.video.clip import FrameClip
 from vidseg.video.info import VideoInfo
 from vidseg.video.landing import check_output, output_error

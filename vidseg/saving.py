@@ -10,7 +10,6 @@ import numpy as np
 
 from vidseg.detection_writer import DetectionWriter, check_detections_output
 from vidseg.detections import read_detections
-from vidseg.identify import untracked
 from vidseg.instances import Instances
 from vidseg.pipeline import (
     READ_AHEAD,
@@ -24,6 +23,7 @@ from vidseg.pipeline import (
 from vidseg.saved import saved
 from vidseg.search import Search, Seconds
 from vidseg.stream import closing_input, prefetch
+from vidseg.track.identify import untracked
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.steady [DATA] [--clips 3] [--frames 48] [--no-oracle]
 
-The same detections are shown frame by frame (no tracking) and through `vidseg.steady`: those of the
+The same detections are shown frame by frame (no tracking) and through `vidseg.track.steady`: those of the
 oracle with known faults on the synthetic scenes, and with DATA (see `balloon_clips`) those of the
 model on rendered clips. Flicker and the agreement of moved masks are those of `vidseg evaluate`.
 J&F is TrackEval's, with each object named after the true one that it overlaps most in its frame, so
@@ -31,7 +31,7 @@ from vidseg.evaluate.tracks import score_tracks
 from vidseg.frame import Frame
 from vidseg.instances import Instances, shown
 from vidseg.masks import RLE, from_rle, instance_rle, label_map
-from vidseg.steady import steady
+from vidseg.track.steady import steady
 
 Pairs = list[tuple[Frame, Instances]]
 SCORE = 0.5

@@ -20,8 +20,8 @@ from tests.doubles_track import ALL, BAR, RATE, SCENES, Faults, bounce, seen
 from tests.track_scores import Scores, scores
 from vidseg.frame import Frame
 from vidseg.instances import MASK_SIDE, UNTRACKED, Instances
-from vidseg.steady import fill_gaps, smooth, steady, track
-from vidseg.track import MaskTracker
+from vidseg.track.steady import fill_gaps, smooth, steady, track
+from vidseg.track.tracker import MaskTracker
 
 Pairs = Iterable[tuple[Frame, Instances]]
 Way = Callable[[Pairs], Iterator[tuple[Frame, Instances]]]

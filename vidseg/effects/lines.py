@@ -18,9 +18,9 @@ from vidseg.effects.outline import draw_outline
 from vidseg.effects.overlay import line_width, own_color
 from vidseg.errors import OptionError
 from vidseg.frame import Frame, Image
-from vidseg.gaps import sightings
 from vidseg.instances import Instances, check_fits
 from vidseg.masks import crop, painting_order
+from vidseg.track.gaps import sightings
 
 WIDEST = 100
 """Pixels."""

@@ -1,7 +1,7 @@
 """Effects that hide the objects: blurred, pixelated or filled, with what is around them.
 
 They err on the safe side: masks are grown by `dilate`, and an object that is missed stays hidden
-where it was for `hold` frames more (`vidseg.hold`; for tracked objects in a run, see
+where it was for `hold` frames more (`vidseg.effects.hold`; for tracked objects in a run, see
 `vidseg.effects.drawing`). What is never found cannot be hidden: a low `--score`, such as 0.2, shows
 more objects and hides more. Nothing of the detail comes through: pixels are averages, and blur
 is made from a picture as coarse.
@@ -21,9 +21,9 @@ from vidseg.effects.background import check_share
 from vidseg.effects.blend import enlarged, plain, shrunk
 from vidseg.effects.cover import blend_into, grown_cover
 from vidseg.effects.drawing import Draw
+from vidseg.effects.hold import Hold
 from vidseg.errors import OptionError
 from vidseg.frame import Image
-from vidseg.hold import Hold
 from vidseg.instances import Instances, check_fits
 from vidseg.masks import Crop
 

@@ -10,12 +10,12 @@ from typing import TypeVar
 import numpy as np
 
 from vidseg.frame import Frame
-from vidseg.gaps import joined
 from vidseg.instances import UNTRACKED, Instances
-from vidseg.steady import fill_gaps, smooth
 from vidseg.stream import closing_input
-from vidseg.track import MaskTracker
-from vidseg.votes import Votes
+from vidseg.track.gaps import joined
+from vidseg.track.steady import fill_gaps, smooth
+from vidseg.track.tracker import MaskTracker
+from vidseg.track.votes import Votes
 
 Found = tuple[Frame, Instances]
 T = TypeVar("T")

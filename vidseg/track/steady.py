@@ -10,11 +10,11 @@ from contextlib import closing
 from typing import TypeVar
 
 from vidseg.frame import Frame
-from vidseg.gaps import Sighting, filled, sightings
 from vidseg.instances import Instances
-from vidseg.smooth import smoothed
 from vidseg.stream import closing_input
-from vidseg.track import MaskTracker, Tracker
+from vidseg.track.gaps import Sighting, filled, sightings
+from vidseg.track.smooth import smoothed
+from vidseg.track.tracker import MaskTracker, Tracker
 
 T = TypeVar("T")
 Found = tuple[Frame, Instances]
@@ -61,7 +61,7 @@ def track(pairs: Iterable[Found], tracker: Tracker) -> Generator[Found, None, No
 
 
 def fill_gaps(pairs: Iterable[Found], *, longest: int) -> Generator[Found, None, None]:
-    """Adds what was missed for up to `longest` frames between sightings, see `vidseg.gaps`."""
+    """Adds what was missed for up to `longest` frames between sightings, see `vidseg.track.gaps`."""
     before: dict[int, Sighting] = {}
     with closing(looking_ahead(pairs, longest)) as found:
         for number, ((frame, now), ahead) in enumerate(found):
@@ -73,7 +73,7 @@ def fill_gaps(pairs: Iterable[Found], *, longest: int) -> Generator[Found, None,
 def smooth(
     pairs: Iterable[tuple[T, Instances]], *, radius: int
 ) -> Generator[tuple[T, Instances], None, None]:
-    """Boxes and mask edges smoothed by `radius` frames before and after, see `vidseg.smooth`."""
+    """Boxes and mask edges smoothed by `radius` frames before and after, see `vidseg.track.smooth`."""
     past: deque[Instances] = deque(maxlen=radius + 1)
     with closing(looking_ahead(pairs, radius)) as found:
         for (frame, now), ahead in found:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vidseg.boxes import clip_boxes
 from vidseg.instances import Instances
 from vidseg.masks import THRESHOLD
-from vidseg.motion import box_sizes
+from vidseg.track.motion import box_sizes
 
 NOISE = 0.06
 """How far a box edge may be off by mere noise, in box sizes."""

@@ -1,6 +1,6 @@
 """Identities over time: which object of this frame is which of the last ones.
 
-Tracks move on at constant speed (`vidseg.motion`) and meet the objects of the next frame by how far
+Tracks move on at constant speed (`vidseg.track.motion`) and meet the objects of the next frame by how far
 their masks overlap. Sure objects choose first, then the weak ones among the tracks left over, as in
 ByteTrack (Zhang et al. 2022, https://arxiv.org/abs/2110.06864): a weak object is never a new track,
 but it keeps a known one alive. A track that is lost for longer is found again by its colours near
@@ -19,10 +19,10 @@ from scipy.optimize import linear_sum_assignment
 from vidseg.cuts import CutFinder
 from vidseg.frame import Frame
 from vidseg.instances import UNTRACKED, Instances
-from vidseg.looks import LEVELS, Looks, blended, likeness, looks_of
-from vidseg.motion import Motion, box_sizes, corrected, joined, moved, start
 from vidseg.overlap import Shapes, mask_ious, shapes
-from vidseg.votes import Votes
+from vidseg.track.looks import LEVELS, Looks, blended, likeness, looks_of
+from vidseg.track.motion import Motion, box_sizes, corrected, joined, moved, start
+from vidseg.track.votes import Votes
 
 Rows = NDArray[np.intp]
 
