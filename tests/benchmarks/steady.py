@@ -2,11 +2,12 @@
 
     python -m tests.benchmarks.steady [DATA] [--clips 3] [--frames 48] [--no-oracle]
 
-The same detections are shown frame by frame (no tracking) and through `vidseg.track.steady`: those of the
-oracle with known faults on the synthetic scenes, and with DATA (see `balloon_clips`) those of the
-model on rendered clips. Flicker and the agreement of moved masks are those of `vidseg evaluate`.
-J&F is TrackEval's, with each object named after the true one that it overlaps most in its frame, so
-that ids make no difference; false area is the share of the frame that is shown and is no object.
+The same detections are shown frame by frame (no tracking) and through `vidseg.track.steady`: those
+of the oracle with known faults on the synthetic scenes, and with DATA (see `balloon_clips`) those
+of the model on rendered clips. Flicker and the agreement of moved masks are those of `vidseg
+evaluate`. J&F is TrackEval's, with each object named after the true one that it overlaps most in
+its frame, so that ids make no difference; false area is the share of the frame that is shown and is
+no object.
 
 JSON on stdout, a table on stderr. Ends with 1 where tracking flickers more than a fifth as much,
 has a lower J&F or a larger false area.

@@ -61,7 +61,7 @@ def track(pairs: Iterable[Found], tracker: Tracker) -> Generator[Found, None, No
 
 
 def fill_gaps(pairs: Iterable[Found], *, longest: int) -> Generator[Found, None, None]:
-    """Adds what was missed for up to `longest` frames between sightings, see `vidseg.track.gaps`."""
+    """Adds what was missed for up to `longest` frames between sightings, see `track.gaps`."""
     before: dict[int, Sighting] = {}
     with closing(looking_ahead(pairs, longest)) as found:
         for number, ((frame, now), ahead) in enumerate(found):
@@ -73,7 +73,7 @@ def fill_gaps(pairs: Iterable[Found], *, longest: int) -> Generator[Found, None,
 def smooth(
     pairs: Iterable[tuple[T, Instances]], *, radius: int
 ) -> Generator[tuple[T, Instances], None, None]:
-    """Boxes and mask edges smoothed by `radius` frames before and after, see `vidseg.track.smooth`."""
+    """Boxes and mask edges smoothed by `radius` frames before and after, see `track.smooth`."""
     past: deque[Instances] = deque(maxlen=radius + 1)
     with closing(looking_ahead(pairs, radius)) as found:
         for (frame, now), ahead in found:

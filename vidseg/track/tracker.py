@@ -1,10 +1,10 @@
 """Identities over time: which object of this frame is which of the last ones.
 
-Tracks move on at constant speed (`vidseg.track.motion`) and meet the objects of the next frame by how far
-their masks overlap. Sure objects choose first, then the weak ones among the tracks left over, as in
-ByteTrack (Zhang et al. 2022, https://arxiv.org/abs/2110.06864): a weak object is never a new track,
-but it keeps a known one alive. A track that is lost for longer is found again by its colours near
-where it may have gone.
+Tracks move on at constant speed (`vidseg.track.motion`) and meet the objects of the next frame by
+how far their masks overlap. Sure objects choose first, then the weak ones among the tracks left
+over, as in ByteTrack (Zhang et al. 2022, https://arxiv.org/abs/2110.06864): a weak object is never
+a new track, but it keeps a known one alive. A track that is lost for longer is found again by its
+colours near where it may have gone.
 """
 
 from __future__ import annotations
