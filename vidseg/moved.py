@@ -30,7 +30,7 @@ OTHER_CLASS = 0.7
 LEFT = 0.2
 """Of an object that has left, less than this share would be seen at the other keyframe."""
 DOUBT = 6.0
-"""Difference of the pictures, in levels of 0..255, that halves a keyframe's say."""
+"""Difference of the pictures, in levels of 0..255, that quarters a keyframe's say."""
 
 
 class Key(NamedTuple):
@@ -102,7 +102,7 @@ def _chain(pictures: Sequence[Grey], finder: FlowFinder) -> list[Flow]:
 
 def _weight(here: Grey, there: Grey, flow: Flow) -> Floats:
     """(h, w) how much a keyframe is to be believed."""
-    return np.float32(DOUBT) / (np.float32(DOUBT) + unlike(here, there, flow))
+    return np.asarray((1 + unlike(here, there, flow) / DOUBT) ** -2.0, np.float32)
 
 
 def _ways(views: Views, count: int) -> list[_Way]:

@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.track [--seeds 3]
 
+Each on the scenes that the tracker was tuned on, and on others of other kinds (`tests.heldout`).
 Prints HOTA, id switches and ids for every tracker that is installed (`pip install trackers`,
 `pip install "supervision<0.28"`; neither is needed otherwise), then the time a frame for 100
 objects at 1080p on one core: OMP_NUM_THREADS=1 taskset -c 0 python -m tests.benchmarks.track
@@ -16,12 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from tests.doubles_track import ALL, BAR, RATE, SCENES, Faults, bounce, seen
+from tests.doubles_track import ALL, BAR, RATE, SCENES, Faults, Scene, bounce, seen
+from tests.heldout import held_out
 from tests.track_scores import Scores, scores
 from vidseg.frame import Frame
 from vidseg.instances import MASK_SIDE, UNTRACKED, Instances
 from vidseg.track.steady import fill_gaps, smooth, steady, track
 from vidseg.track.tracker import MaskTracker
+
+HEAD = f"{'':36} {'HOTA':>6} {'DetA':>6} {'AssA':>6} {'IDF1':>6} {'switches':>8} {'ids':>5}"
 
 Pairs = Iterable[tuple[Frame, Instances]]
 Way = Callable[[Pairs], Iterator[tuple[Frame, Instances]]]
@@ -31,12 +35,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     seeds = range(parser.parse_args().seeds)
-    for title, faults in (("10 % missed, 2 pixels jitter", BAR), ("all faults", ALL)):
-        print(f"\n{title}: {faults}")
-        print(f"{'':36} {'HOTA':>6} {'DetA':>6} {'AssA':>6} {'IDF1':>6} {'switches':>8} {'ids':>5}")
-        rows = compared(ways(), faults, seeds)
-        for name, found in rows.items():
-            print(f"{name:36} {summary(found)}")
+    tuned = [make() for make in SCENES]
+    for kind, scenes in (("tuned on", tuned), ("held out", held_out(71) + held_out(72))):
+        for title, faults in (("10 % missed, 2 pixels jitter", BAR), ("all faults", ALL)):
+            print(f"\n{kind}, {title}: {faults}")
+            print(HEAD)
+            rows = compared(ways(), scenes, faults, seeds)
+            for name, found in rows.items():
+                print(f"{name:36} {summary(found)}", flush=True)
     print()
     timed()
 
@@ -51,11 +57,14 @@ def ways() -> dict[str, Callable[[], Way]]:
 
 
 def compared(
-    makers: dict[str, Callable[[], Way]], faults: Faults, seeds: Iterable[int]
+    makers: dict[str, Callable[[], Way]],
+    scenes: Iterable[Scene],
+    faults: Faults,
+    seeds: Iterable[int],
 ) -> dict[str, list[Scores]]:
     """Scores of each way over all scenes and seeds; detections are drawn once for all."""
     found: dict[str, list[Scores]] = {name: [] for name in makers}
-    for scene in (make() for make in SCENES):
+    for scene in scenes:
         truth = [scene.truth(index) for index in range(scene.frames)]
         frames = [scene.frame(index) for index in range(scene.frames)]
         for seed in seeds:
