@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.frame import Frame
+
 MASK_SIDE = 28
 """Side of the masks that Mask R-CNN predicts (He et al. 2017, figure 4)."""
 
@@ -84,6 +86,10 @@ class Instances:
     def with_ids(self, ids: NDArray[np.int64]) -> Instances:
         """The same objects under other track ids, (N,) int64."""
         return replace(self, ids=ids)
+
+
+Found = tuple[Frame, Instances]
+"""A frame and the objects found in it."""
 
 
 def check_fits(instances: Instances, image: NDArray[np.uint8]) -> None:

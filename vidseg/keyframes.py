@@ -24,7 +24,7 @@ import numpy as np
 from vidseg.cuts import CutFinder
 from vidseg.flow import FlowFinder, Grey, reduced
 from vidseg.frame import Frame
-from vidseg.instances import Instances
+from vidseg.instances import Found, Instances
 from vidseg.moved import Key, between
 from vidseg.predictor import Predictor
 from vidseg.stream import batched, closing_input, prefetch
@@ -42,8 +42,6 @@ TINY = 160
 """Longer side of the pictures in which that is looked for, in pixels."""
 WINDOW = 16
 """Frames that wait in one window for its keyframes, or from one to the next if those are more."""
-
-Found = tuple[Frame, Instances]
 
 
 class Marked(NamedTuple):

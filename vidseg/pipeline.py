@@ -28,7 +28,7 @@ from vidseg.detection_writer import DetectionWriter, check_detections_output
 from vidseg.detections import Header
 from vidseg.errors import InputError, OptionError, VidsegError
 from vidseg.frame import Frame
-from vidseg.instances import Instances
+from vidseg.instances import Found, Instances
 from vidseg.keyframes import Every, detect_keyframes, frames_waiting
 from vidseg.outputs import Output, Pass, Write
 from vidseg.pointed import pointed_at
@@ -46,7 +46,6 @@ from vidseg.video.reader import read_frames
 DEFAULT_BATCH = 4
 """Frames a batch for a predictor that does not say by `batch_size` how many suit it."""
 
-Found = tuple[Frame, Instances]
 READ_AHEAD = 3
 """Frames read ahead of the caller where no model runs between."""
 

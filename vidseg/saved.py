@@ -11,12 +11,10 @@ from vidseg.detections import Detections, Header
 from vidseg.errors import InputError, OptionError
 from vidseg.fingerprint import mark_of_file, mark_of_input, same_input
 from vidseg.frame import Frame
-from vidseg.instances import Instances
+from vidseg.instances import Found, Instances
 from vidseg.models.catalog import Choice, choose_labels, find_model
 from vidseg.stream import closing_input
 from vidseg.video.info import VideoInfo
-
-Found = tuple[Frame, Instances]
 
 
 def choose_saved(detections: Detections, classes: Sequence[str], score: float) -> Choice:

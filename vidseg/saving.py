@@ -10,10 +10,9 @@ import numpy as np
 
 from vidseg.detection_writer import DetectionWriter, check_detections_output
 from vidseg.detections import read_detections
-from vidseg.instances import Instances
+from vidseg.instances import Found, Instances
 from vidseg.pipeline import (
     READ_AHEAD,
-    Found,
     OnFrame,
     exact,
     expected_frames,

@@ -8,14 +8,14 @@ from typing import TypeVar
 from vidseg.choose import Chosen, Follow, Point, followed, only
 from vidseg.detections import read_detections
 from vidseg.errors import OptionError
-from vidseg.instances import Instances, shown
+from vidseg.instances import Found, Instances, shown
 from vidseg.keyframes import Every, longest
 from vidseg.models.catalog import choose_model
 from vidseg.models.names import check_precision, check_size
 from vidseg.predictor import Predictor
 from vidseg.saved import choose_saved
 from vidseg.stream import closing_input
-from vidseg.track.identify import Found, identified, settled, untracked
+from vidseg.track.identify import identified, settled, untracked
 from vidseg.track.steady import FILL, RADIUS
 from vidseg.video.info import Kind
 

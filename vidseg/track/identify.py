@@ -9,15 +9,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from vidseg.frame import Frame
-from vidseg.instances import UNTRACKED, Instances
+from vidseg.instances import UNTRACKED, Found, Instances
 from vidseg.stream import closing_input
 from vidseg.track.gaps import joined
 from vidseg.track.steady import fill_gaps, smooth
 from vidseg.track.tracker import MaskTracker
 from vidseg.track.votes import Votes
 
-Found = tuple[Frame, Instances]
 T = TypeVar("T")
 
 

@@ -9,15 +9,13 @@ from collections.abc import Generator, Iterable
 from contextlib import closing
 from typing import TypeVar
 
-from vidseg.frame import Frame
-from vidseg.instances import Instances
+from vidseg.instances import Found, Instances
 from vidseg.stream import closing_input
 from vidseg.track.gaps import Sighting, filled, sightings
 from vidseg.track.smooth import smoothed
 from vidseg.track.tracker import MaskTracker, Tracker
 
 T = TypeVar("T")
-Found = tuple[Frame, Instances]
 
 FILL = 5
 """Frames that an object may be missed for and is filled in."""
