@@ -17,6 +17,7 @@ from vidseg.instances import UNTRACKED, Instances
 from vidseg.models.catalog import class_names, find_model, torchvision_architecture
 from vidseg.models.checkpoint import load_model
 from vidseg.models.coco import load_coco
+from vidseg.models.cuda import Streams, convolutions, numbered, stacked
 from vidseg.models.detect import Wanted, detect, every_label, most_proposals, unpack
 from vidseg.models.device import resolve_device
 from vidseg.models.download import Progress
@@ -75,7 +76,7 @@ class MaskRCNNPredictor:
             VidsegError: the device's memory does not hold the model.
         """
         _check(classes, keep_score, labels, batch_size, size)
-        self._device = torch.device(device)
+        self._device = numbered(torch.device(device))
         self._precision = resolve_precision(precision, self._device)
         if size is not None:
             set_network_size(model, size)
@@ -84,7 +85,7 @@ class MaskRCNNPredictor:
         self._keep_score = keep_score
         self._wanted = self._what(labels)
         self._batch_size = batch_size or auto_batch_size(model, self._device)
-        self._stream = _new_stream(self._device)
+        self._streams = Streams(self._device)
 
     @property
     def classes(self) -> Mapping[int, str]:
@@ -100,6 +101,11 @@ class MaskRCNNPredictor:
     def batch_size(self) -> int:
         """Images that run at once at most; smaller after a batch that did not fit in memory."""
         return self._batch_size
+
+    @property
+    def batches_at_once(self) -> int:
+        """From how many threads it pays to call `predict`: a GPU need not wait between batches."""
+        return 2 if self._device.type == "cuda" and self._batch_size > 1 else 1
 
     @property
     def device(self) -> torch.device:
@@ -144,8 +150,12 @@ class MaskRCNNPredictor:
         return None
 
     def _run(self, images: list[Image]) -> list[Instances]:
-        with torch.inference_mode(), torch.cuda.stream(self._stream):
-            pixels = _stacked(images, self._device).to(self._device, non_blocking=True)
+        with (
+            torch.inference_mode(),
+            torch.cuda.stream(self._streams.own()),
+            convolutions(self._precision, self._device),
+        ):
+            pixels = stacked(images, self._device).to(self._device, non_blocking=True)
             records = unpack(detect(self._model, pixels, self._wanted).cpu().numpy())
         counts = np.bincount(records["images"], minlength=len(images))
         parts = np.split(records, np.cumsum(counts)[:-1])
@@ -160,7 +170,7 @@ class MaskRCNNPredictor:
         return Wanted(self._keep_score, torch.tensor(chosen, device=self._device), proposals)
 
     def _halve(self, failed: int) -> None:
-        self._batch_size = failed // 2
+        self._batch_size = min(self._batch_size, failed // 2)
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         log.warning(
@@ -256,23 +266,6 @@ def _optimized(model: MaskRCNN, device: torch.device, dtype: torch.dtype) -> Mas
         raise VidsegError(
             f"The memory of {device} does not hold the model; free some, or use --device cpu."
         ) from error
-
-
-def _new_stream(device: torch.device) -> torch.cuda.Stream | None:
-    """A CUDA stream that begins when the weights have arrived; None elsewhere."""
-    if device.type != "cuda":
-        return None
-    stream = torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))
-    return stream
-
-
-def _stacked(images: Sequence[Image], device: torch.device) -> torch.Tensor:
-    """(B, H, W, 3) on the host, in memory from which a GPU fetches by itself."""
-    shape = (len(images), *images[0].shape)
-    stacked = torch.empty(shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
-    np.stack(images, out=stacked.numpy())
-    return stacked
 
 
 def _same_size(images: Sequence[Image]) -> list[list[int]]:

@@ -12,13 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.models.detection import MaskRCNN
-from torchvision.models.detection.transform import resize_boxes
 from torchvision.ops import clip_boxes_to_image, remove_small_boxes
 
 from vidseg.instances import MASK_SIDE
 from vidseg.models.pool import pool_regions
 from vidseg.models.prepare import Input, Size, prepare
-from vidseg.models.proposals import Regions, first_of_each, propose, suppress
+from vidseg.models.proposals import Regions, decode, first_of_each, propose, suppress
 
 SMALLEST_BOX = 1e-2
 """Pixels of the network's input, as in torchvision's `RoIHeads.postprocess_detections`."""
@@ -97,7 +96,7 @@ def choose_boxes(
     rows, columns = torch.nonzero(scores > wanted.score, as_tuple=True)
     scores, labels, owners = scores[rows, columns], wanted.labels[columns], regions.images[rows]
     moves = moves.unflatten(1, (-1, 4))[rows, labels]
-    boxes = heads.box_coder.decode_single(moves, regions.boxes[rows])
+    boxes = decode(heads.box_coder, moves, regions.boxes[rows])
     boxes = clip_boxes_to_image(boxes, images.size)
     large = remove_small_boxes(boxes, min_size=SMALLEST_BOX)
     groups = owners * logits.shape[1] + labels
@@ -127,7 +126,9 @@ _PLAIN = np.dtype([("boxes", "=f4", (4,)), ("scores", "=f4"), ("labels", "=i4"),
 
 
 def _pack(found: Found, masks: Tensor, size: Size, frame: Size) -> Tensor:
-    boxes = resize_boxes(found.regions.boxes, list(size), list(frame))
+    down, across = np.divide(frame, size, dtype=np.float32).tolist()
+    sides = zip(found.regions.boxes.unbind(1), (across, down, across, down), strict=True)
+    boxes = torch.stack([side * factor for side, factor in sides], dim=1)
     columns = (
         clip_boxes_to_image(boxes, frame),
         found.scores[:, None],

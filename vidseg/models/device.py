@@ -1,10 +1,14 @@
-"""The device that a model runs on, by name."""
+"""The device that a model runs on, by name, and the constants that it keeps."""
 
 import re
+from functools import cache
 
 import torch
+from torch import Tensor
 
 from vidseg.errors import OptionError, VidsegError
+
+Numbers = tuple["float | Numbers", ...]
 
 FORMS = "auto, cpu, cuda, cuda:N or mps"
 
@@ -26,6 +30,16 @@ def resolve_device(name: str = "auto") -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise VidsegError("This machine has no Apple GPU that PyTorch can use; use --device cpu.")
     return device
+
+
+@cache
+def constant(values: Numbers, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """`values` on `device`, sent once: the host waits for a GPU whenever it sends a few numbers.
+
+    Never to be changed, and never freed, as a stream may still read it: some KB for every size of
+    pictures.
+    """
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def _cuda(name: str, index: int) -> torch.device:

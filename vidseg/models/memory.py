@@ -26,10 +26,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def auto_batch_size(model: MaskRCNN, device: torch.device) -> int:
-    """Images to run at once: one on the CPU, where batches gain nothing; what fits on CUDA."""
+    """Images in a batch: one on the CPU, where batches gain nothing; on CUDA so many fit twice."""
     if device.type != "cuda":
         return 1
     free, _ = torch.cuda.mem_get_info(device)
     transform: Any = model.transform
     one = BYTES_PER_PIXEL * max(transform.min_size) * transform.max_size
-    return int(min(max(free // one, 1), LARGEST_AUTO_BATCH))
+    return int(min(max(free // (2 * one), 1), LARGEST_AUTO_BATCH))

@@ -72,6 +72,8 @@ def optimize(model: MaskRCNN, device: torch.device, dtype: torch.dtype) -> MaskR
     model.to(device, dtype)
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     model.get_submodule("roi_heads.box_predictor").float()
+    anchors: Any = model.get_submodule("rpn.anchor_generator")
+    anchors.set_cell_anchors(torch.float32, device)  # they are no buffers and do not move along
     return model
 
 

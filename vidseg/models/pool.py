@@ -15,6 +15,7 @@ from torch.nn.functional import embedding_bag
 from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.poolers import LevelMapper
 
+from vidseg.models.device import constant
 from vidseg.models.prepare import Input, Size
 from vidseg.models.proposals import Regions
 
@@ -24,22 +25,22 @@ class Pyramid(NamedTuple):
 
     pixels: Tensor
     """(P, C): level after level, image after image, row after row."""
-    sizes: list[Size]
+    sizes: tuple[Size, ...]
     """Height and width of each level."""
-    starts: list[int]
+    starts: tuple[int, ...]
     """The first pixel of each level."""
-    scales: list[float]
+    scales: tuple[float, ...]
     """What a length in the network's input becomes in each level."""
 
 
 def make_pyramid(maps: list[Tensor], images: Input) -> Pyramid:
     """From the feature maps that objects are pooled from, finest first."""
     tables = [features.permute(0, 2, 3, 1).flatten(0, 2) for features in maps]
-    sizes = [(features.shape[-2], features.shape[-1]) for features in maps]
+    sizes = tuple((features.shape[-2], features.shape[-1]) for features in maps)
     lengths = [len(table) for table in tables]
-    starts = [sum(lengths[:level]) for level in range(len(lengths))]
+    starts = tuple(sum(lengths[:level]) for level in range(len(lengths)))
     # Padded sizes: torchvision takes unpadded ones, which a picture thinner than about 1:58 spoils.
-    scales = [2.0 ** round(math.log2(height / images.padded[0])) for height, _ in sizes]
+    scales = tuple(2.0 ** round(math.log2(height / images.padded[0])) for height, _ in sizes)
     return Pyramid(torch.cat(tables), sizes, starts, scales)
 
 
@@ -60,8 +61,10 @@ def align(pool: MultiScaleRoIAlign, pyramid: Pyramid, regions: Regions) -> Tenso
     """Torchvision's RoI align, `aligned=False`, as one weighted sum of pixels a bin."""
     pixels, count = pyramid.pixels, len(regions.boxes)
     levels = _levels(pool, pyramid, regions.boxes)
-    pick = [torch.tensor(values, device=pixels.device)[levels] for values in pyramid[1:]]
-    (heights, widths), starts, scales = pick[0].to(torch.int32).unbind(1), *pick[1:]
+    device = pixels.device
+    heights, widths = constant(pyramid.sizes, torch.int32, device)[levels].unbind(1)
+    starts = constant(pyramid.starts, torch.int64, device)[levels]
+    scales = constant(pyramid.scales, torch.float32, device)[levels]
     first = (starts + regions.images * heights * widths).to(torch.int32)
     corners = regions.boxes * scales[:, None]
     bins_y, bins_x = map(int, pool.output_size)
@@ -71,12 +74,12 @@ def align(pool: MultiScaleRoIAlign, pyramid: Pyramid, regions: Regions) -> Tenso
     places = rows[:, :, None, :, None] + columns[:, None, :, None, :]
     shares = shares_y[:, :, None, :, None] * shares_x[:, None, :, None, :]
     bins = embedding_bag(
-        places.reshape(count * bins_y * bins_x, -1),
+        places.flatten(3).flatten(0, 2),
         pixels,
         mode="sum",
-        per_sample_weights=shares.reshape(count * bins_y * bins_x, -1).to(pixels.dtype),
+        per_sample_weights=shares.flatten(3).flatten(0, 2).to(pixels.dtype),
     )
-    return bins.view(count, bins_y, bins_x, -1).permute(0, 3, 1, 2)
+    return bins.unflatten(0, (count, bins_y, bins_x)).permute(0, 3, 1, 2)
 
 
 def _levels(pool: MultiScaleRoIAlign, pyramid: Pyramid, boxes: Tensor) -> Tensor:

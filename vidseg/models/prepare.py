@@ -10,6 +10,8 @@ from torch.nn.functional import interpolate
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
+from vidseg.models.device import constant
+
 Size = tuple[int, int]
 
 
@@ -67,7 +69,7 @@ def _resized(shorter: int, longest: int, fixed: Size | None, frame: Size) -> Siz
 
 def _row(values: Sequence[float], width: int, device: torch.device) -> Tensor:
     """(3 * W,) what each channel of a row of pixels takes, in levels of 0..255."""
-    return torch.tensor(values, device=device).mul(255).repeat(width)
+    return constant(tuple(values), torch.float32, device).mul(255).repeat(width)
 
 
 def set_network_size(model: MaskRCNN, shorter: int) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torchvision.models.detection import MaskRCNN
 from torchvision.ops import batched_nms, clip_boxes_to_image, nms, remove_small_boxes
 
+from vidseg.models.device import constant
 from vidseg.models.prepare import Input
 
 
@@ -32,12 +33,11 @@ def propose(model: MaskRCNN, features: Sequence[Tensor], images: Input, *, most:
         for level, both in enumerate(zip(logits, deltas, strict=True))
     ]
     scores, boxes = (torch.cat(parts, dim=1) for parts in zip(*levels, strict=True))
-    groups = _groups(scores, [part.shape[1] for part, _ in levels])
+    groups = _groups(scores, levels=[part.shape[1] for part, _ in levels])
     boxes, scores = clip_boxes_to_image(boxes.flatten(0, 1), images.size), scores.flatten()
     good = remove_small_boxes(boxes, rpn.min_size)
+    good = good[scores[good] >= rpn.score_thresh]
     boxes, scores, groups = boxes[good], scores[good], groups[good]
-    passing = scores >= rpn.score_thresh
-    boxes, scores, groups = boxes[passing], scores[passing], groups[passing]
     kept = suppress(boxes, scores, groups, rpn.nms_thresh)
     owners = groups[kept] // len(levels)
     first = first_of_each(owners, len(images.tensors), most)
@@ -66,6 +66,15 @@ def first_of_each(owners: Tensor, count: int, most: int) -> Tensor:
     return order[rank < most]
 
 
+def decode(coder: Any, moves: Tensor, boxes: Tensor) -> Tensor:
+    """(N, 4) what the moves make of the boxes: ``coder.decode_single``, which waits for a GPU."""
+    weights = constant(tuple(coder.weights), torch.float32, moves.device)
+    (shifts, grows), sizes = (moves / weights).split(2, dim=1), boxes[:, 2:] - boxes[:, :2]
+    centers = shifts * sizes + (boxes[:, :2] + 0.5 * sizes)
+    halves = 0.5 * (grows.clamp(max=coder.bbox_xform_clip).exp() * sizes)
+    return torch.cat((centers - halves, centers + halves), dim=1)
+
+
 def _best_of_level(
     rpn: Any, images: Input, level: int, logits: Tensor, deltas: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -80,15 +89,12 @@ def _best_of_level(
     stride_y, stride_x = images.padded[0] // height, images.padded[1] // width
     x, y = spots % width * stride_x, spots // width * stride_y
     corners = cells[places % anchors] + torch.stack((x, y, x, y), dim=-1)
-    boxes = rpn.box_coder.decode_single(moves.flatten(0, 1), corners.flatten(0, 1))
+    boxes = decode(rpn.box_coder, moves.flatten(0, 1), corners.flatten(0, 1))
     return best.sigmoid(), boxes.reshape(batch, -1, 4)
 
 
-def _groups(scores: Tensor, counts: Sequence[int]) -> Tensor:
-    """(B * K,) int64: a number for each level of each image."""
-    sizes = torch.tensor(counts, device=scores.device)
-    levels = torch.arange(len(counts), device=scores.device).repeat_interleave(
-        sizes, output_size=scores.shape[1]
-    )
-    images = torch.arange(len(scores), device=scores.device)
-    return (images[:, None] * len(counts) + levels).flatten()
+def _groups(scores: Tensor, levels: Sequence[int]) -> Tensor:
+    """(B * K,) int64: a number for each level, of so many boxes, of each image."""
+    images = torch.arange(len(scores), device=scores.device)[:, None] * len(levels)
+    parts = [(images + level).expand(-1, count) for level, count in enumerate(levels)]
+    return torch.cat(parts, dim=1).flatten()
