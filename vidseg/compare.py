@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from vidseg.detections import Detections, read_detections
 from vidseg.effects import Overlay
@@ -26,6 +25,7 @@ from vidseg.effects.beside import side_by_side, size_beside
 from vidseg.errors import OptionError, VidsegError
 from vidseg.instances import Instances, shown
 from vidseg.masks import iou_matrix
+from vidseg.overlap import best_pairs
 from vidseg.pipeline import OnFrame
 from vidseg.saved import saved
 from vidseg.saving import save_detections
@@ -220,9 +220,7 @@ def matched(
     ours = np.array([left_names[int(label)] for label in left.labels])
     theirs = np.array([right_names[int(label)] for label in right.labels])
     ious = iou_matrix(left, right) * (ours[:, None] == theirs)
-    ious[ious < AGREEING] = 0
-    rows, cols = linear_sum_assignment(-ious)
-    return [float(iou) for iou in ious[rows, cols] if iou]
+    return ious[best_pairs(ious, ious >= AGREEING)].tolist()
 
 
 def _draw(

@@ -39,10 +39,10 @@ def reduced(image: Image, side: int = SIDE) -> Grey:
 
 
 class FlowFinder:
-    """Finds flow; keeps DIS's buffers, so one serves one thread."""
+    """Finds flow by one of DIS's presets; keeps its buffers, so one serves one thread."""
 
-    def __init__(self) -> None:
-        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    def __init__(self, preset: int = cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST) -> None:
+        self._dis = cv2.DISOpticalFlow.create(preset)
 
     def between(self, here: Grey, there: Grey) -> Flow:
         """Where the points of `here` are in `there`; both of one size."""
@@ -64,26 +64,27 @@ def _times(grey: Grey, scale: int) -> Grey:
 
 def chained(first: Flow, second: Flow) -> Flow:
     """The way of `first` and from there that of `second`; past the edge as at the edge."""
-    x, y = _ends(first)
+    x, y = ends(first)
     mode = cv2.BORDER_REPLICATE
     return first + np.asarray(
         cv2.remap(second, x, y, cv2.INTER_LINEAR, borderMode=mode), np.float32
     )
 
 
+def ends(flow: Flow) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(h, w) twice: x and y in the other picture of each point of this one."""
+    height, width = flow.shape[:2]
+    x = flow[..., 0] + np.arange(width, dtype=np.float32)
+    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    return x, y
+
+
 def unlike(here: Grey, there: Grey, flow: Flow) -> NDArray[np.float32]:
     """(h, w) 0..255: mean difference of the pictures around each point of `here`, where `flow` says
     that it is in `there`. Large where the flow is wrong, or the point hidden in `there`."""
-    x, y = _ends(flow)
+    x, y = ends(flow)
     found = cv2.remap(there, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     off = cv2.absdiff(found, here)
     height, width = here.shape
     off[(x < -1) | (y < -1) | (x > width) | (y > height)] = LOST
     return np.asarray(cv2.blur(off.astype(np.float32), (AROUND, AROUND)), np.float32)
-
-
-def _ends(flow: Flow) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    height, width = flow.shape[:2]
-    x = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    return x, y

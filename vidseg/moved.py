@@ -14,13 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from vidseg.boxes import clip_boxes
 from vidseg.flow import Flow, FlowFinder, Grey, chained, unlike
 from vidseg.instances import UNTRACKED, Instances
 from vidseg.masks import THRESHOLD
-from vidseg.overlap import Shapes, mask_areas, mask_ious, shapes
+from vidseg.overlap import Shapes, best_pairs, mask_areas, mask_ious, shapes
 from vidseg.views import Box, Floats, Rows, View, Views, mask_edges, mask_in, points
 
 SAME = 0.25
@@ -151,9 +150,8 @@ def _pairs(moved: Shapes, last: Instances, following: Instances) -> list[tuple[i
     """Rows of both keyframes that are the same objects, by how far they overlap once moved."""
     worth = mask_ious(moved, shapes(following), following.size)
     worth *= np.where(last.labels[:, None] == following.labels[None, :], 1, OTHER_CLASS)
-    worth = np.where(worth >= SAME, worth, 0)
-    rows, cols = linear_sum_assignment(worth, maximize=True)
-    return [(int(i), int(j)) for i, j in zip(rows, cols, strict=True) if worth[i, j] > 0]
+    rows, cols = best_pairs(worth, worth >= SAME)
+    return list(zip(rows.tolist(), cols.tolist(), strict=True))
 
 
 def _has_left(objects: Instances, placed: _Placed, row: int) -> bool:

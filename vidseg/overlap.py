@@ -1,4 +1,5 @@
-"""How much objects overlap, for many at once: masks compared at a few points each.
+"""How much objects overlap, for many at once: masks compared at a few points each; and which belong
+together by it.
 
 A tracker asks this of every track and object of every frame. `vidseg.masks.iou_matrix` counts
 pixels; here each pair is compared on a grid of points spread over the window that both share, which
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from vidseg.instances import Instances
 from vidseg.masks import THRESHOLD
@@ -56,6 +58,18 @@ def mask_ious(a: Shapes, b: Shapes, size: tuple[int, int]) -> NDArray[np.float64
     union = mask_areas(a, size)[:, None] + mask_areas(b, size)[None, :] - shared
     ious = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return ious.clip(0, 1)
+
+
+def best_pairs(
+    worth: NDArray[np.floating], allowed: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the allowed pairs that are worth most together, each used once at most.
+
+    Both are (N, M); what is allowed should be worth more than 0.
+    """
+    rows, cols = linear_sum_assignment(np.where(allowed, worth, 0), maximize=True)
+    kept = allowed[rows, cols]
+    return rows[kept], cols[kept]
 
 
 def _covers(a: Shapes, rows: NDArray[np.intp], windows: NDArray[np.float64]) -> NDArray[np.bool_]:

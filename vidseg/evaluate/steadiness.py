@@ -12,7 +12,7 @@ An empty result is perfectly steady: read the numbers beside the coverage.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -20,13 +20,14 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from vidseg.cuts import CutFinder
 from vidseg.evaluate.sequence import overlaps
+from vidseg.flow import FlowFinder, Grey, ends, reduced
 from vidseg.frame import Frame, Image
-from vidseg.instances import Instances
+from vidseg.instances import Found, Instances
 from vidseg.masks import RLE, full_mask, to_rle
+from vidseg.overlap import best_pairs
 from vidseg.stream import closing_input
 
 LONGEST = 5
@@ -38,6 +39,7 @@ SIDE = 640
 
 Mask = NDArray[np.uint8]
 """(H, W) 0 or 255, of a reduced frame."""
+Move = Callable[[Mask], Mask]
 
 
 class Ghost(NamedTuple):
@@ -74,7 +76,7 @@ class Counts:
     """Start of the first frame and end of the last one, seconds."""
 
 
-def steadiness(found: Iterable[tuple[Frame, Instances]], *, longest: int = LONGEST) -> Counts:
+def steadiness(found: Iterable[Found], *, longest: int = LONGEST) -> Counts:
     """Counts over a video's frames with the objects that are shown; closes `found`."""
     counts, motion, cuts = Counts(), _Motion(), CutFinder()
     before: list[Mask] = []
@@ -82,8 +84,8 @@ def steadiness(found: Iterable[tuple[Frame, Instances]], *, longest: int = LONGE
     with closing_input(found) as pairs:
         for frame, instances in pairs:
             fresh = cuts.is_cut(frame.image) or not counts.frames
-            move = motion.to(frame.image)
-            now = _masks(instances, motion.size)
+            move, size = motion.to(frame.image)
+            now = _masks(instances, size)
             if fresh:
                 counts.cuts += counts.frames > 0
                 ghosts = []
@@ -129,12 +131,12 @@ def _compare(
 ) -> list[Ghost]:
     """What became of the objects of the frame before; returns those that are away now."""
     shared = overlaps(_rles(moved), _rles(now))
-    seen, here = _pairs(shared)
+    seen, here = best_pairs(shared, shared >= SAME)
     counts.pairs += len(seen)
     counts.agreement += float(shared[seen, here].sum())
     new = np.setdiff1d(np.arange(len(now)), here)
     back = overlaps(_rles([ghost.mask for ghost in away]), _rles([now[n] for n in new]))
-    returned, _ = _pairs(back)
+    returned, _ = best_pairs(back, back >= SAME)
     counts.flickers += len(returned)
     counts.missed += sum(away[n].missed for n in returned)
     counts.appearances += len(new) - len(returned)
@@ -159,28 +161,20 @@ def _count(
 
 
 class _Motion:
-    """Optical flow from each frame back to the one before."""
+    """Moves masks from each frame to the next."""
 
     def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self._last: NDArray[Any] | None = None
-        self.size = (0, 0)
-        """(height, width) of the reduced frames."""
+        self._finder = FlowFinder(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._last: Grey | None = None
 
-    def to(self, image: Image) -> Any:
-        """A function that moves masks of the last frame to this one."""
-        height, width = image.shape[:2]
-        scale = min(1.0, SIDE / max(height, width))
-        self.size = (max(8, round(height * scale)), max(8, round(width * scale)))
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        grey = cv2.resize(grey, self.size[::-1], interpolation=cv2.INTER_AREA)
-        last, self._last = self._last, grey
-        if last is None or last.shape != grey.shape:
-            return lambda mask: np.zeros(self.size, np.uint8)
-        rows, cols = np.indices(self.size, dtype=np.float32)
-        flow: NDArray[np.float32] = self._flow.calc(grey, last, None)  # pyright: ignore
-        x, y = cols + flow[..., 0], rows + flow[..., 1]
-        return lambda mask: _binary(cv2.remap(mask, x, y, cv2.INTER_LINEAR))
+    def to(self, image: Image) -> tuple[Move, tuple[int, int]]:
+        """What moves masks of the last frame to this one, and the reduced size."""
+        last, self._last = self._last, reduced(image, SIDE)
+        size = self._last.shape
+        if last is None or last.shape != size:
+            return lambda mask: np.zeros_like(mask, shape=size), size
+        x, y = ends(self._finder.between(self._last, last))
+        return lambda mask: _binary(cv2.remap(mask, x, y, cv2.INTER_LINEAR)), size
 
 
 def _masks(instances: Instances, size: tuple[int, int]) -> list[Mask]:
@@ -196,14 +190,6 @@ def _binary(mask: Any) -> Mask:
 
 def _rles(masks: Iterable[Mask]) -> list[RLE]:
     return [to_rle(mask > 0) for mask in masks]
-
-
-def _pairs(shared: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns that belong together: most overlap in all, each at least `SAME`."""
-    worth = np.where(shared >= SAME, shared, 0)
-    rows, cols = linear_sum_assignment(worth, maximize=True)
-    kept = worth[rows, cols] > 0
-    return rows[kept], cols[kept]
 
 
 def _over(count: float, of: float) -> float | None:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
-from scipy.optimize import linear_sum_assignment
 
 from vidseg.evaluate.coco import Result
 from vidseg.evaluate.truth import Row
+from vidseg.overlap import best_pairs
 
 MATCHED = 0.5
 """Least IoU of an object with what was found of it, as in panoptic quality."""
@@ -52,12 +52,11 @@ def compare(result: Result, score: float) -> list[Compared]:
 def _compared(name: str, true: list[Row], found: list[Row]) -> Compared:
     overlaps = _overlaps(true, found)
     alike = [[f["category_id"] == t["category_id"] for t in true] for f in found]
-    worth = np.where(np.array(alike, bool).reshape(overlaps.shape), overlaps, 0)
-    worth[worth < MATCHED] = 0
-    rows, cols = linear_sum_assignment(worth, maximize=True)
-    pairs = {int(r): int(c) for r, c in zip(rows, cols, strict=True) if worth[r, c] > 0}
+    allowed = np.array(alike, bool).reshape(overlaps.shape) & (overlaps >= MATCHED)
+    rows, cols = best_pairs(overlaps, allowed)
     total = (len(true) + len(found)) / 2
-    quality = sum(worth[r, c] for r, c in pairs.items()) / total if total else 1.0
+    quality = overlaps[rows, cols].sum() / total if total else 1.0
+    pairs = dict(zip(rows.tolist(), cols.tolist(), strict=True))
     return Compared(name, true, found, overlaps, pairs, float(quality))
 
 

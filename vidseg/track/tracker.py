@@ -14,12 +14,11 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from vidseg.cuts import CutFinder
 from vidseg.frame import Frame
 from vidseg.instances import UNTRACKED, Instances
-from vidseg.overlap import Shapes, mask_ious, shapes
+from vidseg.overlap import Shapes, best_pairs, mask_ious, shapes
 from vidseg.track.looks import LEVELS, Looks, blended, likeness, looks_of
 from vidseg.track.motion import Motion, box_sizes, corrected, joined, moved, start
 from vidseg.track.votes import Votes
@@ -153,13 +152,13 @@ class MaskTracker:
         ious *= np.where(tracks.labels[:, None] == objects.labels[None, :], 1, OTHER_CLASS)
         ious *= 1 / (1 + STALE * (self._index - 1 - tracks.last[:, None]))
         sure = objects.scores >= self._score
-        pairs = _matched(ious, sure[None, :] & (ious >= SURE_IOU))
+        pairs = best_pairs(ious, sure[None, :] & (ious >= SURE_IOU))
         weak = self._weak(objects, sure)
         pairs = _also(pairs, ious, weak[None, :] & (ious >= WEAK_IOU))
         left = np.setdiff1d(np.arange(len(tracks)), pairs[0])
         free = np.setdiff1d(np.flatnonzero(sure), pairs[1])
         near = _nearness(tracks[left], objects[free], looks[free], self._index)
-        more = _matched(near, near > 0)
+        more = best_pairs(near, near > 0)
         return np.append(pairs[0], left[more[0]]), np.append(pairs[1], free[more[1]])
 
     def _weak(self, objects: Instances, sure: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -228,14 +227,6 @@ def _order(instances: Instances) -> Rows:
     return np.lexsort([*instances.boxes.T[::-1], instances.labels, -instances.scores])
 
 
-def _matched(worth: NDArray[np.float64], allowed: NDArray[np.bool_]) -> tuple[Rows, Rows]:
-    """The allowed pairs that are worth most together, each row and column used once."""
-    worth = np.where(allowed, worth, 0)
-    rows, cols = linear_sum_assignment(worth, maximize=True)
-    kept = allowed[rows, cols]
-    return rows[kept], cols[kept]
-
-
 def _also(
     pairs: tuple[Rows, Rows], worth: NDArray[np.float64], allowed: NDArray[np.bool_]
 ) -> tuple[Rows, Rows]:
@@ -243,7 +234,7 @@ def _also(
     allowed = allowed.copy()
     allowed[pairs[0]] = False
     allowed[:, pairs[1]] = False
-    more = _matched(worth, allowed)
+    more = best_pairs(worth, allowed)
     return np.concatenate([pairs[0], more[0]]), np.concatenate([pairs[1], more[1]])
 
 
