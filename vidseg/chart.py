@@ -73,11 +73,6 @@ def line_chart(
     return picture
 
 
-def side_by_side(charts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """One picture of charts of one height."""
-    return np.concatenate(charts, axis=1)
-
-
 def ticks(low: float, high: float) -> list[float]:
     """Round numbers within, about `TICKS` of them: steps of 1, 2 or 5 times a power of ten."""
     rough = (high - low) / TICKS

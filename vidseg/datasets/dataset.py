@@ -10,9 +10,8 @@ from pycocotools import mask as coco
 
 from vidseg.datasets.door import only_split, read_dataset
 from vidseg.datasets.look import Format
+from vidseg.datasets.photos import pixels_of
 from vidseg.datasets.values import NO_CLASS, Content, Sample, Skipped
-from vidseg.errors import InputError
-from vidseg.video.photos import UNREADABLE, read_photo
 
 Target = dict[str, Any]
 
@@ -61,7 +60,7 @@ class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, Target]]):
     def __getitem__(self, index: int) -> tuple[torch.Tensor, Target]:
         """Raises InputError where the photo is gone, or changed since the dataset was opened."""
         sample = self.samples[index]
-        image = _read(sample)
+        image = pixels_of(sample)
         boxes = [each.box for each in sample.objects]
         labels = [self._numbers[each.label] for each in sample.objects]
         areas = [each.area for each in sample.objects]
@@ -103,13 +102,3 @@ def masks_of(sample: Sample) -> NDArray[np.uint8]:
         return np.zeros((0, *sample.size), np.uint8)
     as_they_type_it: Any = [each.rle for each in sample.objects]
     return np.ascontiguousarray(coco.decode(as_they_type_it).transpose(2, 0, 1))
-
-
-def _read(sample: Sample) -> NDArray[np.uint8]:
-    try:
-        image = read_photo(sample.path)
-    except UNREADABLE as error:
-        raise InputError(f"{sample.path} cannot be read: {error}.") from error
-    if image.shape[:2] != sample.size:
-        raise InputError(f"{sample.path} has changed since the dataset was opened.")
-    return image

@@ -27,9 +27,10 @@ from vidseg.datasets.shapes import (
 )
 from vidseg.datasets.values import Annotation, Drawn, Polygon, Sample, Skipped
 from vidseg.errors import InputError
+from vidseg.frame import Image
 from vidseg.masks import RLE
 from vidseg.video.orientation import Orientation, upright_size
-from vidseg.video.photos import SUFFIXES, probe_picture
+from vidseg.video.photos import SUFFIXES, UNREADABLE, probe_picture, read_photo
 
 Box = tuple[float, float, float, float]
 
@@ -123,6 +124,20 @@ def sample(
         else:
             objects.append(settled)
     yield Sample(path, info.size, tuple(objects), split)
+
+
+def pixels_of(sample: Sample) -> Image:
+    """(H, W, 3) uint8 RGB.
+
+    Raises InputError: the photo is gone, or changed since the dataset was opened.
+    """
+    try:
+        image = read_photo(sample.path)
+    except UNREADABLE as error:
+        raise InputError(f"{sample.path} cannot be read: {error}.") from error
+    if image.shape[:2] != sample.size:
+        raise InputError(f"{sample.path} has changed since the dataset was opened.")
+    return image
 
 
 def _composed(name: str) -> str:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.chart import line_chart, side_by_side
+from vidseg.chart import line_chart
 from vidseg.colors import Color
 from vidseg.effects.text import tag
 from vidseg.evaluate.coco import Result
@@ -55,7 +55,7 @@ def precision_recall(result: Result) -> Image:
         line_chart(lines, title=title, x_label="recall", x_range=(0, 1), y_range=(0, 1.02))
         for title, lines in zip(titles, (overall, classes), strict=True)
     ]
-    return side_by_side(charts)
+    return np.concatenate(charts, axis=1)
 
 
 def truth_and_found(image: Image, compared: Compared, names: Mapping[int, str]) -> Image:

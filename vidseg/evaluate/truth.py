@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from vidseg.datasets import Sample
+from vidseg.datasets.photos import pixels_of
 from vidseg.datasets.values import NO_CLASS
-from vidseg.errors import InputError, OptionError
+from vidseg.errors import OptionError
 from vidseg.frame import Image
 from vidseg.masks import to_rle
-from vidseg.video.photos import UNREADABLE, read_photo
 
 Row = dict[str, Any]
 """An image, an annotation or a result in COCO's form."""
@@ -133,7 +133,7 @@ def _of_sample(number: int, sample: Sample, numbers: Mapping[str, int], pixels: 
         _annotation(numbers[each.label], each.box, each.area, each.crowd, each.rle)
         for each in sample.objects
     ]
-    image = _read(sample) if pixels else None
+    image = pixels_of(sample) if pixels else None
     return Photo(number, str(sample.path), sample.size, objects, image)
 
 
@@ -162,16 +162,6 @@ def _annotation(label: int, box: Iterable[float], area: float, crowd: Any, rle: 
         "iscrowd": int(crowd),
         "segmentation": rle,
     }
-
-
-def _read(sample: Sample) -> Image:
-    try:
-        image = read_photo(sample.path)
-    except UNREADABLE as error:
-        raise InputError(f"{sample.path} cannot be read: {error}.") from error
-    if image.shape[:2] != sample.size:
-        raise InputError(f"{sample.path} has changed since the dataset was opened.")
-    return image
 
 
 def _some(names: Iterable[str]) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
-from vidseg.chart import Points, line_chart, side_by_side
+from vidseg.chart import Points, line_chart
 from vidseg.errors import ModelError, OutputError, OutputExistsError
 from vidseg.models.checkpoint import load_state, read_header, save_checkpoint
 from vidseg.video.landing import landing, output_error
@@ -106,7 +107,7 @@ class RunFolder:
         charts = [line_chart(_losses(rows), title="losses", x_label="step")]
         if measured := _measured(rows):
             charts.append(line_chart(measured, title="val", x_label="step", y_range=(0, 1)))
-        picture = cv2.cvtColor(side_by_side(charts), cv2.COLOR_RGB2BGR)
+        picture = cv2.cvtColor(np.concatenate(charts, axis=1), cv2.COLOR_RGB2BGR)
         with landing(self.curves, force=True) as part:
             part.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
 
