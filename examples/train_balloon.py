@@ -160,13 +160,21 @@ def second_run(data: Path, out: Path, library: Library, start: Path, steps: int)
     return folder / "last.pt"
 
 
-def ship(run: Path, target: Path, calm: float) -> None:
-    """The averaged weights in half precision, the scores of balloons lowered by `calm` (logits)."""
+def ship(run: Path, target: Path, calm: tuple[float, float]) -> None:
+    """The averaged weights in half precision; logits of scores take `calm`, see `calmed`."""
     model, header = load_model(run)
-    state = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
-    state["roi_heads.box_predictor.cls_score.bias"][1] -= calm
+    state = calmed(model.state_dict(), *calm)
+    half = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
     names = ("architecture", "classes", "image_size", "provenance")
-    save_checkpoint(target, {"model": state}, {n: header[n] for n in names if n in header})
+    save_checkpoint(target, {"model": half}, {n: header[n] for n in names if n in header})
+
+
+def calmed(state: dict[str, Tensor], factor: float, shift: float) -> dict[str, Tensor]:
+    """The logit of a balloon lowered by `shift`, then multiplied by `factor`: no order changes."""
+    name = "roi_heads.box_predictor.cls_score"
+    bias = state[f"{name}.bias"] * factor
+    bias[1] -= factor * shift
+    return {**state, f"{name}.weight": state[f"{name}.weight"] * factor, f"{name}.bias": bias}
 
 
 def show(step: int, figures: dict[str, Any]) -> None:
@@ -180,7 +188,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--steps", type=int, nargs=2, default=(5200, 6000), metavar="N")
-    parser.add_argument("--calm", type=float, default=0.0, help="taken off the logit of a balloon")
+    parser.add_argument(
+        "--calm", type=float, nargs=2, default=(1.0, 0.0), help="factor and shift of scores' logits"
+    )
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
