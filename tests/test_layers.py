@@ -20,7 +20,6 @@ TOP = {
     "pointed": 2,
     "outputs": 2,
     "saving": 2,
-    "cutouts": 2,
     "exports": 2,
     "search": 2,
     "api": 2,

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from vidseg.api import frames as frames
     from vidseg.api import overlay as overlay
     from vidseg.api import splash as splash
-    from vidseg.cutouts import CutOut as CutOut
     from vidseg.effects import Overlay as Overlay
     from vidseg.effects import Splash as Splash
     from vidseg.effects import on_image as on_image
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from vidseg.export import MaskFolder as MaskFolder
     from vidseg.frame import Frame as Frame
     from vidseg.instances import Instances as Instances
+    from vidseg.outputs import CutOut as CutOut
     from vidseg.outputs import Drawn as Drawn
     from vidseg.outputs import Exported as Exported
     from vidseg.outputs import Masks as Masks
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "CutOut": "cutouts",
+    "CutOut": "outputs",
     "Drawn": "outputs",
     "Exported": "outputs",
     "Frame": "frame",

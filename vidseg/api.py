@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from vidseg.cutouts import CutOut
 from vidseg.effects import Overlay, Splash
-from vidseg.outputs import Drawn, Exported, Masks
+from vidseg.outputs import CutOut, Drawn, Exported, Masks
 from vidseg.pipeline import OnFrame, run
 from vidseg.search import Search, Seconds
 from vidseg.video.codecs import Encoding

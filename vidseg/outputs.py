@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 from vidseg.effects import Effect, drawing
+from vidseg.effects.cutout import Cutout, Matte
+from vidseg.errors import OptionError
 from vidseg.export import MaskFolder
 from vidseg.export.about import About
+from vidseg.export.cutouts import CutoutFolder
 from vidseg.export.formats import FORMATS, check_format, check_photos, open_format
 from vidseg.frame import Frame, Image
 from vidseg.instances import Instances
@@ -20,7 +23,7 @@ from vidseg.kinds import check_kinds
 from vidseg.search import Search
 from vidseg.video.clip import FrameClip
 from vidseg.video.codecs import Encoding, choose_codec
-from vidseg.video.info import VideoInfo
+from vidseg.video.info import Kind, VideoInfo
 from vidseg.video.writer import open_writer
 
 Write = Callable[[Frame, Instances], None]
@@ -104,6 +107,66 @@ class Drawn:
             yield write
 
 
+class CutOut:
+    """The objects on transparency, or their black-and-white matte: a video, a photo or a folder.
+
+    See `vidseg.effects.cutout` and, for a picture an object, `vidseg.export.cutouts`.
+    """
+
+    def __init__(
+        self,
+        target: str | Path,
+        *,
+        refine: bool = True,
+        per_object: bool = False,
+        matte: bool = False,
+        encoding: Encoding | None = None,
+    ) -> None:
+        """`encoding` is by default `choose_codec(target, alpha=not matte)`.
+
+        A folder gets a picture an object of a photo, and of other inputs with `per_object`. Raises
+        OptionError for options that do not go together, and a target that holds no transparency.
+        """
+        self.target, self.refine = Path(target), refine
+        self.per_object, self.matte = per_object, matte
+        self.encoding = encoding or choose_codec(target, alpha=not matte)
+        if per_object and matte:
+            raise OptionError("--per-object and --matte do not go together; choose one.")
+        if per_object and not self.folder:
+            raise OptionError(
+                f"--per-object writes into a folder and {target} names a file; give it no ending."
+            )
+        if self.encoding.alpha == matte:
+            raise OptionError("A matte takes an encoding without alpha, a cut-out one with it.")
+
+    @property
+    def folder(self) -> bool:
+        return self.encoding.output == "folder"
+
+    def check(self, info: VideoInfo) -> None:
+        """Raises OptionError: this cannot be made of that kind of input."""
+        if not self._apart(info.kind):
+            check_kinds(info.kind, self.encoding.output)
+
+    def open(self, going: Pass) -> AbstractContextManager[Write]:
+        if self._apart(going.info.kind):
+            return self._pictures(going)
+        effect = Matte(self.refine) if self.matte else Cutout(self.refine)
+        return Drawn(self.target, effect, self.encoding).open(going)
+
+    def _apart(self, kind: Kind) -> bool:
+        """Whether every object gets pictures of its own."""
+        return self.per_object or (kind == "photo" and self.folder and not self.matte)
+
+    @contextmanager
+    def _pictures(self, going: Pass) -> Iterator[Write]:
+        info = going.info
+        with CutoutFolder(
+            self.target, _about(going), info.kind, refine=self.refine, force=going.force
+        ) as sink:
+            yield sink.write
+
+
 class Masks:
     """A folder with the masks of every frame and `instances.json`; see `vidseg.export`."""
 
@@ -145,11 +208,10 @@ class Exported:
         check_photos(self.name, info.photos)
 
     def open(self, going: Pass) -> AbstractContextManager[Write]:
-        info = going.info
-        about = About(
-            names=going.search.names,
-            video=info.path.name,
-            frames=info.frames,
-            photos=info.photos,
-        )
+        about = _about(going)
         return open_format(self.name, self.target, about, image=self.image, force=going.force)
+
+
+def _about(going: Pass) -> About:
+    info = going.info
+    return About(going.search.names, info.path.name, info.frames, info.photos)

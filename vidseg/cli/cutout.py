@@ -79,7 +79,7 @@ def cutout(
     }
     with outputs_checked(plan, force=run.force, folders=folders):
         limit_threads()
-        from vidseg.cutouts import CutOut
+        from vidseg.outputs import CutOut
 
         outputs = {
             job: [
