@@ -3,7 +3,7 @@
 import json
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -111,9 +111,21 @@ class Census:
             self.alive -= 1
 
 
-@pytest.mark.parametrize(("batch_size", "outputs"), [(1, 1), (2, 1), (5, 1), (2, 3)])
+class TwoAtOnce(OraclePredictor):
+    batches_at_once = 2
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "outputs", "at_once"),
+    [(1, 1, 1), (2, 1, 1), (5, 1, 1), (2, 3, 1), (2, 1, 2), (5, 1, 2)],
+)
 def test_no_more_pictures_are_alive_than_stated(
-    batch_size: int, outputs: int, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+    batch_size: int,
+    outputs: int,
+    at_once: int,
+    tmp_path: Path,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Counted with every frame and every drawn picture of a whole run, encoder included."""
     census = Census()
@@ -128,13 +140,44 @@ def test_no_more_pictures_are_alive_than_stated(
         return census.register(image.copy())
 
     monkeypatch.setattr("vidseg.pipeline.read_frames", counted)
-    monkeypatch.setattr("vidseg.search.load", lambda search: OraclePredictor())
+    predictor = OraclePredictor() if at_once == 1 else TwoAtOnce()
+    monkeypatch.setattr("vidseg.search.load", lambda search: predictor)
     clip = write_scene(tmp_path / "in.mp4", frames=60)
     search = Search(model=model, batch_size=batch_size)
     wanted = [Drawn(tmp_path / f"{n}.mp4", drawn) for n in range(outputs)]
     assert run(clip, [*wanted, Masks(tmp_path / "masks")], search=search) == 60
-    assert batch_size < census.most <= frames_alive(batch_size, outputs)
+    stated = frames_alive(batch_size, outputs) + (at_once - 1) * batch_size
+    assert batch_size < census.most <= stated
     assert census.alive == 0
+
+
+def test_two_batches_are_predicted_at_once_where_the_predictor_offers_it() -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    class Meeting(TwoAtOnce):
+        def predict(self, images: Sequence[Image]) -> list[Instances]:
+            meeting.wait()
+            return super().predict(images)
+
+    found = list(detect(SceneSource(24), Meeting(), batch_size=4))
+    assert [frame.index for frame, _ in found] == list(range(24))
+    for frame, instances in found:
+        np.testing.assert_array_equal(instances.boxes, scene_instances(frame.index, SIZE).boxes)
+
+
+def test_of_two_batches_at_once_the_good_one_arrives_before_the_error() -> None:
+    class Broken(TwoAtOnce):
+        def predict(self, images: Sequence[Image]) -> list[Instances]:
+            found = super().predict(images)
+            if 9 in self.seen[-len(images) :]:
+                raise RuntimeError("the predictor broke")
+            return found
+
+    source, indexes = SceneSource(24), []
+    with pytest.raises(RuntimeError, match="broke"):
+        indexes.extend(frame.index for frame, _ in detect(source, Broken(), batch_size=4))
+    assert indexes == list(range(8))
+    assert source.closed
 
 
 def test_an_input_without_frames_in_the_cut_is_an_error(

@@ -4,6 +4,7 @@ import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -46,7 +47,8 @@ def test_decoding_is_torchvisions_to_the_bit():
     boxes = torch.rand(1013, 4, generator=random) * 50
     boxes[:, 2:] += boxes[:, :2]
     moves = torch.randn(1013, 4, generator=random) * 3
-    for coder in (model.rpn.box_coder, model.roi_heads.box_coder):
+    rpn, heads = cast(Any, model.rpn), cast(Any, model.roi_heads)
+    for coder in (rpn.box_coder, heads.box_coder):
         assert torch.equal(decode(coder, moves, boxes), coder.decode_single(moves, boxes))
 
 

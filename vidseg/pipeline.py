@@ -10,7 +10,8 @@ Memory: with batches of B frames and D drawn outputs, at most `frames_alive(B, D
 pictures exist at once, however long the video: B + 1 read ahead, B at the model, B on their way to
 the caller, 7 that wait for the tracker to look ahead, the one in the caller's hands, the copy that
 is being drawn, and for each drawn output 3 at its encoder. A frame's objects add some 40 KB; what
-the encoders themselves look ahead comes on top. Keyframes (`vidseg.keyframes`) make it more.
+the encoders themselves look ahead comes on top. A predictor that works on two batches at once, as
+one on a GPU does, makes it B more. Keyframes (`vidseg.keyframes`) make it more.
 
 An object that is pointed at is looked for first: the input is read once more up to that time, where
 everything found so far waits without its pictures.
@@ -35,7 +36,7 @@ from vidseg.pointed import pointed_at
 from vidseg.predictor import Predictor
 from vidseg.saved import check_belongs, header_for, recorded, saved
 from vidseg.search import Search, Seconds, check_span
-from vidseg.stream import batched, closing_input, prefetch
+from vidseg.stream import batched, closing_input, map_ahead, prefetch
 from vidseg.track.steady import FILL, RADIUS, frames_ahead
 from vidseg.video.clip import FrameClip
 from vidseg.video.info import VideoInfo
@@ -94,11 +95,19 @@ def frames_alive(
 def _predicted(
     frames: Iterable[Frame], predictor: Predictor, size: int
 ) -> Generator[deque[Found], None, None]:
+    def find(batch: list[Frame]) -> deque[Found]:
+        return deque(zip(batch, predictor.predict([f.image for f in batch]), strict=True))
+
+    at_once = getattr(predictor, "batches_at_once", 1)
+    if at_once > 1:
+        yield from map_ahead(find, batched(frames, size), workers=at_once, ahead=at_once - 1)
+        return
     with closing_input(batched(frames, size)) as batches:
         for batch in batches:
-            found = predictor.predict([frame.image for frame in batch])
-            yield deque(zip(batch, found, strict=True))
-            del batch, found  # not to be alive beside the next batch
+            found = find(batch)
+            del batch  # not to be alive beside the next one
+            yield found
+            del found
 
 
 def run(
