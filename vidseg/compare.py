@@ -23,6 +23,7 @@ from vidseg.detections import Detections, read_detections
 from vidseg.effects import Overlay
 from vidseg.effects.beside import side_by_side, size_beside
 from vidseg.errors import OptionError, VidsegError
+from vidseg.frame import Frame
 from vidseg.instances import Instances, shown
 from vidseg.masks import iou_matrix
 from vidseg.overlap import best_pairs
@@ -31,6 +32,7 @@ from vidseg.saved import saved
 from vidseg.saving import save_detections
 from vidseg.search import Search
 from vidseg.video.codecs import Encoding, choose_codec
+from vidseg.video.info import VideoInfo
 from vidseg.video.landing import check_output
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
@@ -254,8 +256,8 @@ def _draw(
 
 @contextmanager
 def _together(
-    info: Any, several: Sequence[Detections], start: Fraction | None, end: Fraction | None
-) -> Iterator[Iterator[tuple[Any, list[Instances]]]]:
+    info: VideoInfo, several: Sequence[Detections], start: Fraction | None, end: Fraction | None
+) -> Iterator[Iterator[tuple[Frame, list[Instances]]]]:
     """Each frame with what every model found in it."""
     with ExitStack() as stack:
         first = stack.enter_context(

@@ -32,6 +32,17 @@ def data() -> None:
     """
 
 
+CLASS_ATTRIBUTE = option(
+    "--class-attribute",
+    metavar="NAME",
+    show_default="the only one, or one called class, label, name ...",
+    help="VIA's region attribute that holds the class.",
+)
+CLASS_NAME = option(
+    "--class-name", default="object", metavar="NAME", help="Class of shapes without one."
+)
+
+
 def dataset_options(command: Command) -> Command:
     """How to read the dataset: gives `read`, a function of its path."""
 
@@ -41,13 +52,8 @@ def dataset_options(command: Command) -> Command:
         show_default="found by looking",
         help="Format of the annotations.",
     )
-    @option(
-        "--class-attribute",
-        metavar="NAME",
-        show_default="the only one, or one called class, label, name ...",
-        help="VIA's region attribute that holds the class.",
-    )
-    @option("--class-name", default="object", metavar="NAME", help="Class of shapes without one.")
+    @CLASS_ATTRIBUTE
+    @CLASS_NAME
     @wraps(command)
     def wrapper(
         *, format: str | None, class_attribute: str | None, class_name: str, **others: Any

@@ -1,12 +1,13 @@
 """vidseg evaluate."""
 
 import json
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from vidseg.cli.data import CLASS_ATTRIBUTE, CLASS_NAME
 from vidseg.cli.data import FORMATS as PHOTO_FORMATS
 from vidseg.cli.evaluate_asked import Asked
 from vidseg.cli.evaluate_photos import judge_photos
@@ -54,13 +55,8 @@ CLIP_FORMATS = ("ytvis", "davis", "mots")
     show_default="found by looking",
     help="Format of the annotations.",
 )
-@option(
-    "--class-attribute",
-    metavar="NAME",
-    show_default="the only one, or one called class, label, name ...",
-    help="VIA's region attribute that holds the class.",
-)
-@option("--class-name", default="object", metavar="NAME", help="Class of shapes without one.")
+@CLASS_ATTRIBUTE
+@CLASS_NAME
 @SCORE
 @option("--track/--no-track", default=True, help="Follow the objects of clips and videos.")
 @option(
@@ -85,7 +81,7 @@ def evaluate(
     score: float,
     track: bool,
     gap: int,
-    searching: "Callable[..., Search]",
+    searching: "partial[Search]",
     span: Span,
     run: Run,
 ) -> None:
@@ -101,7 +97,7 @@ def evaluate(
     results = Path(detections) if detections else None
     given = Path(out) if out else None
     asked = Asked(Path(path), searching, results, score, track, gap, given, span, run)
-    model = searching.keywords["model"]  # pyright: ignore[reportFunctionMemberAccess]
+    model = searching.keywords["model"]
     if results is not None and model:
         raise OptionError("Results take the place of a model; leave --model or --detections out.")
     if not asked.path.exists():
@@ -132,10 +128,9 @@ def _check_fits(asked: Asked, split: str | None, *, photos: bool, clips: bool) -
 
 
 def _clip_format(path: Path) -> str | None:
-    from vidseg.evaluate import davis, mots, ytvis
+    from vidseg.evaluate.results import CLIPS
 
-    readers = {"ytvis": ytvis, "davis": davis, "mots": mots}
-    return next((name for name, reader in readers.items() if reader.is_truth(path)), None)
+    return next((name for name, reader in CLIPS.items() if reader.is_truth(path)), None)
 
 
 def _is_video(path: Path) -> bool:

@@ -1,7 +1,7 @@
 """What `vidseg evaluate` was asked for."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ class Asked:
     """The options."""
 
     path: Path
-    searching: "Callable[..., Search]"
+    searching: "partial[Search]"
     detections: Path | None
     score: float
     track: bool
@@ -31,11 +31,11 @@ class Asked:
     @property
     def classes(self) -> tuple[str, ...]:
         """Those of --class."""
-        return self.searching.args[0]  # pyright: ignore[reportFunctionMemberAccess]
+        return self.searching.args[0]
 
     def search(self, **others: Any) -> "Search":
         """A search by the model that was asked for; OptionError where none was."""
-        keywords = self.searching.keywords  # pyright: ignore[reportFunctionMemberAccess]
+        keywords = self.searching.keywords
         if keywords["model"] is None and not self.classes and others.get("detections") is None:
             raise OptionError("Say what to judge: --model, --class, or results with --detections.")
         search = self.searching(**others)

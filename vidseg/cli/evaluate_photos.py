@@ -22,6 +22,7 @@ def judge_photos(
     from vidseg.evaluate.alarms import false_alarms
     from vidseg.evaluate.coco import LEAST_SCORE
     from vidseg.evaluate.table import photo_lines
+    from vidseg.evaluate.truth import some
     from vidseg.video.landing import check_output
 
     if asked.out is not None:
@@ -33,8 +34,7 @@ def judge_photos(
         ("the dataset does not have", result.matching.extra),
     ):
         if names:
-            more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-            asked.tell(f"Left out, for {kind} them: {', '.join(names[:8])}{more}")
+            asked.tell(f"Left out, for {kind} them: {some(names)}")
     report = {
         "dataset": str(asked.path),
         "split": split,
@@ -80,13 +80,13 @@ def _write_pictures(asked: Asked, result: "Result") -> None:
     from vidseg.evaluate.pictures import precision_recall, worst_pictures
     from vidseg.evaluate.worst import compare
     from vidseg.video.landing import landing
-    from vidseg.video.photos import read_photo
+    from vidseg.video.photos import readable_photo
 
     assert asked.out is not None
     worst = [each for each in compare(result, asked.score) if each.quality < 1][:WORST]
     with landing(asked.out, force=asked.run.force, folder=True) as part:
         _save(part / "precision_recall.png", precision_recall(result))
-        for name, picture in worst_pictures(worst, result, lambda path: read_photo(Path(path))):
+        for name, picture in worst_pictures(worst, result, lambda path: readable_photo(Path(path))):
             _save(part / name, picture)
         (part / "truth.json").write_text(json.dumps(result.truth), encoding="utf-8")
         (part / "results.json").write_text(json.dumps(result.found), encoding="utf-8")

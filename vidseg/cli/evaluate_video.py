@@ -22,13 +22,13 @@ Report = tuple[dict[str, Any], list[str]]
 
 def judge_clips(asked: Asked, kind: str) -> Report:
     """Tracks against the annotated clips of the format `kind`."""
-    from vidseg.evaluate import davis, mots, ytvis
+    from vidseg.evaluate.results import CLIPS
     from vidseg.evaluate.sequence import Judged
     from vidseg.evaluate.table import clip_lines
     from vidseg.evaluate.tracks import check_installed, score_tracks
 
     check_installed()
-    clips = {"ytvis": ytvis, "davis": davis, "mots": mots}[kind].read_truth(asked.path)
+    clips = CLIPS[kind].read_truth(asked.path)
     if not clips:
         raise InputError(f"{asked.path} holds no annotated clip of the format {kind}.")
     search = None if asked.detections else asked.search(score=asked.score, track=asked.track)
@@ -122,13 +122,10 @@ def _found(clip: "Clip", search: "Search") -> Any:
 
 def _frames(clip: "Clip") -> "Iterator[Frame]":
     from vidseg.frame import Frame
-    from vidseg.video.photos import UNREADABLE, read_photo
+    from vidseg.video.photos import readable_photo
 
     for index, path in enumerate(clip.pictures):
-        try:
-            image = read_photo(path)
-        except UNREADABLE as error:
-            raise InputError(f"{path} cannot be read: {error}.") from error
+        image = readable_photo(path)
         if image.shape[:2] != clip.size:
             height, width = clip.size
             raise InputError(f"{path} is {image.shape[1]}x{image.shape[0]}, not {width}x{height}.")

@@ -13,6 +13,8 @@ from vidseg.cli.types import FilePath, Model
 if TYPE_CHECKING:
     from torchvision.models.detection import MaskRCNN
 
+    from vidseg.frame import Image
+
 
 @click.group(
     epilog=examples(
@@ -98,17 +100,14 @@ def model(*, source: str, target: str, model: str, score: float, force: bool) ->
     _write(target, inspect_model(load_network(model), names, photo, score=score), force)
 
 
-def _read(source: str):
+def _read(source: str) -> "Image":
     from vidseg.errors import InputError
-    from vidseg.video.photos import UNREADABLE, read_photo
+    from vidseg.video.photos import readable_photo
     from vidseg.video.probe import probe
 
     if probe(source).kind != "photo":
         raise InputError(f"{source} is not a photo; give one, such as a frame of it.")
-    try:
-        return read_photo(Path(source))
-    except UNREADABLE as error:
-        raise InputError(f"{source} cannot be read: {error}.") from error
+    return readable_photo(Path(source))
 
 
 def _network_for_anchors(model: str) -> "MaskRCNN":

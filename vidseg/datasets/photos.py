@@ -30,7 +30,7 @@ from vidseg.errors import InputError
 from vidseg.frame import Image
 from vidseg.masks import RLE
 from vidseg.video.orientation import Orientation, upright_size
-from vidseg.video.photos import SUFFIXES, UNREADABLE, probe_picture, read_photo
+from vidseg.video.photos import SUFFIXES, probe_picture, readable_photo
 
 Box = tuple[float, float, float, float]
 
@@ -131,10 +131,7 @@ def pixels_of(sample: Sample) -> Image:
 
     Raises InputError: the photo is gone, or changed since the dataset was opened.
     """
-    try:
-        image = read_photo(sample.path)
-    except UNREADABLE as error:
-        raise InputError(f"{sample.path} cannot be read: {error}.") from error
+    image = readable_photo(sample.path)
     if image.shape[:2] != sample.size:
         raise InputError(f"{sample.path} has changed since the dataset was opened.")
     return image

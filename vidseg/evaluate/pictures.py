@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -100,7 +99,7 @@ def overlap_matrix(compared: Compared, names: Mapping[int, str]) -> Image:
 
 
 def worst_pictures(
-    compared: Sequence[Compared], result: Result, read: Any
+    compared: Sequence[Compared], result: Result, read: Callable[[str], Image]
 ) -> Iterator[tuple[str, Image]]:
     """File name and picture of each photo, its overlaps after it; `read` gives pixels by name."""
     names = result.matching.names

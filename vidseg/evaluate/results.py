@@ -21,6 +21,8 @@ from vidseg.evaluate.coco import LEAST_SCORE, results
 from vidseg.evaluate.truth import Classes, Row, match_classes
 
 SAVED = ".vidseg"
+CLIPS = {"ytvis": ytvis, "davis": davis, "mots": mots}
+"""Formats of annotated clips: each module has `is_truth` and `read_truth`."""
 
 
 class Numbering(NamedTuple):

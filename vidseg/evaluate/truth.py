@@ -98,8 +98,8 @@ def match_classes(
     missing = set(known.values()) - set(numbers.values())
     if not numbers:
         raise OptionError(
-            f"The results know none of the classes to judge ({_some(truth[n] for n in missing)}); "
-            f"they know {_some(found.values())}."
+            f"The results know none of the classes to judge ({some(truth[n] for n in missing)}); "
+            f"they know {some(found.values())}."
         )
     names = {number: truth[number] for number in sorted(set(numbers.values()))}
     unknown = tuple(name for number, name in truth.items() if number in missing)
@@ -164,7 +164,8 @@ def _annotation(label: int, box: Iterable[float], area: float, crowd: Any, rle: 
     }
 
 
-def _some(names: Iterable[str]) -> str:
+def some(names: Iterable[str]) -> str:
+    """The first eight, with commas between, and how many more there are."""
     listed = list(names)
     more = f" and {len(listed) - 8} more" if len(listed) > 8 else ""
     return ", ".join(listed[:8]) + more

@@ -42,7 +42,7 @@ def via(path: Path, about: About) -> Iterator[Write]:
 
 
 def _settings(path: Path, about: About, keys: list[str]) -> dict[str, Any]:
-    choices = {name: "" for name in about.names.values()}
+    choices = dict.fromkeys(about.names.values(), "")
     kind = {"type": "dropdown", "description": "", "options": choices, "default_options": {}}
     words = {"type": "text", "description": "", "default_value": ""}
     regions = {CLASS: kind, "score": words, "id": words}

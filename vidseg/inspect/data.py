@@ -14,7 +14,7 @@ from vidseg.frame import Image
 from vidseg.inspect.anchors import FITTING, MISSED, Anchors
 from vidseg.inspect.page import bars, figure, heading, page, paragraph, table
 from vidseg.inspect.pictures import colors_of, scaled, shrunk, with_boxes, with_masks
-from vidseg.video.photos import read_photo
+from vidseg.video.photos import readable_photo
 
 BINS = 24
 WORST = 12
@@ -42,7 +42,7 @@ def inspect_data(content: Content, anchors: Anchors, *, photos: int = 12) -> str
             *_counts(facts),
             *_photos(content, photos),
             *_shapes(content),
-            *_anchors(anchors, fits, content),
+            *_anchors(anchors, fits),
             *_left_out(facts),
         ],
     )
@@ -57,8 +57,10 @@ def _counts(facts: dict[str, Any]) -> Iterator[str]:
     )
     keys = ("photos", "photos_without_objects", "objects", "crowds")
     rows = [[key.replace("_", " "), *(part[key] for part in parts.values())] for key in keys]
-    for name in facts["classes"].values():
-        rows.append([name, *(part["by_class"][name] for part in parts.values())])
+    rows += [
+        [name, *(part["by_class"][name] for part in parts.values())]
+        for name in facts["classes"].values()
+    ]
     yield table(["", *parts], rows)
 
 
@@ -71,7 +73,7 @@ def _photos(content: Content, count: int) -> Iterator[str]:
 
 def annotated(sample: Sample, content: Content) -> Image:
     """The photo with its objects drawn over it, small enough for a page."""
-    picture, scale = scaled(read_photo(sample.path))
+    picture, scale = scaled(readable_photo(sample.path))
     numbers = {name: number for number, name in content.classes.items()}
     several = len(content.classes) > 1
     labels = [numbers[o.label] if several else row for row, o in enumerate(sample.objects, 1)]
@@ -115,7 +117,7 @@ def _fits(sample: Sample, anchors: Anchors) -> Iterator[Fit]:
         yield Fit(sample, row, iou)
 
 
-def _anchors(anchors: Anchors, fits: list[Fit], content: Content) -> Iterator[str]:
+def _anchors(anchors: Anchors, fits: list[Fit]) -> Iterator[str]:
     yield heading("How well the anchors cover the objects")
     sides = [sorted({round(float(s)) for s in _sides(cell)}) for cell in anchors.cells]
     yield table(
@@ -145,9 +147,9 @@ def _sides(cell: torch.Tensor) -> torch.Tensor:
 
 
 def _pointed_at(fit: Fit) -> Image:
-    picture, scale = scaled(read_photo(fit.sample.path), 320)
+    picture, scale = scaled(readable_photo(fit.sample.path), 320)
     box: Boxes = np.array([fit.sample.objects[fit.row].box], np.float32) * scale
-    return with_boxes(picture, box, (239, 68, 68))
+    return with_boxes(picture, box, [(239, 68, 68)])
 
 
 def _left_out(facts: dict[str, Any]) -> Iterator[str]:

@@ -44,18 +44,17 @@ def shrunk(mask: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:
 def with_boxes(
     image: Image,
     boxes: NDArray[np.float32],
-    colors: Sequence[Color] | Color,
+    colors: Sequence[Color],
     *,
     dotted: bool = False,
 ) -> Image:
-    """(H, W, 3): each box of (N, 4) xyxy drawn in its colour, or all in one."""
+    """(H, W, 3): each box of (N, 4) xyxy drawn in its colour."""
     picture = image.copy()
-    several = [colors] * len(boxes) if isinstance(colors, tuple) else colors
-    for box, color in zip(np.asarray(boxes).round().astype(int).tolist(), several, strict=True):
+    for box, color in zip(boxes.round().astype(int).tolist(), colors, strict=True):
         if dotted:
-            _dotted(picture, box, color)  # type: ignore[arg-type]
+            _dotted(picture, box, color)
         else:
-            cv2.rectangle(picture, box[:2], box[2:], color, LINE, cv2.LINE_AA)  # type: ignore[call-overload]
+            cv2.rectangle(picture, box[:2], box[2:], color, LINE, cv2.LINE_AA)
     return picture
 
 
@@ -64,9 +63,8 @@ def heat(values: NDArray[np.float32], size: tuple[int, int]) -> Image:
     low, high = float(values.min()), float(values.max())
     levels = ((values - low) / max(high - low, 1e-9) * 255).astype(np.uint8)
     large = cv2.resize(levels, (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(
-        cv2.cvtColor(cv2.applyColorMap(large, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
-    )  # type: ignore[return-value]
+    colored = cv2.cvtColor(cv2.applyColorMap(large, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
+    return np.asarray(colored, np.uint8)
 
 
 def mask_tile(mask: NDArray[np.uint8], side: int = 112) -> Image:

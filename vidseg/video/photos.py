@@ -88,6 +88,14 @@ def read_photo(path: Path) -> Image:
         return upright(_rgb(picture), orientation)
 
 
+def readable_photo(path: Path) -> Image:
+    """`read_photo`; InputError where the file is damaged or gone."""
+    try:
+        return read_photo(path)
+    except UNREADABLE as error:
+        raise InputError(f"{path} cannot be read: {error}.") from error
+
+
 def read_animation(path: Path) -> Iterator[tuple[Fraction, Image]]:
     """(seconds shown, fully composed frame) for each frame of an animated image."""
     with _open(path) as picture:
