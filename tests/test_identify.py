@@ -19,7 +19,8 @@ from vidseg.detection_writer import part_of
 from vidseg.detections import packed_frame, read_detections, records, skip_header
 from vidseg.frame import Image, Moment
 from vidseg.instances import Instances
-from vidseg.saving import coarse
+from vidseg.saving import coarse, save_detections
+from vidseg.search import Search
 from vidseg.track.identify import identified, settled, untracked
 from vidseg.track.steady import steady
 from vidseg.video.probe import probe
@@ -140,7 +141,40 @@ def test_a_resumed_run_knows_the_tracks_before(
     faulty.seen.clear()
     assert run("detect", "--model", model, "--resume", clip, saved).exit_code == 0
     assert saved.read_bytes() == whole
-    assert len(faulty.seen) == FRAMES - max(left - 1, 0) // 8 * 8
+    assert len(faulty.seen) == FRAMES - max(left - 5, 0) // 8 * 8
+
+
+@pytest.mark.parametrize("broken", [15, 17, 18, 20])
+def test_a_run_that_failed_in_a_gap_resumes_to_the_same_file(
+    broken: int, clip: Path, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The frames before an error are written though nobody knows yet what fills their gaps."""
+
+    def detect(saved: Path, *, broken: int | None = None, resume: bool = False) -> None:
+        search = Search(model=model, batch_size=1)
+        monkeypatch.setattr("vidseg.search.load", lambda _: _Blinking(broken))
+        save_detections(clip, saved, search=search, resume=resume)
+
+    whole, saved = tmp_path / "whole.vidseg", tmp_path / "saved.vidseg"
+    detect(whole)
+    with pytest.raises(RuntimeError, match="broke"):
+        detect(saved, broken=broken)
+    detect(saved, resume=True)
+    assert saved.read_bytes() == whole.read_bytes()
+
+
+class _Blinking(OraclePredictor):
+    """Misses the first object in frames 14 to 17; breaks at frame `broken`."""
+
+    def __init__(self, broken: int | None) -> None:
+        super().__init__()
+        self.broken = broken
+
+    def _look(self, image: Image) -> Instances:
+        found = super()._look(image)
+        if self.seen[-1] == self.broken:
+            raise RuntimeError("the predictor broke")
+        return found[1:] if self.seen[-1] in range(14, 18) else found
 
 
 def test_without_tracks_nothing_is_followed_or_filled(

@@ -19,6 +19,7 @@ from vidseg.instances import UNTRACKED, Instances
 from vidseg.keyframes import Every, detect_keyframes, frames_waiting
 from vidseg.masks import iou_matrix
 from vidseg.pipeline import detect
+from vidseg.saving import save_detections
 from vidseg.search import Search
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
@@ -281,6 +282,19 @@ def test_wrong_steps_are_refused() -> None:
         Search(model="balloon", fill=-1)
     with pytest.raises(OptionError, match="smooth"):
         Search(model="balloon", smooth=-1)
+
+
+def test_a_run_with_keyframes_that_breaks_leaves_nothing_to_resume(
+    model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("vidseg.search.load", lambda _: BrokenPredictor(at=4))
+    clip = write_scene(tmp_path / "in.mp4", frames=40)
+    search = Search(model=model, every=5, batch_size=1)
+    with pytest.raises(RuntimeError, match="broke"):
+        save_detections(clip, tmp_path / "a.vidseg", search=search)
+    assert list(tmp_path.iterdir()) == [clip]
+    with pytest.raises(OptionError, match="--every"):
+        save_detections(clip, tmp_path / "a.vidseg", search=search, resume=True)
 
 
 def test_gaps_as_long_as_between_keyframes_are_filled() -> None:

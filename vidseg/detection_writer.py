@@ -1,7 +1,8 @@
 """Writing saved detections so that a run that was broken off can go on; see `vidseg.detections`.
 
 The file grows as NAME.part beside its place, one record at a time, and gets its name when it is
-whole. Whatever ends a run before, the records written until then stay in the part.
+whole. Whatever ends a run before, the records written until then stay in the part, unless they are
+of keyframes: such a run cannot go on.
 """
 
 import logging
@@ -39,12 +40,15 @@ class DetectionWriter:
         *,
         resume: bool = False,
         every: int = 1,
+        unsettled: int = 1,
         force: bool = False,
     ) -> None:
         """With `resume`, goes on after what an earlier run left, at a multiple of `every` frames,
-        so that batches of so many are what they would have been."""
+        so that batches of so many are what they would have been. The last `unsettled` frames of
+        that run count for nothing: what came after them would have changed them."""
         self._path, self._header = Path(path), header
         self._resume, self._every, self._force = resume, every, force
+        self._unsettled = max(unsettled, 1)
         self._file: FileIO
         self.part = part_of(path)
         """Where the file grows."""
@@ -92,7 +96,7 @@ class DetectionWriter:
                 os.fsync(self._file.fileno())
         if kind is None:
             os.replace(self.part, self._path)
-        elif self.count:
+        elif self.count and self._header.options.get("every", 1) == 1:
             log.warning(
                 "What was found in %d frames is kept in %s; vidseg detect --resume goes on.",
                 *(self.count, self.part),
@@ -103,7 +107,7 @@ class DetectionWriter:
     def _rewound(self, header: bytes) -> int:
         """Where in the part to go on, in bytes; 0 is from the very beginning.
 
-        The last whole record is always left out: its time says where the input goes on.
+        At least the last whole record is left out: its time says where the input goes on.
         """
         with self.part.open("rb") as file:
             line = skip_header(file)
@@ -113,7 +117,7 @@ class DetectionWriter:
                 raise OptionError(_differs(self.part, self._header))
             found = records(file, self.part)
             starts = [record.start for record in found if "end" not in record.facts]
-            self.count = max(len(starts) - 1, 0) // self._every * self._every
+            self.count = max(len(starts) - self._unsettled, 0) // self._every * self._every
             if not starts:
                 return len(line)
             file.seek(starts[self.count])

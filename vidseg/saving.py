@@ -20,7 +20,7 @@ from vidseg.pipeline import (
     header_of,
 )
 from vidseg.saved import saved
-from vidseg.search import Search, Seconds
+from vidseg.search import Search, Seconds, check_resume
 from vidseg.stream import closing_input, prefetch
 from vidseg.track.identify import untracked
 from vidseg.video.info import VideoInfo
@@ -53,16 +53,20 @@ def save_detections(
 
     A run that is broken off leaves what it found; `resume` goes on with that, and the file is then
     that of an unbroken run. In the order of checks and the errors as `run`, and OptionError for
-    a run to resume that had other options.
+    a run to resume that had other options, or goes by keyframes.
     """
+    check_resume(search.every, resume=resume)
     start, end = exact(start, end)
     check_detections_output(target, [source], resume=resume, force=force)
     info = probe(source)
     header = header_of(info, search, start=start, end=end, keep_going=keep_going, compact=compact)
-    every = search.batch_size or RESUMED_AT
-    with DetectionWriter(target, header, resume=resume, every=every, force=force) as sink:
+    every, tracking = search.batch_size or RESUMED_AT, search.tracking(info.kind)
+    unsettled = int(tracking["fill"]) if tracking else 0  # gaps that a broken run left open
+    with DetectionWriter(
+        target, header, resume=resume, every=every, unsettled=unsettled, force=force
+    ) as sink:
         total, again = expected_frames(info, start, end), sink.again.time if sink.again else start
-        known = sink.count if search.tracking(info.kind) else 0
+        known = sink.count if tracking else 0
         before = _replayed(info, sink, start) if known else iter(())
         with (
             found_in(info, search, start=again, end=end, keep_going=keep_going) as found,

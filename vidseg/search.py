@@ -246,6 +246,12 @@ def check_not_negative(name: str, value: int) -> None:
         raise OptionError(f"{name} must be 0 or more, got {value}.")
 
 
+def check_resume(every: Every, *, resume: bool) -> None:
+    """Raises OptionError: keyframes, which a run that goes on in the middle would not know."""
+    if resume and every != 1:
+        raise OptionError("A run with --every begins anew; give --force in place of --resume.")
+
+
 def check_every(every: Every) -> None:
     """Raises OptionError: neither `auto` nor a number from 1 on."""
     if every != "auto":

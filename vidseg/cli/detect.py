@@ -18,7 +18,6 @@ from vidseg.cli.options import (
     run_options,
     span_options,
 )
-from vidseg.errors import OptionError
 
 if TYPE_CHECKING:
     from vidseg.search import Search
@@ -78,8 +77,9 @@ def detect(
     `--detections OUT` gives it to overlay, splash and frames, which then need no model. Until it is
     whole, the file is called OUT.part. Several inputs get a file each in the folder OUT.
     """
-    if resume and every != 1:
-        raise OptionError("A run with --every begins anew; leave --resume out.")
+    from vidseg.search import check_resume
+
+    check_resume(every, resume=resume)
     kept = max(score, keep_score)
     search = searching(score=kept, keep_score=keep_score, track=track, every=every)
     plan = detections_plan(sources, target)
