@@ -5,6 +5,8 @@ last layer of the box head is replaced by one that lets just so many boxes pass,
 whoever calls the model, so that all the other layers work as they would on real objects.
 """
 
+from threading import get_ident
+
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
@@ -25,18 +27,20 @@ class PlantedBoxes(nn.Module):
         super().__init__()
         self.objects, self.classes = objects, classes
         self.cls_score = nn.Linear(1, classes)  # read for its size alone
-        self.images = 1
+        self.images: dict[int, int] = {}  # by thread: each may have a batch of its own
         model.backbone.register_forward_pre_hook(self._count)
 
     def _count(self, _: nn.Module, inputs: tuple[Tensor]) -> None:
-        self.images = len(inputs[0])
+        self.images[get_ident()] = len(inputs[0])
 
     def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        boxes = len(hidden) // self.images
-        logits = hidden.new_zeros(self.images, boxes, self.classes)
+        images = self.images[get_ident()]
+        boxes = len(hidden) // images
+        logits = hidden.new_zeros(images, boxes, self.classes)
         logits[..., 0] = SURE
         for row in range(min(self.objects, boxes)):
-            logits[:, row, [0, 1 + row % (self.classes - 1)]] = logits.new_tensor([0.0, SURE])
+            logits[:, row, 0] = 0.0
+            logits[:, row, 1 + row % (self.classes - 1)] = SURE
         moves = hidden.new_zeros(len(hidden), 4 * self.classes)
         return logits.flatten(0, 1), moves
 

@@ -12,6 +12,7 @@ import torch
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.transform import resize_boxes
 
+from tests.benchmarks.gpu import busy_share
 from tests.tiny import random_images, tiny_maskrcnn
 from vidseg.instances import Instances
 from vidseg.models.cuda import convolutions
@@ -34,6 +35,11 @@ def assert_same(found: Instances, wanted: Instances, *, atol: float = 0) -> None
     np.testing.assert_allclose(found.scores, wanted.scores, rtol=0, atol=atol)
     np.testing.assert_allclose(found.boxes, wanted.boxes, rtol=0, atol=100 * atol)
     assert np.abs(found.masks.astype(int) - wanted.masks).max(initial=0) <= (1 if atol else 0)
+
+
+def test_busy_share_counts_overlapping_work_once():
+    assert busy_share([(0, 4), (1, 2), (3, 6), (8, 10)]) == 0.8
+    assert busy_share([]) == 0
 
 
 def need_cuda() -> None:

@@ -1,6 +1,6 @@
 """How fast vidseg is, all of it: beside the plain way, by stage, and where it might break.
 
-    python -m tests.benchmarks.speed [--part ways stages network sizes length] [--device cpu]
+    python -m tests.benchmarks.speed [--part ways stages network sizes length gpu] [--device cpu]
                                      [--model balloon ...] [--precision auto ...] [--batch 1 2]
                                      [--height 720 1080 2160] [--objects 1 5 20 50]
                                      [--frames 8] [--rounds 1]
@@ -12,6 +12,7 @@
 | network | the network alone, by batch size and precision, beside torchvision's (`network`) |
 | sizes | `overlay` by picture and objects: time a frame, peak memory of the process tree |
 | length | the same at 720p for a clip and one ten times as long |
+| gpu | `overlay` of 1080p on a GPU: frames a second, and how long the GPU was busy (`gpu`) |
 
 Every part first checks what comes out, then times it. `sizes` and `length` take the small
 architecture with planted objects, so that what is around the network weighs most. JSON on stdout, a
@@ -27,7 +28,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.benchmarks import network, overlay, stages
+from tests.benchmarks import gpu, network, overlay, stages
 from tests.benchmarks.duel import EXAMPLE, count_frames, machine, make_clip
 from vidseg.cli.machine import cores
 from vidseg.models.device import resolve_device
@@ -82,12 +83,19 @@ def length(folder: Path, options: Namespace) -> Iterator[Result]:
         yield {"frames": frames, **per_frame(source, one(options, model=SMALL))}
 
 
+def on_gpu(folder: Path, options: Namespace) -> Iterator[Result]:
+    if options.device.startswith("cuda"):
+        for model in options.model:
+            yield gpu.measure(folder, one(options, model=model, frames=30 * options.frames))
+
+
 PARTS: dict[str, Callable[[Path, Namespace], Iterator[Result]]] = {
     "ways": ways,
     "stages": by_stage,
     "network": alone,
     "sizes": sizes,
     "length": length,
+    "gpu": on_gpu,
 }
 
 
