@@ -160,6 +160,12 @@ def test_weak_objects_continue_tracks_but_start_none() -> None:
     assert ids_of(weak, strong, weak, weak) == [[], [1], [1], [1]]
 
 
+def test_what_is_hardly_seen_makes_no_difference() -> None:
+    """So a run that also saves detections, from 0.05 on, shows what one does that does not."""
+    strong, weak = objects(square(100, 100)), objects(square(102, 100), scores=[0.07])
+    assert ids_of(strong, weak, strong) == [[1], [], [1]]
+
+
 def test_a_track_that_is_mostly_weak_is_shown_where_it_is_sure() -> None:
     """A false alarm that passes the score now and then is not to be seen all the time."""
     scores = [0.9, *[0.3] * 6, 0.9, 0.3]

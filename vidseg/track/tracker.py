@@ -25,6 +25,8 @@ from vidseg.track.votes import Votes
 
 Rows = NDArray[np.intp]
 
+LEAST = 0.1
+"""Objects at or below this score are not looked at, whatever else a predictor or a file keeps."""
 SURE_IOU = 0.2
 """Least overlap of a track, moved on, with a sure object."""
 WEAK_IOU = 0.35
@@ -120,6 +122,7 @@ class MaskTracker:
             self._tracks = _nothing()
         self._move_on(frame.index)
         order = _order(instances)
+        order = order[instances.scores[order] > np.float32(min(LEAST, self._score))]
         objects = instances[order]
         looks = looks_of(frame.image, objects)
         rows, found = self._associate(objects, looks)
