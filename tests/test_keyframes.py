@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.commands import run
 from tests.doubles import BrokenPredictor, BrokenSource, OraclePredictor, SceneSource
 from tests.doubles_track import BLUE, RED, Actor, Scene, during, line
 from tests.scenes import write_scene
@@ -301,3 +302,24 @@ def test_gaps_as_long_as_between_keyframes_are_filled() -> None:
     assert Search(model="balloon").fill == 5
     assert Search(model="balloon", every=8).fill == 8
     assert Search(model="balloon", every=8, fill=0).fill == 0
+
+
+def test_saved_keyframes_keep_their_ids_by_default(
+    model: Path, oracle: OraclePredictor, tmp_path: Path
+) -> None:
+    clip, saved = write_scene(tmp_path / "in.mp4", frames=20), tmp_path / "a.vidseg"
+    assert run("detect", "--model", model, "--every", 8, clip, saved).exit_code == 0
+    search = Search(detections=saved)
+    assert search.fill == 8
+    assert search.saved is not None
+    found = iter(search.saved)
+    with closing(found):
+        assert search.identify(found, "video") is found  # type: ignore[arg-type]
+    assert Search(detections=saved, fill=3).fill == 3
+
+
+@pytest.mark.parametrize("name", ["every", "fill", "smooth"])
+def test_more_frames_than_memory_holds_are_refused(name: str) -> None:
+    for frames in (-1, 101, 10**23):
+        with pytest.raises(OptionError, match=f"{name} must be between . and 100, got {frames}"):
+            Search(**{"model": "balloon", name: frames})  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vidseg.choose import Chosen, Follow, Point, followed, only
-from vidseg.detections import read_detections
+from vidseg.detections import Detections, read_detections
 from vidseg.errors import OptionError
 from vidseg.instances import Found, Instances, shown
 from vidseg.keyframes import Every, longest
@@ -27,6 +27,10 @@ KEPT_WHEN_SAVING = 0.05
 
 MOVING: tuple[Kind, ...] = ("video", "animation")
 """Kinds of input whose objects can be followed from frame to frame."""
+
+MOST_WAITING = 100
+"""Most frames from keyframe to keyframe, in a gap, or to smooth by: pictures of so many wait in
+memory, of keyframes five times as many."""
 
 T = TypeVar("T")
 Seconds = Fraction | float
@@ -82,12 +86,9 @@ class Search:
         self.every: Every = every
         """The model looks at every so manieth frame of a video, see `vidseg.keyframes`."""
         check_every(every)
-        self.fill = max(FILL, longest(every)) if fill is None else fill
-        """Frames that an object of a video may be missed for and is filled in."""
         self.smooth = smooth
         """Frames before and after that smooth a frame of a video."""
-        check_not_negative("fill", self.fill)
-        check_not_negative("smooth", smooth)
+        check_waiting("smooth", smooth)
         exact_at = None if at is None else Fraction(at)
         self.chosen = Chosen(tuple(ids), follow, exact_at, point)
         """Which objects of a video to show."""
@@ -96,6 +97,9 @@ class Search:
         names = (classes,) if isinstance(classes, str) else tuple(classes)
         self.saved = None if detections is None else read_detections(detections)
         """Detections that take the place of the model."""
+        self.fill = _usual_fill(self.saved, every) if fill is None else fill
+        """Frames that an object of a video may be missed for and is filled in."""
+        check_waiting("fill", self.fill)
         self.save = None if save_detections is None else Path(save_detections)
         """Where to save what is found."""
         if self.saved and model is not None:
@@ -201,6 +205,12 @@ def _shown(
             yield frame, shown(instances, score=score, labels=labels, max_objects=max_objects)
 
 
+def _usual_fill(saved: Detections | None, every: Every) -> int:
+    """That of the ids that were saved, which stay so; else `FILL`, or a step of keyframes."""
+    tracking = saved.header.options.get("tracking") if saved else None
+    return int(tracking["fill"]) if tracking else max(FILL, longest(every))
+
+
 def load(search: Search) -> Predictor:
     """The predictor that a search asks for; imports torch."""
     from vidseg.predict import load_predictor
@@ -240,10 +250,10 @@ def check_positive(name: str, value: int | None) -> None:
         raise OptionError(f"{name} must be at least 1, got {value}.")
 
 
-def check_not_negative(name: str, value: int) -> None:
-    """Raises OptionError: `value` is below 0."""
-    if value < 0:
-        raise OptionError(f"{name} must be 0 or more, got {value}.")
+def check_waiting(name: str, frames: int, *, least: int = 0) -> None:
+    """Raises OptionError: `frames` is not within `least`..`MOST_WAITING`."""
+    if not least <= frames <= MOST_WAITING:
+        raise OptionError(f"{name} must be between {least} and {MOST_WAITING}, got {frames}.")
 
 
 def check_resume(every: Every, *, resume: bool) -> None:
@@ -253,6 +263,6 @@ def check_resume(every: Every, *, resume: bool) -> None:
 
 
 def check_every(every: Every) -> None:
-    """Raises OptionError: neither `auto` nor a number from 1 on."""
+    """Raises OptionError: neither `auto` nor a number within 1..`MOST_WAITING`."""
     if every != "auto":
-        check_positive("every", every)
+        check_waiting("every", every, least=1)
