@@ -13,7 +13,7 @@ from tests.test_datasets_formats import SQUARE, photo, via
 from tests.tiny import tiny_maskrcnn
 from vidseg.inspect.anchors import Anchors
 from vidseg.inspect.model import inspect_model
-from vidseg.inspect.page import bars, figure, page, table
+from vidseg.inspect.page import bars, figure, page, short, table
 from vidseg.inspect.stages import follow
 from vidseg.inspect.weights import weight_rows
 from vidseg.models.prepare import network_size
@@ -100,6 +100,12 @@ def test_a_page_is_one_file_and_text_stays_text() -> None:
     assert "<i>" not in html
     assert 'alt="say &quot;x&quot;"' in html
     assert not re.search(r'(src|href)="(?!data:)', html)
+
+
+def test_numbers_are_short_and_have_no_exponent_where_they_are_large() -> None:
+    assert [short(value) for value in (0.12345, 148.2, -999.0, 1970.4, 2048.0)] == [
+        *("0.123", "148", "-999", "1970", "2048")
+    ]
 
 
 def test_bars_are_as_high_as_the_counts() -> None:

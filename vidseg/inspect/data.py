@@ -12,7 +12,7 @@ from vidseg.datasets.dataset import masks_of
 from vidseg.datasets.report import report
 from vidseg.frame import Image
 from vidseg.inspect.anchors import FITTING, MISSED, Anchors
-from vidseg.inspect.page import bars, figure, heading, page, paragraph, table
+from vidseg.inspect.page import bars, figure, heading, page, paragraph, short, table
 from vidseg.inspect.pictures import colors_of, scaled, shrunk, with_boxes, with_masks
 from vidseg.video.photos import readable_photo
 
@@ -53,7 +53,7 @@ def _counts(facts: dict[str, Any]) -> Iterator[str]:
     yield heading("What there is")
     yield paragraph(
         f"Format {', '.join(facts['formats'])}: {facts['photos']} photos, "
-        f"{facts['objects']} objects, {len(facts['classes'])} classes."
+        f"{facts['objects']} objects; classes: {', '.join(facts['classes'].values())}."
     )
     keys = ("photos", "photos_without_objects", "objects", "crowds")
     rows = [[key.replace("_", " "), *(part[key] for part in parts.values())] for key in keys]
@@ -107,8 +107,7 @@ def _shapes(content: Content) -> Iterator[str]:
 
 def _row(name: str, values: Sequence[float] | np.ndarray) -> list[object]:
     counts, edges = np.histogram(values, BINS)
-    low, middle, high = np.percentile(values, (0, 50, 100))
-    return [name, bars(counts, edges), f"{low:.3g}", f"{middle:.3g}", f"{high:.3g}"]
+    return [name, bars(counts, edges), *map(short, np.percentile(values, (0, 50, 100)))]
 
 
 def _fits(sample: Sample, anchors: Anchors) -> Iterator[Fit]:

@@ -80,10 +80,10 @@ def bars(
     shapes = []
     for place, count in enumerate(counts):
         tall = height * int(count) / highest
-        low, high = edges[place], edges[place + 1]
+        low, high = short(edges[place]), short(edges[place + 1])
         shapes.append(
             f'<rect x="{place * step:.1f}" y="{height - tall:.1f}" width="{max(step - 1, 0.5):.1f}"'
-            f' height="{tall:.1f}" fill="#3b82f6"><title>{low:.3g} to {high:.3g}: {count}</title>'
+            f' height="{tall:.1f}" fill="#3b82f6"><title>{low} to {high}: {count}</title>'
             "</rect>"
         )
     room = 18 if axis else 0
@@ -95,6 +95,11 @@ def bars(
     )
 
 
+def short(value: float) -> str:
+    """Three digits, or all before the point where these are more."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
 def _axis(edges: Sequence[float] | NDArray[np.float64], width: int, height: int) -> list[str]:
     """The values at the ends and in the middle."""
     middle = len(edges) // 2
@@ -104,7 +109,7 @@ def _axis(edges: Sequence[float] | NDArray[np.float64], width: int, height: int)
         (width, edges[-1], "end"),
     ]
     return [
-        f'<text x="{x:.0f}" y="{height + 14}" text-anchor="{anchor}">{value:.3g}</text>'
+        f'<text x="{x:.0f}" y="{height + 14}" text-anchor="{anchor}">{short(value)}</text>'
         for x, value, anchor in places
     ]
 
