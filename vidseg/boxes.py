@@ -1,12 +1,15 @@
 """Geometry of boxes: (N, 4) xyxy in pixels, x1 and y1 exclusive."""
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 Boxes = NDArray[np.float32]
+Real = TypeVar("Real", bound=np.floating)
 
 
-def box_areas(boxes: Boxes) -> NDArray[np.float32]:
+def box_areas(boxes: NDArray[Real]) -> NDArray[Real]:
     """(N,) areas in square pixels; 0 for a box turned inside out."""
     width, height = (boxes[:, 2:] - boxes[:, :2]).clip(min=0).T
     return width * height
@@ -24,10 +27,3 @@ def box_intersections(a: Boxes, b: Boxes) -> NDArray[np.float32]:
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     width, height = np.moveaxis((high - low).clip(min=0), 2, 0)
     return width * height
-
-
-def box_iou_matrix(a: Boxes, b: Boxes) -> NDArray[np.float32]:
-    """(N, M) intersection over union, 0..1; 0 where both boxes are empty."""
-    shared = box_intersections(a, b)
-    union = box_areas(a)[:, None] + box_areas(b)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)

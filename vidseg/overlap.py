@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from vidseg.boxes import box_areas
 from vidseg.instances import Instances
 from vidseg.masks import THRESHOLD
 
@@ -42,14 +43,14 @@ def shared_areas(a: Shapes, b: Shapes, size: tuple[int, int]) -> NDArray[np.floa
     i, j = np.nonzero((high[..., 0] > low[..., 0]) & (high[..., 1] > low[..., 1]))
     windows = np.concatenate([low[i, j], high[i, j]], axis=1)
     both = _covers(a, i, windows) & _covers(b, j, windows)
-    shared[i, j] = _share(both) * _box_areas(windows)
+    shared[i, j] = _share(both) * box_areas(windows)
     return shared
 
 
 def mask_areas(a: Shapes, size: tuple[int, int]) -> NDArray[np.float64]:
     """(N,) square pixels of each mask inside a frame of `size`."""
     windows = _framed(a.boxes, size)
-    return _share(_covers(a, np.arange(len(windows)), windows)) * _box_areas(windows)
+    return _share(_covers(a, np.arange(len(windows)), windows)) * box_areas(windows)
 
 
 def mask_ious(a: Shapes, b: Shapes, size: tuple[int, int]) -> NDArray[np.float64]:
@@ -103,7 +104,3 @@ def _framed(boxes: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.fl
     framed[:, :2] = framed[:, :2].clip(min=0)
     framed[:, 2:] = np.minimum(framed[:, 2:], (width, height))
     return framed
-
-
-def _box_areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (boxes[:, 2:] - boxes[:, :2]).clip(min=0).prod(axis=1)

@@ -16,6 +16,7 @@ from vidseg.cli.types import FilePath
 
 if TYPE_CHECKING:
     from vidseg.datasets import Content
+    from vidseg.datasets.look import Format
 
 FORMATS = ("via", "coco", "labelme", "yolo", "masks", "voc", "rectlabel", "labelbox", "frames")
 """As in `vidseg.datasets.look`, which is too heavy to import for a help text."""
@@ -56,14 +57,14 @@ def dataset_options(command: Command) -> Command:
     @CLASS_NAME
     @wraps(command)
     def wrapper(
-        *, format: str | None, class_attribute: str | None, class_name: str, **others: Any
+        *, format: "Format | None", class_attribute: str | None, class_name: str, **others: Any
     ) -> Any:
         def read(path: str, split: str | None = None) -> "Content":
             from vidseg.datasets import read_dataset
 
             return read_dataset(
                 path,
-                format=format,  # type: ignore[arg-type]
+                format=format,
                 split=split,
                 class_attribute=class_attribute,
                 class_name=class_name,

@@ -125,8 +125,10 @@ def _known(format: str) -> Format:
 
 def _in_split(found: Iterable[Sample | Skipped], split: str | None) -> Iterator[Sample | Skipped]:
     for each in found:
-        wanted = split is not None and isinstance(each, Sample) and each.split is None
-        yield replace(each, split=split) if wanted else each  # type: ignore[arg-type]
+        if split is not None and isinstance(each, Sample) and each.split is None:
+            yield replace(each, split=split)
+        else:
+            yield each
 
 
 def _listed(found: Iterable[Sample | Skipped], root: Path) -> Iterator[Sample | Skipped]:

@@ -7,7 +7,7 @@ inside a box) have an area. LabelMe shows photos upright and stores fractions of
 import base64
 import io
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import chain, count
 from math import dist
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,9 @@ def _merge(parts: list[Drawn], size: tuple[int, int] | None) -> Drawn:
     if len(parts) == 1:
         return parts[0]
     item = ", ".join(part.item for part in parts)
-    if all(isinstance(part.shape, tuple) for part in parts):
-        polygons = tuple(corners for part in parts for corners in part.shape)
-        return Drawn(parts[0].label, polygons, item)  # type: ignore[arg-type]
+    polygons = [part.shape for part in parts if isinstance(part.shape, tuple)]
+    if len(polygons) == len(parts):
+        return Drawn(parts[0].label, tuple(chain.from_iterable(polygons)), item)
     assert size is not None  # a mask cannot be placed without
     masks = [
         from_rle(raster(part.shape, size) if isinstance(part.shape, tuple) else part.shape)

@@ -27,8 +27,8 @@ def false_alarms(result: Result, score: float) -> Row:
         and row["score"] >= score
         and row["category_id"] not in has[row["image_id"]]
     )
-    empty = [number for number in names if not has[number] & judged.keys()]
-    count = sum(n for (number, _), n in alarms.items() if number in set(empty))
+    empty = {number for number in names if not has[number] & judged.keys()}
+    count = sum(n for (number, _), n in alarms.items() if number in empty)
     where: dict[str, dict[str, int]] = {}
     for (number, category), n in sorted(alarms.items()):
         where.setdefault(names[number], {})[judged[category]] = n

@@ -1,6 +1,7 @@
 """Mask R-CNN architectures by name: torchvision's ResNet ones, and two small ones of our own."""
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import nn
 from torchvision.models import mobilenet_v3_large
@@ -84,18 +85,11 @@ def _small(backbone: nn.Module, num_classes: int, image_size: tuple[int, int]) -
     )
 
 
-def _resnet50(num_classes: int, image_size: tuple[int, int]) -> MaskRCNN:
-    return maskrcnn_resnet50_fpn(
-        weights=None,
-        weights_backbone=None,
-        num_classes=num_classes,
-        min_size=image_size[0],
-        max_size=image_size[1],
-    )
-
-
-def _resnet50_v2(num_classes: int, image_size: tuple[int, int]) -> MaskRCNN:
-    return maskrcnn_resnet50_fpn_v2(
+def _resnet50(
+    make: Callable[..., MaskRCNN], num_classes: int, image_size: tuple[int, int]
+) -> MaskRCNN:
+    """One of torchvision's own."""
+    return make(
         weights=None,
         weights_backbone=None,
         num_classes=num_classes,
@@ -113,8 +107,8 @@ def _resnet101(num_classes: int, image_size: tuple[int, int]) -> MaskRCNN:
 
 
 ARCHITECTURES: dict[str, Callable[[int, tuple[int, int]], MaskRCNN]] = {
-    "maskrcnn_resnet50_fpn_v2": _resnet50_v2,
-    "maskrcnn_resnet50_fpn": _resnet50,
+    "maskrcnn_resnet50_fpn_v2": partial(_resnet50, maskrcnn_resnet50_fpn_v2),
+    "maskrcnn_resnet50_fpn": partial(_resnet50, maskrcnn_resnet50_fpn),
     "maskrcnn_resnet101_fpn": _resnet101,
     "maskrcnn_mobilenet_v3_large_fpn": _mobilenet,
     "maskrcnn_shufflenet_v2_x0_5_fpn": _shufflenet,

@@ -53,7 +53,7 @@ def _read_video(info: VideoInfo, start: Fraction, end: Fraction | None, keep_goi
         log.warning("%s is HDR; its colours are tone-mapped to standard range.", info.path)
     first, key = _entry(info, start)
     losses, paint, count, ended = Losses(), _Painter(info), 0, False
-    for shown in _lasting(_numbered(info, losses, first, key, keep_going), info):
+    for shown in _lasting(_numbered(info, losses, first, key, keep_going)):
         ended = end is not None and shown.time >= end
         if ended:
             break
@@ -111,7 +111,7 @@ def _numbered(
         yield before
 
 
-def _lasting(shown: Iterator[_Shown], info: VideoInfo) -> Iterator[_Shown]:
+def _lasting(shown: Iterator[_Shown]) -> Iterator[_Shown]:
     """Each frame lasts until the next one, where that one is there."""
     held = None
     for item in shown:
