@@ -161,6 +161,14 @@ def test_files_of_detections_are_not_overwritten(saved: Path, clip: Path, model:
     assert saved.read_bytes() == before
 
 
+def test_detections_are_not_overwritten_by_what_is_made_of_them(saved: Path, clip: Path) -> None:
+    before = saved.read_bytes()
+    words = ("--force", "--format", "csv")
+    assert "the input itself" in fails("export", *words, saved, saved)
+    assert "the input itself" in fails("frames", *words, "--detections", saved, clip, saved)
+    assert saved.read_bytes() == before
+
+
 def test_a_run_with_other_options_is_not_resumed(saved: Path, clip: Path, model: Path) -> None:
     saved.rename(part_of(saved))
     words = ("detect", "--model", model, "--resume")

@@ -8,12 +8,13 @@ from typing import Any
 from vidseg.detections import Found
 from vidseg.errors import OptionError
 from vidseg.export.about import About
-from vidseg.export.formats import check_format, check_photos, open_format
+from vidseg.export.formats import FORMATS, check_format, check_photos, open_format
 from vidseg.instances import shown
 from vidseg.pipeline import OnFrame
 from vidseg.search import Search
 from vidseg.track.identify import settled, untracked
 from vidseg.track.steady import RADIUS
+from vidseg.video.landing import check_output
 
 
 def export(
@@ -36,6 +37,7 @@ def export(
     if search.saved is None:
         raise OptionError("There are no saved detections to export.")
     check_format(name)
+    check_output(target, [search.saved.path], force=force, folder=FORMATS[name].folder)
     about, done = _about(search, search.saved.header.source), 0
     check_photos(name, about.photos)
     with (

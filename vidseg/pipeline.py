@@ -168,8 +168,9 @@ def _check_outputs(
     for target, place in zip(targets, places, strict=True):
         if places.count(place) > 1:
             raise OptionError(f"Two outputs would be written to {target}; name two places.")
+    inputs = [source] if search.saved is None else [source, search.saved.path]
     for output in outputs:
-        check_output(output.target, [source], force=force, folder=output.folder)
+        check_output(output.target, inputs, force=force, folder=output.folder)
     if search.save is not None:
         check_detections_output(search.save, [source], force=force)
 
