@@ -1,14 +1,17 @@
 """vidseg compare: figures of several models on one input."""
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.commands import ROOT, fails, process
+from tests.commands import ROOT, fails, process, write_scene_model
 from tests.random_instances import blobs
+from tests.scenes import write_scene
 from vidseg.cli.compare import table
 from vidseg.compare import Comparison, compare, matched
 from vidseg.effects.beside import side_by_side, size_beside
@@ -93,3 +96,26 @@ def test_the_table_of_models_that_find_nothing() -> None:
     lines = table(Comparison(models, (Agreement(("a", "b"), 0, 1.0, None),)))
     assert lines[1].split() == ["a", "1.0s", "0.500s", "2.0", "0", "MB", "0.0"]
     assert lines[3] == "a and b agree: 100.0% of the objects"
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.jpg"])
+def test_what_cannot_become_the_output_comes_before_the_models(
+    name: str, model: Path, tmp_path: Path
+) -> None:
+    clip = write_scene(tmp_path / "in.mp4", frames=3)
+    other = write_scene_model(tmp_path / "other.pt")  # neither has weights: they must not load
+    words = ["--model", model, "--model", other, clip, tmp_path / name]
+    assert "cannot become a photo" in fails("compare", *words, code=2)
+
+
+@pytest.mark.timeout(120)
+def test_ctrl_c_is_one_sentence_of_one_process(tmp_path: Path) -> None:
+    words = ["compare", *both(tmp_path), "--progress", VIDEO]
+    running = process(*words, code="import os; os.setsid()")
+    assert running.stderr is not None
+    while "frames" not in (told := running.stderr.readline() + running.stderr.read(40)):
+        assert told, "it ended by itself"
+    os.killpg(running.pid, signal.SIGINT)
+    _, rest = running.communicate()
+    assert running.returncode == 130
+    assert "Traceback" not in rest

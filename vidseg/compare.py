@@ -6,6 +6,7 @@ has a peak memory of its own. What it finds is kept as saved detections in a tem
 
 import multiprocessing
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -25,6 +26,7 @@ from vidseg.effects.beside import side_by_side, size_beside
 from vidseg.errors import OptionError, VidsegError
 from vidseg.frame import Frame
 from vidseg.instances import Instances, shown
+from vidseg.kinds import check_kinds
 from vidseg.masks import iou_matrix
 from vidseg.overlap import best_pairs
 from vidseg.pipeline import OnFrame
@@ -113,7 +115,9 @@ def compare(
     if target is not None:
         check_output(target, [source], force=force)
         encoding = encoding or choose_codec(target)
-    probe(source)
+    info = probe(source)
+    if encoding is not None:
+        check_kinds(info.kind, encoding.output)
     with tempfile.TemporaryDirectory(prefix="vidseg-compare-") as folder:
         runs: list[tuple[Measured, Detections]] = []
         for number, (name, options) in enumerate(searches.items()):
@@ -163,6 +167,7 @@ def _messages(receiver: Connection, name: str) -> Iterator[Any]:
 
 def _serve(sender: Connection, job: Job) -> None:
     """What the process does: frames done, then the result or an error, through the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too; its parent ends it
     try:
         sender.send(_measure(job, lambda done, total: sender.send((done, total))))
     except VidsegError as error:
