@@ -36,7 +36,7 @@ HOMES = {
     "cv2": {
         "masks",
         "flow",
-        "views",
+        "keyframes",
         "refine",
         "effects",
         "export",

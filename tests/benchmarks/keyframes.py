@@ -38,8 +38,8 @@ from tests.doubles_track import from_masks
 from vidseg.flow import FlowFinder, reduced
 from vidseg.frame import Frame, Image
 from vidseg.instances import Instances
+from vidseg.keyframes.moved import Key, between
 from vidseg.masks import Crop, full_mask
-from vidseg.moved import Key, between
 from vidseg.pipeline import detect
 from vidseg.search import Search
 

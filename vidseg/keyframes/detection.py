@@ -25,7 +25,7 @@ from vidseg.cuts import CutFinder
 from vidseg.flow import FlowFinder, Grey, reduced
 from vidseg.frame import Frame
 from vidseg.instances import Found, Instances
-from vidseg.moved import Key, between
+from vidseg.keyframes.moved import Key, between
 from vidseg.predictor import Predictor
 from vidseg.stream import batched, closing_input, prefetch
 

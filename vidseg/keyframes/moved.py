@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from vidseg.boxes import clip_boxes
 from vidseg.flow import Flow, FlowFinder, Grey, chained, unlike
 from vidseg.instances import UNTRACKED, Instances
+from vidseg.keyframes.views import Box, Floats, Rows, View, Views, mask_edges, mask_in, points
 from vidseg.masks import THRESHOLD
 from vidseg.overlap import Shapes, best_pairs, mask_areas, mask_ious, shapes
-from vidseg.views import Box, Floats, Rows, View, Views, mask_edges, mask_in, points
 
 SAME = 0.25
 """Least overlap of an object, moved from keyframe to keyframe, with the same object there."""
