@@ -9,7 +9,10 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.ops import batched_nms, clip_boxes_to_image, nms, remove_small_boxes
 
 from vidseg.models.device import constant
-from vidseg.models.prepare import Input
+from vidseg.models.prepare import Input, Size
+
+ROUNDS = 4
+"""Rounds of `uncovered` between two looks at whether it is done, which wait for a GPU."""
 
 
 class Regions(NamedTuple):
@@ -32,6 +35,8 @@ def propose(model: MaskRCNN, features: Sequence[Tensor], images: Input, *, most:
         _best_of_level(rpn, images, level, *both)
         for level, both in enumerate(zip(logits, deltas, strict=True))
     ]
+    if logits[0].is_cuda:
+        return best_apart(rpn, levels, images.size, most)
     scores, boxes = (torch.cat(parts, dim=1) for parts in zip(*levels, strict=True))
     groups = _groups(scores, levels=[part.shape[1] for part, _ in levels])
     boxes, scores = clip_boxes_to_image(boxes.flatten(0, 1), images.size), scores.flatten()
@@ -42,6 +47,42 @@ def propose(model: MaskRCNN, features: Sequence[Tensor], images: Input, *, most:
     owners = groups[kept] // len(levels)
     first = first_of_each(owners, len(images.tensors), most)
     return Regions(boxes[kept[first]], owners[first])
+
+
+def best_apart(rpn: Any, levels: Sequence[tuple[Tensor, Tensor]], size: Size, most: int) -> Regions:
+    """As on the CPU, of (B, K) scores and (B, K, 4) boxes of each level, but all images at once.
+
+    Small boxes and low scores go last: neither can have covered a box that stays.
+    """
+    scores, boxes = (torch.cat(parts, dim=1) for parts in zip(*levels, strict=True))
+    boxes = clip_boxes_to_image(boxes, size)
+    parts = boxes.split([part.shape[1] for part, _ in levels], dim=1)
+    good = torch.cat([uncovered(part, rpn.nms_thresh) for part in parts], dim=1)
+    good &= (boxes[..., 2:] - boxes[..., :2] >= rpn.min_size).all(dim=-1)
+    good &= scores >= rpn.score_thresh
+    best, places = scores.masked_fill(~good, -1).topk(min(most, scores.shape[1]), dim=1)
+    owners, ranks = torch.nonzero(best >= 0, as_tuple=True)
+    return Regions(boxes[owners, places[owners, ranks]], owners)
+
+
+def uncovered(boxes: Tensor, threshold: float) -> Tensor:
+    """(G, K) bool: NMS of (G, K, 4) boxes, best first, each of the G groups by itself.
+
+    A round settles every box whose better ones are settled, so some ten rounds do for thousands of
+    boxes; torchvision's kernel takes one box after the other, and compares all groups' boxes.
+    """
+    near, far = boxes[..., :2], boxes[..., 2:]
+    areas = (far - near).prod(dim=-1)
+    lows = torch.maximum(near[:, :, None], near[:, None])
+    shared = (torch.minimum(far[:, :, None], far[:, None]) - lows).clamp(min=0).prod(dim=-1)
+    covers = shared / (areas[:, :, None] + areas[:, None] - shared) > threshold
+    covers = covers.triu(diagonal=1)
+    before = kept = torch.ones_like(areas, dtype=torch.bool)
+    while True:
+        for _ in range(ROUNDS):
+            before, kept = kept, ~(covers & kept[:, :, None]).any(dim=1)
+        if torch.equal(before, kept):
+            return kept
 
 
 def suppress(boxes: Tensor, scores: Tensor, groups: Tensor, threshold: float) -> Tensor:
