@@ -169,3 +169,8 @@ def test_completion_knows_classes_and_models(model: Path) -> None:
     assert complete(["overlay", "--model", str(model), "--class"], "disc,re") == ["disc,rectangle"]
     assert complete(["overlay", "--model"], "ball") == ["balloon"]
     assert complete(["overlay", "--device"], "cu") == ["cuda", "cuda:0"]
+
+
+@pytest.mark.parametrize("command", ["overlay", "frames", "detect"])
+def test_one_path_alone_is_told_that_the_output_comes_last(command: str) -> None:
+    assert "what to write last" in fails(command, "in.mp4", code=2)

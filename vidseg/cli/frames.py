@@ -18,7 +18,7 @@ from vidseg.cli.options import (
     search_options,
     span_options,
 )
-from vidseg.cli.types import FilePath
+from vidseg.cli.types import FilePath, InputPath
 from vidseg.errors import OptionError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         "vidseg frames --class car --per-object --image street.mp4 street_masks",
     )
 )
-@click.argument("sources", type=FilePath(), metavar="IN...", nargs=-1, required=True)
+@click.argument("sources", type=InputPath(), metavar="IN...", nargs=-1, required=True)
 @click.argument("target", type=FilePath(), metavar="OUTDIR")
 @option(
     "--format",

@@ -16,7 +16,7 @@ from vidseg.cli.jobs import (
 )
 from vidseg.cli.machine import limit_threads
 from vidseg.cli.options import Command, Quality, Run, Span
-from vidseg.cli.types import FilePath
+from vidseg.cli.types import FilePath, InputPath
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def media_arguments(command: Command) -> Command:
     """IN... and OUT, as `sources` and `target`."""
     target = click.argument("target", type=FilePath(), metavar="OUT")
-    sources = click.argument("sources", type=FilePath(), metavar="IN...", nargs=-1, required=True)
+    sources = click.argument("sources", type=InputPath(), metavar="IN...", nargs=-1, required=True)
     return sources(target(command))
 
 

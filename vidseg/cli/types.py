@@ -118,6 +118,13 @@ class FilePath(click.ParamType):
         return [CompletionItem(incomplete, type="file")]
 
 
+class InputPath(FilePath):
+    """One of several inputs, which come before an output: the only path given counts as that."""
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return "Name the input or inputs first, and what to write last."
+
+
 def split_names(values: tuple[str, ...]) -> tuple[str, ...]:
     """`("a,b", "c")` is a, b, c; spaces around a name are dropped, and so are repeats."""
     stripped = (name.strip() for value in values for name in value.split(","))
