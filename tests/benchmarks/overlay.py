@@ -25,6 +25,7 @@ import torch
 from moviepy import VideoFileClip
 from numpy.typing import NDArray
 from torchvision.models.detection import MaskRCNN
+from torchvision.ops import box_iou
 from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
 
 import vidseg
@@ -40,7 +41,6 @@ from tests.benchmarks.duel import (
     work,
 )
 from tests.benchmarks.network import make
-from vidseg.boxes import box_iou_matrix
 from vidseg.frame import Image
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.device import resolve_device
@@ -146,7 +146,7 @@ def verify_found(source: Path, options: argparse.Namespace) -> dict[str, float]:
         shown = ours.scores > SCORE
         if options.model in ARCHITECTURES:
             return same_count(int(shown.sum()), len(plain["boxes"]))
-        iou = box_iou_matrix(ours.boxes[shown], plain["boxes"])
+        iou = box_iou(*map(torch.from_numpy, (ours.boxes[shown], plain["boxes"]))).numpy()
         iou *= ours.labels[shown][:, None] == plain["labels"]
         overlaps += iou[ours.scores[shown] > SURE].max(1, initial=0).tolist()
         overlaps += iou[:, plain["scores"] > SURE].max(0, initial=0).tolist()
