@@ -146,7 +146,7 @@ def verify_found(source: Path, options: argparse.Namespace) -> dict[str, float]:
         shown = ours.scores > SCORE
         if options.model in ARCHITECTURES:
             return same_count(int(shown.sum()), len(plain["boxes"]))
-        iou = box_iou(*map(torch.from_numpy, (ours.boxes[shown], plain["boxes"]))).numpy()
+        iou = box_iou(torch.from_numpy(ours.boxes[shown]), torch.from_numpy(plain["boxes"])).numpy()
         iou *= ours.labels[shown][:, None] == plain["labels"]
         overlaps += iou[ours.scores[shown] > SURE].max(1, initial=0).tolist()
         overlaps += iou[:, plain["scores"] > SURE].max(0, initial=0).tolist()
