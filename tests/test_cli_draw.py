@@ -117,6 +117,18 @@ def test_a_missing_backdrop_is_told_before_the_weights_load(
     assert not (tmp_path / "out.mp4").exists()
 
 
+def test_a_backdrop_is_not_overwritten(
+    clip: Path, model: Path, tmp_path: Path, oracle: OraclePredictor
+) -> None:
+    behind = write_scene(tmp_path / "behind.mp4", frames=5)
+    before = behind.read_bytes()
+    effect = f"replace-background:class=disc,file={behind}"
+    words = ["draw", "--model", model, "--effect", effect, "--effect", "blur", "-f"]
+    assert "behind.mp4" in fails(*words, clip, behind)
+    assert behind.read_bytes() == before
+    assert not oracle.seen
+
+
 def test_effects_name_the_classes_that_are_looked_for(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

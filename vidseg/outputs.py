@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vidseg.effects import Effect, drawing
+from vidseg.effects.chain import files_of
 from vidseg.effects.cutout import Cutout, Matte
 from vidseg.errors import OptionError
 from vidseg.export import MaskFolder
@@ -24,6 +25,7 @@ from vidseg.search import Search
 from vidseg.video.clip import FrameClip
 from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.info import Kind, VideoInfo
+from vidseg.video.landing import check_output
 from vidseg.video.writer import open_writer
 
 Write = Callable[[Frame, Instances], None]
@@ -80,6 +82,7 @@ class Drawn:
 
     def check(self, info: VideoInfo) -> None:
         check_kinds(info.kind, self.encoding.output)
+        check_output(self.target, files_of(self.effect), force=True, folder=self.folder)
 
     @contextmanager
     def open(self, going: Pass) -> Iterator[Write]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -110,3 +111,14 @@ class Chain:
                 return made.image
 
             yield draw
+
+
+def files_of(effect: Effect) -> Iterator[Path]:
+    """The files that an effect, or those that it is made of, read."""
+    if isinstance(effect, Chain):
+        for each in effect.effects:
+            yield from files_of(each)
+    elif isinstance(effect, Only):
+        yield from files_of(effect.effect)
+    elif isinstance(file := getattr(effect, "file", None), Path):
+        yield file
