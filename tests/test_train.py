@@ -310,7 +310,7 @@ def test_the_bundled_model_learns_shapes(tmp_path: Path, monkeypatch: pytest.Mon
 def test_shapes_are_learned_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    if "slow" not in request.config.getoption("markexpr"):
+    if "slow" not in str(request.config.getoption("markexpr")):
         pytest.skip("takes ten minutes; run with -m slow")
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     outcome = importlib.import_module("shapes").train(str(tmp_path / "run"), steps=400)
