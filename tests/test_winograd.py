@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from vidseg.models import winograd
+from vidseg.models.architectures import build
+from vidseg.models.optimize import optimize
 from vidseg.models.winograd import Winograd, suits
 
 SHAPES = [(1, 12, 20), (1, 13, 21), (3, 7, 7), (2, 1, 1), (2, 2, 31), (0, 7, 7)]
@@ -47,3 +49,14 @@ def test_what_it_suits(options, suited):
     plain = {"in_channels": 256, "out_channels": 256, "kernel_size": 3, "padding": 1}
     assert suits(nn.Conv2d(**{**plain, **options})) is suited
     assert not suits(nn.ConvTranspose2d(256, 256, 3, padding=1))
+
+
+@pytest.mark.parametrize(
+    ("has", "used"),
+    [({"avx512_bf16": True}, True), ({"avx512_bf16": True, "amx_bf16": True}, False)],
+)
+def test_is_left_out_where_tiles_are_multiplied(monkeypatch, has, used):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has, raising=False)
+    model = build("maskrcnn_resnet50_fpn", 3)
+    model = optimize(model, torch.device("cpu"), torch.bfloat16)
+    assert any(isinstance(part, Winograd) for part in model.modules()) is used

@@ -19,8 +19,11 @@ from vidseg.models.winograd import Winograd, suits
 IN_ORDER = (nn.Sequential, IntermediateLayerGetter, BasicBlock, Bottleneck)
 """Modules that give a batch norm the output of the convolution which stands right before it."""
 
-NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16")
-"""CPU capabilities with which bfloat16 is about twice as fast as float32; without, it is slower."""
+TILES_BFLOAT16 = "amx_bf16"
+"""The CPU capability with which a whole tile is multiplied in bfloat16 by one instruction."""
+
+NATIVE_BFLOAT16 = ("avx512_bf16", TILES_BFLOAT16)
+"""CPU capabilities with which bfloat16 is at least twice as fast as float32; without, slower."""
 
 TENSOR_CORES = (7, 0)
 """The first CUDA capability whose float16 is much faster than its float32."""
@@ -54,8 +57,12 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
 
 def cpu_has_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 numbers in hardware and torch makes use of it."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return torch.backends.mkldnn.is_available() and any(map(capabilities.get, NATIVE_BFLOAT16))
+    return torch.backends.mkldnn.is_available() and any(map(cpu_has, NATIVE_BFLOAT16))
+
+
+def cpu_has(capability: str) -> bool:
+    """Whether torch (2.11 and later) tells that this CPU has it."""
+    return bool(getattr(torch.cpu, "get_capabilities", dict)().get(capability))
 
 
 def optimize(model: MaskRCNN, device: torch.device, dtype: torch.dtype) -> MaskRCNN:
@@ -67,7 +74,7 @@ def optimize(model: MaskRCNN, device: torch.device, dtype: torch.dtype) -> MaskR
     fold_norms(model)
     if device.type == "cpu":
         replace_pools(model)
-    if device.type == "cpu" and dtype == torch.bfloat16:
+    if device.type == "cpu" and dtype == torch.bfloat16 and not cpu_has(TILES_BFLOAT16):
         replace_convolutions(model)
     model.to(device, dtype)
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

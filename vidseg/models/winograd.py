@@ -3,6 +3,8 @@
 Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks", section 4.1. A CPU that
 runs at its limit in bfloat16 gets faster by nothing else: 1.4 times on ResNet-50's pyramid, sums
 of the transforms included. The result is 0.6 % off where a direct bfloat16 one is 0.25 % off.
+Where whole tiles are multiplied at once (Intel's AMX) the transforms take longer than the direct
+way altogether, 2.4 times as long.
 """
 
 from collections.abc import Iterator
