@@ -250,8 +250,17 @@ def test_leaving_early_ends_the_threads() -> None:
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize(("every", "batch_size"), [(2, 1), (5, 2), (5, 8), (10, 1), ("auto", 2)])
-def test_no_more_pictures_are_alive_than_stated(every: Every, batch_size: int) -> None:
+class ThreeAtOnce(OraclePredictor):
+    batches_at_once = 3
+
+
+@pytest.mark.parametrize(
+    ("every", "batch_size", "at_once"),
+    [(2, 1, 1), (5, 2, 1), (5, 8, 1), (10, 1, 1), ("auto", 2, 1), (5, 1, 3), ("auto", 1, 3)],
+)
+def test_no_more_pictures_are_alive_than_stated(
+    every: Every, batch_size: int, at_once: int
+) -> None:
     census = Census()
 
     class Counted(SceneSource):
@@ -262,9 +271,22 @@ def test_no_more_pictures_are_alive_than_stated(every: Every, batch_size: int) -
                 del frame
 
     source = Counted(150, size=(64, 96))
-    for _ in detect(source, OraclePredictor(), batch_size=batch_size, every=every):
-        assert census.alive <= frames_waiting(every, batch_size)
-    assert census.most <= frames_waiting(every, batch_size)
+    predictor = OraclePredictor() if at_once == 1 else ThreeAtOnce()
+    stated = frames_waiting(every, batch_size, at_once)
+    for _ in detect(source, predictor, batch_size=batch_size, every=every):
+        assert census.alive <= stated
+    assert census.most <= stated
+
+
+@pytest.mark.parametrize("every", [5, "auto"])
+def test_windows_predicted_at_once_change_nothing(every: Every) -> None:
+    alone = list(detect(SceneSource(60), OraclePredictor(), batch_size=1, every=every))
+    several = list(detect(SceneSource(60), ThreeAtOnce(), batch_size=1, every=every))
+    assert [frame.index for frame, _ in several] == list(range(60))
+    for (_, one), (_, other) in zip(alone, several, strict=True):
+        np.testing.assert_array_equal(one.boxes, other.boxes)
+        np.testing.assert_array_equal(one.masks, other.masks)
+        np.testing.assert_array_equal(one.filled, other.filled)
 
 
 def test_a_variable_frame_rate(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_no_more_pictures_are_alive_than_stated(
     search = Search(model=model, batch_size=batch_size)
     wanted = [Drawn(tmp_path / f"{n}.mp4", drawn) for n in range(outputs)]
     assert run(clip, [*wanted, Masks(tmp_path / "masks")], search=search) == 60
-    stated = frames_alive(batch_size, outputs) + (at_once - 1) * batch_size
+    stated = frames_alive(batch_size, outputs, at_once=at_once)
     assert batch_size < census.most <= stated
     assert census.alive == 0
 

@@ -1,6 +1,7 @@
 """The predictor against torchvision's `model(images)`, and what it does when memory runs out."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from typing import Any
 
@@ -302,6 +303,26 @@ def test_size_is_the_shorter_side_and_the_longest_follows():
     [image] = random_images((120, 200))
     wanted = torchvision_finds(tiny_maskrcnn(image_size=(48, 80)), [image])[0]
     assert_equal(mine.predict([image])[0], wanted)
+
+
+def test_frames_at_once_fill_the_cores_that_torch_leaves(monkeypatch):
+    mine = predictor(tiny_maskrcnn())
+    monkeypatch.setattr("vidseg.cores.cores", lambda: 8)
+    for threads, frames in ((8, 1), (4, 2), (1, 4)):
+        monkeypatch.setattr(torch, "get_num_threads", lambda count=threads: count)
+        assert mine.batches_at_once == frames
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_frames_at_once_change_nothing(precision):
+    mine = predictor(tiny_maskrcnn(), precision=precision)
+    images = random_images(*[(90, 120)] * 12)
+    alone = [mine.predict([image])[0] for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        several = list(pool.map(lambda image: mine.predict([image])[0], images))
+    for one, other in zip(alone, several, strict=True):
+        np.testing.assert_array_equal(one.boxes, other.boxes)
+        np.testing.assert_array_equal(one.masks, other.masks)
 
 
 def test_no_global_state_is_touched():

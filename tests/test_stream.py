@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseg.stream import batched, map_ahead, prefetch
+from vidseg.stream import batched, map_ahead, map_each, prefetch
 
 Stage = Callable[[Iterable[int]], Generator[int, None, None]]
 STAGES: dict[str, Stage] = {
     "prefetch": lambda items: prefetch(items, 3),
     "map_ahead": lambda items: map_ahead(lambda item: item, items, workers=2, ahead=3),
+    "map_each": lambda items: map_each(lambda item: item, items, at_once=1),
+    "map_each, several": lambda items: map_each(lambda item: item, items, at_once=3),
     "batched": lambda items: (item for batch in batched(items, 3) for item in batch),
     "chain": lambda items: prefetch(
         map_ahead(lambda item: item, prefetch(items, 2), workers=2, ahead=2), 2

@@ -6,12 +6,12 @@
 
 One pass, many outputs: what is read and found once is drawn and written as often as it is wanted.
 
-Memory: with batches of B frames and D drawn outputs, at most `frames_alive(B, D)` = 3 B + 10 + 3 D
-pictures exist at once, however long the video: B + 1 read ahead, B at the model, B on their way to
-the caller, 7 that wait for the tracker to look ahead, the one in the caller's hands, the copy that
-is being drawn, and for each drawn output 3 at its encoder. A frame's objects add some 40 KB; what
-the encoders themselves look ahead comes on top. A predictor that works on two batches at once, as
-one on a GPU does, makes it B more. Keyframes (`vidseg.keyframes`) make it more.
+Memory: with batches of B frames, A of them at the model at once, and D drawn outputs, at most
+`frames_alive(B, D, at_once=A)` = (A + 2) B + 10 + 3 D pictures exist at once, however long the
+video: B + 1 read ahead, A B at the model, B on their way to the caller, 7 that wait for the tracker
+to look ahead, the one in the caller's hands, the copy that is being drawn, and for each drawn
+output 3 at its encoder. A frame's objects add some 40 KB; what the encoders themselves look ahead
+comes on top. Keyframes (`vidseg.keyframes`) make it more.
 
 An object that is pointed at is looked for first: the input is read once more up to that time, where
 everything found so far waits without its pictures.
@@ -33,10 +33,10 @@ from vidseg.instances import Found, Instances
 from vidseg.keyframes import Every, detect_keyframes, frames_waiting
 from vidseg.outputs import Output, Pass, Write
 from vidseg.pointed import pointed_at
-from vidseg.predictor import Predictor
+from vidseg.predictor import Predictor, batches_at_once
 from vidseg.saved import check_belongs, header_for, recorded, saved
 from vidseg.search import Search, Seconds, check_span
-from vidseg.stream import batched, closing_input, map_ahead, prefetch
+from vidseg.stream import batched, map_each, prefetch
 from vidseg.track.steady import FILL, RADIUS, frames_ahead
 from vidseg.video.clip import FrameClip
 from vidseg.video.info import VideoInfo
@@ -85,10 +85,20 @@ def _detected(
 
 
 def frames_alive(
-    batch_size: int, drawn: int = 1, *, every: Every = 1, fill: int = FILL, radius: int = RADIUS
+    batch_size: int,
+    drawn: int = 1,
+    *,
+    at_once: int = 1,
+    every: Every = 1,
+    fill: int = FILL,
+    radius: int = RADIUS,
 ) -> int:
-    """The most pictures that `run` holds at once, those of so many drawn outputs included."""
-    found = 3 * batch_size + 2 if every == 1 else frames_waiting(every, batch_size)
+    """The most pictures that `run` holds at once, those of so many drawn outputs included, where
+    the predictor works on `at_once` batches at once."""
+    if every == 1:
+        found = (at_once + 2) * batch_size + 2
+    else:
+        found = frames_waiting(every, batch_size, at_once)
     return found + 1 + frames_ahead(fill, radius) + 3 * drawn
 
 
@@ -98,16 +108,7 @@ def _predicted(
     def find(batch: list[Frame]) -> deque[Found]:
         return deque(zip(batch, predictor.predict([f.image for f in batch]), strict=True))
 
-    at_once = getattr(predictor, "batches_at_once", 1)
-    if at_once > 1:
-        yield from map_ahead(find, batched(frames, size), workers=at_once, ahead=at_once - 1)
-        return
-    with closing_input(batched(frames, size)) as batches:
-        for batch in batches:
-            found = find(batch)
-            del batch  # not to be alive beside the next one
-            yield found
-            del found
+    return map_each(find, batched(frames, size), at_once=batches_at_once(predictor))
 
 
 def run(

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torchvision.models.detection import MaskRCNN
 
+from vidseg.cores import frames_at_once
 from vidseg.errors import OptionError, VidsegError
 from vidseg.frame import Image
 from vidseg.instances import UNTRACKED, Instances
@@ -104,7 +105,10 @@ class MaskRCNNPredictor:
 
     @property
     def batches_at_once(self) -> int:
-        """From how many threads it pays to call `predict`: a GPU need not wait between batches."""
+        """From how many threads it pays to call `predict`: a GPU need not wait between batches, and
+        on the CPU as many run as torch's number of threads leaves cores for."""
+        if self._device.type == "cpu":
+            return frames_at_once(torch.get_num_threads())
         return 2 if self._device.type == "cuda" and self._batch_size > 1 else 1
 
     @property

@@ -18,3 +18,8 @@ class Predictor(Protocol):
     def predict(self, images: Sequence[Image]) -> list[Instances]:
         """The objects of each image, best score first; (H, W, 3) uint8 RGB images of any sizes."""
         ...
+
+
+def batches_at_once(predictor: Predictor) -> int:
+    """From how many threads it pays to call `predict`: one, where it does not say otherwise."""
+    return getattr(predictor, "batches_at_once", 1)

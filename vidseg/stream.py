@@ -85,6 +85,24 @@ def map_ahead(
             yield waiting.popleft().result()
 
 
+def map_each(
+    function: Callable[[T], R], items: Iterable[T], *, at_once: int
+) -> Generator[R, None, None]:
+    """`map(function, items)`, in order: so many on threads at once, or one on the caller's own.
+
+    At most `at_once` items are alive here.
+    """
+    if at_once > 1:
+        yield from map_ahead(function, items, workers=at_once, ahead=at_once - 1)
+        return
+    with closing_input(items) as source:
+        for item in source:
+            result = function(item)
+            del item  # not to be alive beside the next one
+            yield result
+            del result
+
+
 def batched(items: Iterable[T], size: int) -> Generator[list[T], None, None]:
     """Lists of `size` items; shorter ones at the end and before an exception of the source."""
     if size < 1:

@@ -48,10 +48,21 @@ def work(way: Way, source: Path, target: Path) -> None:
     print(json.dumps({"seconds": seconds, "cpu_seconds": cpu}))
 
 
-def run(module: str, way: str, source: Path, target: Path, *options: str) -> Run:
-    """One way in a new process: ``python -m MODULE --way WAY SOURCE TARGET OPTIONS``."""
+def run(
+    module: str,
+    way: str,
+    source: Path,
+    target: Path,
+    *options: str,
+    environment: Mapping[str, str] | None = None,
+) -> Run:
+    """One way in a new process: ``python -m MODULE --way WAY SOURCE TARGET OPTIONS``.
+
+    `environment` is added to that of this process, which goes before.
+    """
     command = [sys.executable, "-m", module, "--way", way, str(source), str(target), *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    variables = {**(environment or {}), **os.environ}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables)
     peak: int | None = None
     while process.poll() is None:
         peak = max(peak or 0, tree_bytes(process.pid)) or None

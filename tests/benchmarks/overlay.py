@@ -41,6 +41,9 @@ from tests.benchmarks.duel import (
     work,
 )
 from tests.benchmarks.network import make
+from vidseg.cli.machine import limit_threads
+from vidseg.colors import color_of
+from vidseg.cores import threads_for_a_frame
 from vidseg.frame import Image
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.device import resolve_device
@@ -51,6 +54,8 @@ from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 
 MODULE = "tests.benchmarks.overlay"
+THREADS = {"vidseg": {"OMP_NUM_THREADS": str(threads_for_a_frame()), "OMP_WAIT_POLICY": "passive"}}
+"""What the program sets before it imports torch; the plain way has torch's own defaults."""
 SURE, LEAST_IOU = 0.6, 0.75
 SCORE = 0.5
 
@@ -81,7 +86,7 @@ def first_picture(source: Path) -> Image:
 
 
 def vidseg_way(source: Path, target: Path, *, search: Search) -> None:
-    vidseg.overlay(source, target, search=search, force=True)
+    vidseg.overlay(source, target, search=search, color_by="class", force=True)
 
 
 def plain_way(
@@ -113,8 +118,9 @@ def drawn(network: MaskRCNN, names: Mapping[int, str], device: torch.device, ima
     texts = [f"{names.get(label, label)} {score:.0%}" for label, score in scored]
     picture = torch.from_numpy(image.copy()).permute(2, 0, 1)
     if texts:
-        picture = draw_segmentation_masks(picture, found["masks"][:, 0] >= 0.5, alpha=0.5)
-        picture = draw_bounding_boxes(picture, found["boxes"], texts, width=2)
+        colors: list[Any] = [color_of(label) for label in found["labels"].tolist()]
+        picture = draw_segmentation_masks(picture, found["masks"][:, 0] >= 0.5, 0.5, colors)
+        picture = draw_bounding_boxes(picture, found["boxes"], texts, colors, width=2)
     return picture.permute(1, 2, 0).numpy()
 
 
@@ -122,6 +128,7 @@ def way(name: str, source: Path, options: argparse.Namespace) -> Callable[[Path,
     """One way with its network."""
     network, names = make(options.model, first_picture(source), options.objects)
     if name == "vidseg":
+        limit_threads()
         return partial(vidseg_way, search=Given(network, options))
     return partial(plain_way, network=network, names=names, device=options.device)
 
@@ -206,7 +213,7 @@ def run_way(name: str, source: Path, target: Path, options: argparse.Namespace) 
     """One way in a process of its own."""
     words = ("--model", options.model, "--objects", str(options.objects))
     words += ("--precision", options.precision, "--device", options.device)
-    return run(MODULE, name, source, target, *words)
+    return run(MODULE, name, source, target, *words, environment=THREADS.get(name))
 
 
 def parse() -> argparse.Namespace:

@@ -57,7 +57,7 @@ def data(
 
     check_output(target, [path], force=force)
     content = read(path, split)
-    limit_threads()
+    limit_threads(several=False)
     from vidseg.inspect.anchors import Anchors
     from vidseg.inspect.data import inspect_data
 
@@ -93,7 +93,7 @@ def model(*, source: str, target: str, model: str, score: float, force: bool) ->
     names = class_names(model)
     check_output(target, [source], force=force)
     photo = _read(source)
-    limit_threads()
+    limit_threads(several=False)
     from vidseg.inspect.model import inspect_model
     from vidseg.predict import load_network
 

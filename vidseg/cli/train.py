@@ -14,11 +14,12 @@ import click
 
 from vidseg.cli.data import Read, dataset_options
 from vidseg.cli.exits import SIGNALS, STOPPED, CommandError
-from vidseg.cli.machine import cores, limit_threads
+from vidseg.cli.machine import limit_threads
 from vidseg.cli.options import Run, examples, option, run_options
 from vidseg.cli.progress import Download, duration
 from vidseg.cli.talk import Bar, say
 from vidseg.cli.types import BatchSize, Device, FilePath
+from vidseg.cores import cores
 from vidseg.models.names import PRECISIONS
 
 ARCHITECTURES = (
@@ -122,7 +123,7 @@ def train(
     The folder of the run gets best.pt and last.pt, which --model takes, metrics.jsonl and
     curves.png. Ctrl-C saves last.pt; --weights last goes on from there, as if nothing had happened.
     """
-    limit_threads()
+    limit_threads(several=False)
     folder = Path(out) if out else Path("runs", _name(path))
     from vidseg.datasets import Dataset
     from vidseg.training.folder import RunFolder

@@ -26,8 +26,8 @@ from vidseg.evaluate.truth import Classes, Photo, Photos, Row, coco_truth, match
 from vidseg.export.about import shortest
 from vidseg.instances import Instances
 from vidseg.masks import instance_rle
-from vidseg.predictor import Predictor
-from vidseg.stream import prefetch
+from vidseg.predictor import Predictor, batches_at_once
+from vidseg.stream import map_each, prefetch
 
 LEAST_SCORE = 0.05
 """Detections count from this score on, as in detectron2 and torchvision."""
@@ -147,11 +147,16 @@ def evaluate(
     total = None if samples is None else len(samples)
     known: list[Photo] = []
     found: list[Row] = []
-    with closing(prefetch(photos(dataset, ids=ids), READ_AHEAD)) as pictures:
-        for photo in pictures:
-            assert photo.image is not None
-            (instances,) = predictor.predict([photo.image])
-            known.append(photo._replace(image=None))
+
+    def find(photo: Photo) -> tuple[Photo, Instances]:
+        assert photo.image is not None
+        (instances,) = predictor.predict([photo.image])
+        return photo._replace(image=None), instances
+
+    pictures = prefetch(photos(dataset, ids=ids), READ_AHEAD)
+    with closing(map_each(find, pictures, at_once=batches_at_once(predictor))) as looked_at:
+        for photo, instances in looked_at:
+            known.append(photo)
             found += results(photo.number, instances, matching.numbers)
             if on_photo is not None:
                 on_photo(len(known), total)

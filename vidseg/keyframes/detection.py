@@ -10,13 +10,14 @@ which the predictor gets in batches while the frames between wait.
 
 Objects in frames between are marked `filled`: no network has seen them there.
 
-Memory: `frames_waiting(every, batch_size)` pictures at most.
+Memory: `frames_waiting(every, batch_size, at_once)` pictures at most.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -26,8 +27,8 @@ from vidseg.flow import FlowFinder, Grey, reduced
 from vidseg.frame import Frame
 from vidseg.instances import Found, Instances
 from vidseg.keyframes.moved import Key, between
-from vidseg.predictor import Predictor
-from vidseg.stream import batched, closing_input, prefetch
+from vidseg.predictor import Predictor, batches_at_once
+from vidseg.stream import batched, closing_input, map_each, prefetch
 
 Every = int | Literal["auto"]
 """Frames from keyframe to keyframe; or as things move, 1 to `SLOWEST`."""
@@ -65,7 +66,8 @@ def detect_keyframes(
     """
     window = window_length(every, batch_size)
     windows = _windows(_marked(prefetch(frames, window + 1), every), window)
-    found = prefetch(_predicted(windows, predictor, batch_size), 1)
+    find = partial(_predicted, predictor, batch_size)
+    found = prefetch(map_each(find, windows, at_once=batches_at_once(predictor)), 1)
     return prefetch(_moved(found), 1)
 
 
@@ -80,13 +82,13 @@ def window_length(every: Every, batch_size: int) -> int:
     return step * max(1, min(batch_size, WINDOW // step))
 
 
-def frames_waiting(every: Every, batch_size: int) -> int:
+def frames_waiting(every: Every, batch_size: int, at_once: int = 1) -> int:
     """The most pictures that `detect_keyframes` holds, the one handed out included.
 
-    A window and 3 frames read ahead, one window at the predictor, one on its way and one in use,
-    the frames after the last keyframe, and 2 handed on.
+    A window and 3 frames read ahead, so many windows `at_once` at the predictor, one on its way and
+    one in use, the frames after the last keyframe, and 2 handed on.
     """
-    return 4 * window_length(every, batch_size) + longest(every) + 5
+    return (3 + at_once) * window_length(every, batch_size) + longest(every) + 5
 
 
 def _marked(frames: Iterable[Frame], every: Every) -> Generator[Marked, None, None]:
@@ -158,18 +160,11 @@ def _windows(frames: Iterable[Marked], length: int) -> Generator[list[Marked], N
             yield window
 
 
-def _predicted(
-    windows: Iterable[list[Marked]], predictor: Predictor, size: int
-) -> Generator[deque[Seen], None, None]:
-    """The windows with the objects of their keyframes, `size` of which are predicted at once."""
-    with closing_input(windows) as source:
-        for window in source:
-            keys = [marked.frame.image for marked in window if marked.key]
-            found = iter([one for batch in batched(keys, size) for one in predictor.predict(batch)])
-            seen = deque((frame, next(found) if key else None) for frame, key in window)
-            del window, keys
-            yield seen
-            del seen
+def _predicted(predictor: Predictor, size: int, window: Sequence[Marked]) -> deque[Seen]:
+    """A window with the objects of its keyframes, which are predicted in batches of `size`."""
+    keys = [marked.frame.image for marked in window if marked.key]
+    found = iter([one for batch in batched(keys, size) for one in predictor.predict(batch)])
+    return deque((frame, next(found) if key else None) for frame, key in window)
 
 
 def _moved(windows: Iterable[deque[Seen]]) -> Generator[Found, None, None]:
