@@ -166,16 +166,6 @@ def test_what_is_hardly_seen_makes_no_difference() -> None:
     assert ids_of(strong, weak, strong) == [[1], [], [1]]
 
 
-def test_a_track_that_is_mostly_weak_is_shown_where_it_is_sure() -> None:
-    """A false alarm that passes the score now and then is not to be seen all the time."""
-    scores = [0.9, *[0.3] * 6, 0.9, 0.3]
-    shown = ids_of(*(objects(square(50, 50, 40), scores=[score]) for score in scores))
-    assert [len(ids) for ids in shown] == [1, 1, 1, 1, 0, 0, 0, 1, 0]
-    often = [0.9, 0.9, 0.9, 0.3, 0.3, 0.3, 0.9, 0.3]
-    shown = ids_of(*(objects(square(50, 50, 40), scores=[score]) for score in often))
-    assert shown == [[1]] * len(often)
-
-
 def test_a_weak_double_of_a_sure_object_does_not_take_a_hidden_neighbours_id() -> None:
     both = objects(square(100, 100), square(120, 100), labels=[1, 2])
     double = objects(square(120, 100), square(121, 100), scores=[0.9, 0.3], labels=[2, 1])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.instances import Instances
+from vidseg.instances import UNTRACKED, Instances
 from vidseg.overlap import mask_areas, shapes, shared_areas
 
 HIDDEN = 0.5
@@ -49,12 +49,13 @@ def filled(
     another object covers more than half of what would be filled in, it is hidden and stays away.
     """
     missing = set(before) - set(now.ids.tolist())
+    tracked = now[now.ids != UNTRACKED]
     added = []
     for name in sorted(missing):
         after = _next_sighting(name, number, ahead)
         if after is not None and after.number - before[name].number <= longest + 1:
             between = _between(before[name], after, number)
-            if not _hidden(between, now):
+            if not _hidden(between, tracked):
                 added.append(between)
     return joined(now, added)
 

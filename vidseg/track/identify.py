@@ -1,9 +1,7 @@
 """Objects with the ids of their tracks: everything that was found, as it is saved, and of that what
 is shown."""
 
-from collections import deque
 from collections.abc import Generator, Iterable
-from contextlib import closing
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,26 +9,22 @@ import numpy as np
 
 from vidseg.instances import UNTRACKED, Found, Instances
 from vidseg.stream import closing_input
-from vidseg.track.gaps import joined
-from vidseg.track.steady import fill_gaps, smooth
+from vidseg.track.steady import fill_gaps, smooth, tracks_of
 from vidseg.track.tracker import MaskTracker
+from vidseg.track.trust import Trust
 from vidseg.track.votes import Votes
 
 T = TypeVar("T")
 
 
 def identified(pairs: Iterable[Found], *, score: float, fill: int) -> Generator[Found, None, None]:
-    """Every frame with all its objects: first those of tracks, under their ids, with gaps of up to
-    `fill` frames filled, then the others, which are `UNTRACKED`.
+    """Every frame with all its objects: those of tracks to be shown under their ids, with gaps of
+    up to `fill` frames filled, the others `UNTRACKED`.
 
     Classes are as they were found. An error of `pairs` comes after all the frames before it;
-    closing closes `pairs`. Holds `fill` frames.
+    closing closes `pairs`. Holds `frames_ahead(fill, 0)` frames.
     """
-    others: deque[Instances] = deque()
-    tracked = _tracked(pairs, MaskTracker(score=score), others)
-    with closing(fill_gaps(tracked, longest=fill) if fill else tracked) as found:
-        for frame, instances in found:
-            yield frame, joined(instances, [others.popleft()])
+    return fill_gaps(_named(pairs, MaskTracker(score=score)), longest=fill, trust=Trust(score))
 
 
 def settled(
@@ -53,20 +47,15 @@ def untracked(
             yield frame, real.with_ids(np.full(len(real), UNTRACKED, np.int64))
 
 
-def _tracked(
-    pairs: Iterable[Found], tracker: MaskTracker, others: deque[Instances]
-) -> Generator[Found, None, None]:
-    """The objects of tracks; the others of each frame go to the end of `others`."""
+def _named(pairs: Iterable[Found], tracker: MaskTracker) -> Generator[Found, None, None]:
+    """The same objects with the ids of their tracks."""
     with closing_input(pairs) as found:
         for frame, instances in found:
-            named = instances.with_ids(tracker.identify(frame, instances))
-            others.append(named[named.ids == UNTRACKED])
-            yield frame, named[named.ids != UNTRACKED]
+            yield frame, instances.with_ids(tracker.identify(frame, instances))
 
 
 def _voted(pairs: Iterable[tuple[T, Instances]]) -> Generator[tuple[T, Instances], None, None]:
     votes = Votes()
-    with closing_input(pairs) as found:
-        for frame, instances in found:
-            shown = instances[instances.ids != UNTRACKED]
+    with closing_input(tracks_of(pairs)) as found:
+        for frame, shown in found:
             yield frame, replace(shown, labels=votes.vote(shown))

@@ -12,6 +12,9 @@ GRID = 12
 LEVELS = 5
 """Levels of each of red, green and blue; LEVELS ** 3 bins."""
 
+SHARES = np.array([LEVELS**2, LEVELS, 1])[:, None] * (np.arange(256) * LEVELS // 256)
+"""(3, 256) what each brightness of red, green and blue adds to the number of a colour's bin."""
+
 Looks = NDArray[np.float64]
 """(N, LEVELS ** 3) square roots of shares of the object's colours: rows of length 1."""
 
@@ -19,10 +22,10 @@ Looks = NDArray[np.float64]
 def looks_of(image: Image, instances: Instances) -> Looks:
     """The colours of each object where its mask covers it; all 0 for an empty mask."""
     pixels, covered = _points(image, instances)
-    levels = pixels.astype(np.intp) * LEVELS // 256
-    bins = levels @ np.array([LEVELS**2, LEVELS, 1])
-    bins += np.arange(len(instances))[:, None, None] * LEVELS**3
-    counts = np.bincount(bins[covered], minlength=len(instances) * LEVELS**3)
+    red, green, blue = (share[pixels[..., channel]] for channel, share in enumerate(SHARES))
+    bins = red + green + blue
+    rows = np.nonzero(covered)[0]
+    counts = np.bincount(rows * LEVELS**3 + bins[covered], minlength=len(instances) * LEVELS**3)
     counts = counts.reshape(len(instances), LEVELS**3)
     return np.sqrt(counts / counts.sum(axis=1, keepdims=True).clip(min=1))
 
@@ -46,4 +49,5 @@ def _points(image: Image, instances: Instances) -> tuple[Image, NDArray[np.bool_
     y = places[:, :, 1].clip(0, image.shape[0] - 1)
     cells = (steps * instances.masks.shape[-1]).astype(np.intp)
     covered = instances.masks[:, cells[:, None], cells[None, :]] >= THRESHOLD
-    return image[y[:, :, None], x[:, None, :]], covered
+    points = y[:, :, None] * image.shape[1] + x[:, None, :]
+    return image.reshape(-1, 3).take(points, axis=0), covered

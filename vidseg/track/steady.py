@@ -1,5 +1,7 @@
 """Objects that neither flicker nor shimmer: track, fill gaps, smooth; each a stage of its own.
 
+With the gaps it is decided which tracks are believed, for both look at the same frames ahead.
+
 The stages look ahead: a frame is handed on when those after it have come that decide about it, so
 that nothing lags behind. Ids end at scene cuts, so nothing is carried over one.
 """
@@ -9,11 +11,14 @@ from collections.abc import Generator, Iterable
 from contextlib import closing
 from typing import TypeVar
 
-from vidseg.instances import Found, Instances
+import numpy as np
+
+from vidseg.instances import UNTRACKED, Found, Instances
 from vidseg.stream import closing_input
 from vidseg.track.gaps import Sighting, filled, sightings
 from vidseg.track.smooth import smoothed
 from vidseg.track.tracker import MaskTracker, Tracker
+from vidseg.track.trust import AROUND, Trust
 
 T = TypeVar("T")
 
@@ -34,21 +39,22 @@ def steady(
     """The frames with tracked objects, gaps of up to `fill` frames filled, smoothed by `radius`.
 
     0 switches either off. `pairs` should hold the predictor's weak objects too, from a score of 0.1
-    on: they continue tracks. What comes out passes `score` or continues a track that did; where
-    there is a `tracker` of your own, `score` is its affair.
+    on: they continue tracks. A track comes out where its scores pass `score` in the mean, see
+    `vidseg.track.trust`; where there is a `tracker` of your own, `score` is its affair.
 
     Memory: `frames_ahead(fill, radius)` frames wait here beside the one handed out, 44 MB at 1080p
     by default, and the objects of some frames more. An error of `pairs` comes after all the frames
     before it; closing closes `pairs`.
     """
     found = track(pairs, MaskTracker(score=score) if tracker is None else tracker)
-    found = fill_gaps(found, longest=fill) if fill else found
+    found = fill_gaps(found, longest=fill, trust=Trust(score) if tracker is None else None)
+    found = tracks_of(found)
     return smooth(found, radius=radius) if radius else found
 
 
 def frames_ahead(fill: int = FILL, radius: int = RADIUS) -> int:
     """How many frames `steady` has taken in beyond the one that it hands out."""
-    return fill + radius
+    return max(fill, AROUND) + radius
 
 
 def track(pairs: Iterable[Found], tracker: Tracker) -> Generator[Found, None, None]:
@@ -58,14 +64,37 @@ def track(pairs: Iterable[Found], tracker: Tracker) -> Generator[Found, None, No
             yield frame, tracker.update(frame, instances)
 
 
-def fill_gaps(pairs: Iterable[Found], *, longest: int) -> Generator[Found, None, None]:
-    """Adds what was missed for up to `longest` frames between sightings, see `track.gaps`."""
+def fill_gaps(
+    pairs: Iterable[Found], *, longest: int, trust: Trust | None = None
+) -> Generator[Found, None, None]:
+    """Adds what was missed for up to `longest` frames between sightings, see `track.gaps`. Tracks
+    that `trust` does not believe get nothing added, and what was seen of them is `UNTRACKED`."""
     before: dict[int, Sighting] = {}
-    with closing(looking_ahead(pairs, longest)) as found:
+    with closing(looking_ahead(pairs, max(longest, AROUND) if trust else longest)) as found:
         for number, ((frame, now), ahead) in enumerate(found):
-            yield frame, filled(now, number, before, ahead, longest=longest)
+            shown, known = now, before
+            if trust is not None:
+                names = trust.believed(number, now, ahead)
+                shown = _only(now, names)
+                known = {name: seen for name, seen in before.items() if name in names}
+            yield frame, filled(shown, number, known, ahead, longest=longest)
             before |= sightings(number, now)
             before = {name: seen for name, seen in before.items() if number - seen.number < longest}
+
+
+def _only(now: Instances, names: set[int]) -> Instances:
+    """The same objects, those of other tracks `UNTRACKED`."""
+    ids = [name if name in names else UNTRACKED for name in now.ids.tolist()]
+    return now.with_ids(np.array(ids, np.int64))
+
+
+def tracks_of(
+    pairs: Iterable[tuple[T, Instances]],
+) -> Generator[tuple[T, Instances], None, None]:
+    """The objects of tracks alone."""
+    with closing_input(pairs) as found:
+        for frame, instances in found:
+            yield frame, instances[instances.ids != UNTRACKED]
 
 
 def smooth(

@@ -48,8 +48,6 @@ LARGER = 1.6
 """How much larger it may be."""
 NEW_LOOKS = 0.1
 """Share of its newest colours in what a track looks like."""
-MOST_WEAK = 2
-"""Weak sightings that are shown, and one more for every sure one."""
 PATIENCE = 3
 """Frames that a track is remembered for each sighting, until they reach its `memory`."""
 
@@ -76,8 +74,7 @@ class _Tracks:
     last: NDArray[np.int64]
     """(N,) index of the frame of the last sighting."""
     sightings: NDArray[np.int64]
-    sure: NDArray[np.int64]
-    """(N,) how many of the sightings were sure."""
+    """(N,) how many there were."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -114,7 +111,7 @@ class MaskTracker:
         return replace(shown, labels=np.array([labels[i] for i in shown.ids.tolist()], np.int64))
 
     def identify(self, frame: Frame, instances: Instances) -> NDArray[np.int64]:
-        """(N,) the ids of the same objects, `UNTRACKED` for those that are not to be shown.
+        """(N,) the ids of the same objects, `UNTRACKED` for weak ones that continue no track.
 
         Call this or `update` for a frame, not both.
         """
@@ -126,15 +123,14 @@ class MaskTracker:
         objects = instances[order]
         looks = looks_of(frame.image, objects)
         rows, found = self._associate(objects, looks)
-        sure = np.flatnonzero(objects.scores >= self._score)
-        born = np.setdiff1d(sure, found)
+        born = _others(len(objects), found)
+        born = born[objects.scores[born] >= self._score]
         seen = self._seen(objects[found], looks[found], rows)
         new = self._born(objects[born], looks[born])
-        missed = self._tracks[np.setdiff1d(np.arange(len(self._tracks)), rows)]
+        missed = self._tracks[_others(len(self._tracks), rows)]
         self._tracks = _joined(seen, new, missed)
         ids = np.full(len(instances), UNTRACKED, np.int64)
-        hidden = _doubtful(seen) & (objects.scores[found] < self._score)
-        ids[order[found]] = np.where(hidden, UNTRACKED, seen.ids)
+        ids[order[found]] = seen.ids
         ids[order[born]] = new.ids
         return ids
 
@@ -158,8 +154,9 @@ class MaskTracker:
         pairs = best_pairs(ious, sure[None, :] & (ious >= SURE_IOU))
         weak = self._weak(objects, sure)
         pairs = _also(pairs, ious, weak[None, :] & (ious >= WEAK_IOU))
-        left = np.setdiff1d(np.arange(len(tracks)), pairs[0])
-        free = np.setdiff1d(np.flatnonzero(sure), pairs[1])
+        left = _others(len(tracks), pairs[0])
+        free = _others(len(objects), pairs[1])
+        free = free[sure[free]]
         near = _nearness(tracks[left], objects[free], looks[free], self._index)
         more = best_pairs(near, near > 0)
         return np.append(pairs[0], left[more[0]]), np.append(pairs[1], free[more[1]])
@@ -186,7 +183,6 @@ class MaskTracker:
             self._votes.vote(objects.with_ids(tracks.ids)),
             np.full(len(rows), self._index, np.int64),
             tracks.sightings + 1,
-            tracks.sure + (objects.scores >= self._score),
         )
 
     def _born(self, objects: Instances, looks: Looks) -> _Tracks:
@@ -202,14 +198,14 @@ class MaskTracker:
             self._votes.vote(objects.with_ids(ids)),
             np.full(n, self._index, np.int64),
             np.ones(n, np.int64),
-            np.ones(n, np.int64),
         )
 
 
-def _doubtful(tracks: _Tracks) -> NDArray[np.bool_]:
-    """(N,) whether a track was mostly not sure, and so is not to be shown but where it is: a false
-    alarm that passes the score in a few frames would else be seen in all."""
-    return tracks.sightings - tracks.sure > MOST_WEAK + tracks.sure
+def _others(count: int, rows: Rows) -> Rows:
+    """The rows of so many that are not among `rows`."""
+    left = np.ones(count, np.bool_)
+    left[rows] = False
+    return np.flatnonzero(left)
 
 
 def _joined(*parts: _Tracks) -> _Tracks:
@@ -267,4 +263,4 @@ def _centres(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
 def _nothing() -> _Tracks:
     empty, none = Instances.empty((0, 0)), np.zeros(0, np.int64)
     looks = np.zeros((0, LEVELS**3))
-    return _Tracks(none, start(empty.boxes), empty.masks, looks, none, none, none, none)
+    return _Tracks(none, start(empty.boxes), empty.masks, looks, none, none, none)
