@@ -35,6 +35,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 
 from tests.doubles_track import from_masks
+from vidseg.cli.machine import limit_threads
 from vidseg.flow import FlowFinder, reduced
 from vidseg.frame import Frame, Image
 from vidseg.instances import Instances
@@ -212,6 +213,7 @@ def _cutouts(photos: Path) -> Iterator[tuple[NDArray[np.float32], NDArray[np.flo
 
 def speed(frames: int, every: int, rounds: int) -> None:
     """Ratios of wall and processor time, every frame beside keyframes, in turns."""
+    limit_threads()  # before torch is imported, as the program does
     import torch
 
     import vidseg

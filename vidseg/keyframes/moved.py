@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.boxes import clip_boxes
-from vidseg.flow import Flow, FlowFinder, Grey, chained, unlike
+from vidseg.flow import Flow, FlowFinder, Grey, chained, half, halved, unlike
 from vidseg.instances import UNTRACKED, Instances
 from vidseg.keyframes.views import Box, Floats, Rows, View, Views, mask_edges, mask_in, points
 from vidseg.masks import THRESHOLD
@@ -79,10 +79,10 @@ def between(
     ways = _ways(views, len(greys))
     if following is None:
         ways = [way._replace(shown=range(1, len(greys) + 1)) for way in ways]
-    found = []
-    for number, grey in enumerate(greys, 1):
-        share = number / (len(greys) + 1)
-        weights = _weight(grey, last.grey, back[number]), _weight(grey, after.grey, ahead[number])
+    found, small = [], [half(picture) for picture in pictures]
+    for number in range(1, len(greys) + 1):
+        share, here = number / (len(greys) + 1), small[number]
+        weights = _weight(here, small[0], back[number]), _weight(here, small[-1], ahead[number])
         views = (
             View(last.instances, back[number], (1 - share) * weights[0]),
             View(after.instances, ahead[number], share * weights[1]),
@@ -92,10 +92,10 @@ def between(
 
 
 def _chain(pictures: Sequence[Grey], finder: FlowFinder) -> list[Flow]:
-    """The flow from each picture to the first one, step by step."""
-    flows = [np.zeros((*pictures[0].shape, 2), np.float32)]
+    """The flow from each picture to the first one, step by step, at half their size."""
+    flows = [np.zeros((*half(pictures[0]).shape, 2), np.float32)]
     for there, here in pairwise(pictures):
-        flows.append(chained(finder.between(here, there), flows[-1]))
+        flows.append(chained(halved(finder.between(here, there)), flows[-1]))
     return flows
 
 
