@@ -1,8 +1,9 @@
 """Keyframe mode beside looking at every frame: quality with truth, and speed.
 
-    python -m tests.benchmarks.keyframes davis DATA [--every 2 5 10]
-    python -m tests.benchmarks.keyframes balloons PHOTOS BACKGROUNDS [--every 2 5 10] [--clips 4]
-    python -m tests.benchmarks.keyframes speed [--frames 61] [--every 5] [--rounds 3]
+    python -m tests.benchmarks.keyframes davis DATA [--every 2 5 10 auto]
+    python -m tests.benchmarks.keyframes balloons PHOTOS BACKGROUNDS [--every 2 5 auto] [--clips 4]
+    python -m tests.benchmarks.keyframes speed [--model maskrcnn_resnet50_fpn] [--frames 61]
+                                               [--every 5] [--rounds 3]
 
 `davis`: the clips' own masks, as 28 x 28 soft masks in boxes, are given on keyframes; J and F of
 the frames between, beside those of the same soft masks given on every frame (the ceiling). DATA
@@ -39,6 +40,8 @@ from vidseg.cli.machine import limit_threads
 from vidseg.flow import FlowFinder, reduced
 from vidseg.frame import Frame, Image
 from vidseg.instances import Instances
+from vidseg.keyframes import Every
+from vidseg.keyframes.detection import _marked
 from vidseg.keyframes.moved import Key, between
 from vidseg.masks import Crop, full_mask
 from vidseg.pipeline import detect
@@ -56,8 +59,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("what", choices=["davis", "balloons", "speed"])
     parser.add_argument("data", type=Path, nargs="*")
-    parser.add_argument("--every", type=int, nargs="+", default=[2, 5, 10])
+    parser.add_argument("--every", type=step, nargs="+", default=[2, 5, 10, "auto"])
     parser.add_argument("--clips", type=int, default=4)
+    parser.add_argument("--model", default="maskrcnn_resnet50_fpn")
     parser.add_argument("--frames", type=int, default=61)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
@@ -66,25 +70,33 @@ def main() -> None:
     elif options.what == "balloons":
         balloons(options.data[0], options.data[1], options.every, options.clips)
     else:
-        speed(options.frames, options.every[0] if len(options.every) == 1 else 5, options.rounds)
+        every = options.every[0] if len(options.every) == 1 else 5
+        speed(options.model, options.frames, every, options.rounds)
 
 
-def davis(data: Path, steps: Iterable[int]) -> None:
-    print(f"{'':12} {'every':>5} {'J':>6} {'F':>6} {'J&F':>6} {'ceiling':>7} {'ms a frame':>10}")
+def step(word: str) -> Every:
+    return "auto" if word == "auto" else int(word)
+
+
+def davis(data: Path, steps: Iterable[Every]) -> None:
+    heads = ("every", "step", "J", "F", "J&F", "ceiling", "ms a frame")
+    print(f"{'':12} " + " ".join(f"{head:>7}" for head in heads))
     for every in steps:
         rows = [davis_clip(data, name, every) for name in CLIPS]
         for name, row in zip((*CLIPS, "mean"), (*rows, np.mean(rows, axis=0)), strict=True):
-            j, f, ceiling, ms = row
-            scores = f"{j:6.3f} {f:6.3f} {(j + f) / 2:6.3f} {ceiling:7.3f}"
-            print(f"{name:12} {every:5} {scores} {ms:10.1f}")
+            step, j, f, ceiling, ms = row
+            scores = f"{step:7.1f} {j:7.3f} {f:7.3f} {(j + f) / 2:7.3f} {ceiling:7.3f}"
+            print(f"{name:12} {every:>7} {scores} {ms:10.1f}", flush=True)
 
 
-def davis_clip(data: Path, name: str, every: int) -> tuple[float, float, float, float]:
-    """J, F, the J&F of soft masks on every frame, milliseconds (processor) a frame between."""
+def davis_clip(data: Path, name: str, every: Every) -> tuple[float, float, float, float, float]:
+    """Frames a keyframe; J, F; the J&F of soft masks on every frame; milliseconds (processor) a
+    frame between."""
     images = [np.asarray(Picture.open(p).convert("RGB")) for p in _files(data, "JPEGImages", name)]
     masks = [np.asarray(Picture.open(p)) > 0 for p in _files(data, "Annotations", name)]
     soft = [as_instances([mask]) for mask in masks]
-    keys = sorted({*range(0, len(masks), every), len(masks) - 1})
+    frames = (Frame(n, Fraction(n, 24), image) for n, image in enumerate(images))
+    keys = [marked.frame.index for marked in _marked(frames, every) if marked.key]
     scores, ceiling, spent, finder = [], [], 0.0, FlowFinder()
     for first, last in pairwise(keys):
         inner = range(first + 1, last)
@@ -98,25 +110,26 @@ def davis_clip(data: Path, name: str, every: int) -> tuple[float, float, float, 
         scores += [j_and_f(whole(one), masks[n]) for n, one in zip(inner, found, strict=True)]
         ceiling += [j_and_f(whole(soft[n]), masks[n]) for n in inner]
     j, f = np.mean(scores, axis=0)
-    return float(j), float(f), float(np.mean(ceiling)), 1e3 * spent / len(scores)
+    step = (len(images) - 1) / (len(keys) - 1)
+    return step, float(j), float(f), float(np.mean(ceiling)), 1e3 * spent / len(scores)
 
 
 def _files(data: Path, kind: str, name: str) -> list[Path]:
     return sorted((data / kind / "480p" / name).iterdir())
 
 
-def balloons(photos: Path, backgrounds: Path, steps: Iterable[int], clips: int) -> None:
+def balloons(photos: Path, backgrounds: Path, steps: Iterable[Every], clips: int) -> None:
     search = Search("balloon", model="balloon")
     scenes = [list(rendered(photos, backgrounds, seed)) for seed in range(clips)]
     print(f"{'every':>5} {'J':>6} {'F':>6} {'J&F':>6}   J&F of each clip")
     for every in (1, *steps):
         rows = np.array([balloon_clip(scene, search, every) for scene in scenes])
         (j, f), each = rows.mean(axis=0), rows.mean(axis=1).round(3).tolist()
-        print(f"{every:5} {j:6.3f} {f:6.3f} {(j + f) / 2:6.3f}   {each}", flush=True)
+        print(f"{every:>5} {j:6.3f} {f:6.3f} {(j + f) / 2:6.3f}   {each}", flush=True)
 
 
 def balloon_clip(
-    scene: list[tuple[Frame, Mask]], search: Search, every: int
+    scene: list[tuple[Frame, Mask]], search: Search, every: Every
 ) -> NDArray[np.float64]:
     """J and F of all balloons together, tracked and smoothed as a user sees them."""
     frames = (frame for frame, _ in scene)
@@ -211,7 +224,7 @@ def _cutouts(photos: Path) -> Iterator[tuple[NDArray[np.float32], NDArray[np.flo
             )
 
 
-def speed(frames: int, every: int, rounds: int) -> None:
+def speed(model: str, frames: int, every: Every, rounds: int) -> None:
     """Ratios of wall and processor time, every frame beside keyframes, in turns."""
     limit_threads()  # before torch is imported, as the program does
     import torch
@@ -227,13 +240,13 @@ def speed(frames: int, every: int, rounds: int) -> None:
         clip = make_clip(Path(folder) / "720p.mp4", 720, frames)
         image = next(read_frames(probe(clip))).image
         picture = torch.from_numpy(image.copy()).permute(2, 0, 1) / 255
-        network = planted("maskrcnn_resnet50_fpn", 5, picture=picture)
+        network = planted(model, 5, picture=picture)
         names = {label: str(label) for label in range(1, CLASSES)}
         predictor = MaskRCNNPredictor(network, names, device="cpu", precision="auto")
-        taken: dict[int, list[tuple[float, float]]] = {1: [], every: []}
+        taken: dict[Every, list[tuple[float, float]]] = {1: [], every: []}
         for _ in range(rounds):
             for step in taken:
-                search = Search(model="maskrcnn_resnet50_fpn", every=step)
+                search = Search(model=model, every=step)
                 search._predictor = predictor
                 start, used = time.perf_counter(), time.process_time()
                 vidseg.overlay(clip, Path(folder) / "out.mp4", search=search, force=True)

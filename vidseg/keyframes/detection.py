@@ -1,7 +1,7 @@
 """Keyframe mode: the network looks at some frames only, and objects are moved between them.
 
     frames ─► prefetch ─► marked ─► windows ─► predict keys ─► prefetch ─► moved ─► prefetch
-              thread 1              thread 2                               thread 3
+              thread 1              threads 2                              threads 3
 
 Keyframes are every N-th frame of the source (by index, so that a run that begins later has the same
 ones), and always the first frame of a scene and the last, so that what lies between two keyframes
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -41,6 +42,8 @@ MOVING = 95
 """Percentile of the points by how far they moved: a twentieth of the picture may move more."""
 TINY = 160
 """Longer side of the pictures in which that is looked for, in pixels."""
+MOVERS = 2
+"""Intervals between keyframes in which objects are moved at once: one takes 20 ms a frame."""
 WINDOW = 16
 """Frames that wait in one window for its keyframes, or from one to the next if those are more."""
 
@@ -61,7 +64,7 @@ def detect_keyframes(
 ) -> Generator[Found, None, None]:
     """Each frame with its objects, in order; the predictor sees keyframes only.
 
-    Reading, predicting and moving run ahead on a thread each. An error of the source or the
+    Reading, predicting and moving run ahead on threads of their own. An error of the source or the
     predictor comes after the frames before it; closing ends the threads and closes `frames`.
     """
     window = window_length(every, batch_size)
@@ -86,9 +89,10 @@ def frames_waiting(every: Every, batch_size: int, at_once: int = 1) -> int:
     """The most pictures that `detect_keyframes` holds, the one handed out included.
 
     A window and 3 frames read ahead, so many windows `at_once` at the predictor, one on its way and
-    one in use, the frames after the last keyframe, and 2 handed on.
+    one in use, the frames after the last keyframe, those of `MOVERS` intervals, and 2 handed on.
     """
-    return (3 + at_once) * window_length(every, batch_size) + longest(every) + 5
+    ahead = (3 + at_once) * window_length(every, batch_size)
+    return ahead + (1 + MOVERS) * longest(every) + 5
 
 
 def _marked(frames: Iterable[Frame], every: Every) -> Generator[Marked, None, None]:
@@ -169,33 +173,49 @@ def _predicted(predictor: Predictor, size: int, window: Sequence[Marked]) -> deq
 
 def _moved(windows: Iterable[deque[Seen]]) -> Generator[Found, None, None]:
     """Every frame with its objects, those of keyframes moved to the frames between."""
-    finder = FlowFinder()
+    with closing(map_each(_filled_in, _intervals(windows), at_once=MOVERS)) as intervals:
+        for found in intervals:
+            while found:
+                yield found.popleft()
+
+
+class _Interval(NamedTuple):
+    """The frames after a keyframe up to the next one, that included."""
+
+    last: Key | None
+    """None before the first keyframe, where no frames are between."""
+    frames: list[Frame]
+    following: Key | None
+    """What is known of the last of `frames`; None where they end without a keyframe."""
+
+
+def _intervals(windows: Iterable[deque[Seen]]) -> Generator[_Interval, None, None]:
     last: Key | None = None
-    waiting: deque[Frame] = deque()
+    frames: list[Frame] = []
     with closing_input(windows) as source:
         try:
             for window in source:
                 while window:
                     frame, found = window.popleft()
-                    if found is None:
-                        waiting.append(frame)
-                        continue
-                    now = Key(reduced(frame.image), found)
-                    yield from _between(last, waiting, now, finder)
-                    yield frame, found
-                    last = now
+                    frames.append(frame)
+                    if found is not None:
+                        now = Key(reduced(frame.image), found)
+                        yield _Interval(last, frames, now)
+                        last, frames = now, []
                     del frame
         except Exception:
-            yield from _between(last, waiting, None, finder)
+            if frames:
+                yield _Interval(last, frames, None)
             raise
 
 
-def _between(
-    last: Key | None, waiting: deque[Frame], now: Key | None, finder: FlowFinder
-) -> Generator[Found, None, None]:
-    """The frames that wait, with their objects; empties `waiting`."""
-    if last is None or not waiting:
-        return
-    greys = [reduced(frame.image) for frame in waiting]
-    for found in between(last, greys, now, finder):
-        yield waiting.popleft(), found
+def _filled_in(interval: _Interval) -> deque[Found]:
+    last, frames, following = interval
+    inner = frames if following is None else frames[:-1]
+    found: deque[Found] = deque()
+    if last is not None and inner:
+        greys = [reduced(frame.image) for frame in inner]
+        found.extend(zip(inner, between(last, greys, following, FlowFinder()), strict=True))
+    if following is not None:
+        found.append((frames[-1], following.instances))
+    return found
