@@ -174,9 +174,7 @@ def test_a_step_longer_than_the_video(frames: int, keys: list[int]) -> None:
 
 def test_auto_looks_more_often_when_things_move() -> None:
     quiet = Scene("quiet", (Actor(MOVES["still"], RED, "disc"),), frames=31)
-    hasty = Scene(
-        "hasty", (Actor(lambda i: (100 + 14 * i, 180, 300, 300), RED, "star"),), frames=31
-    )
+    hasty = Scene("hasty", (Actor(lambda i: (24 * i - 40, 180, 300, 300), RED, "star"),), frames=31)
     assert watched(quiet, "auto")[0].seen == [0, 10, 20, 30]
     assert len(watched(hasty, "auto")[0].seen) > 8
 

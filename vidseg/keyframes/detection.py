@@ -36,8 +36,13 @@ Every = int | Literal["auto"]
 
 SLOWEST = 10
 """Most frames from keyframe to keyframe where they are chosen by motion."""
-TRAVEL = 0.04
-"""How far a part of the picture may have moved since the last keyframe, in longer sides."""
+TRAVEL = 0.08
+"""How far a part of the picture may have moved since the last keyframe, in longer sides.
+
+On three clips of DAVIS, with true masks on keyframes: a keyframe every 2.4 to 4.9 frames, J&F of
+the frames between 0.924, of the worst clip 0.823; every fifth frame 0.906 and 0.764. With 0.04,
+every 1.6 to 3.3 frames, 0.936 and 0.850; with 0.12, 3.2 to 7.0, 0.915 and 0.801.
+"""
 MOVING = 95
 """Percentile of the points by how far they moved: a twentieth of the picture may move more."""
 TINY = 160
