@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from vidseg.boxes import box_areas
 from vidseg.instances import Instances
@@ -68,6 +67,12 @@ def best_pairs(
 
     Both are (N, M); what is allowed should be worth more than 0.
     """
+    if not allowed.any():
+        none = np.zeros(0, np.intp)
+        return none, none
+    # Half a second, which so passes while a model looks at the next frames.
+    from scipy.optimize import linear_sum_assignment
+
     rows, cols = linear_sum_assignment(np.where(allowed, worth, 0), maximize=True)
     kept = allowed[rows, cols]
     return rows[kept], cols[kept]

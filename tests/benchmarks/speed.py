@@ -57,6 +57,8 @@ def by_stage(folder: Path, options: Namespace) -> Iterator[Result]:
             "sum_of_cpu": round(parts, 1),
             "sum_over_cores": round(parts / cores(), 1),
             "whole": round(whole.seconds / options.frames * 1e3, 1),
+            "whole_cpu": round(whole.cpu_seconds / options.frames * 1e3, 1),
+            "cores_busy": round(whole.cpu_seconds / whole.seconds / cores(), 3),
         }
 
 

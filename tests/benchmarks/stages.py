@@ -3,9 +3,9 @@
     python -m tests.benchmarks.stages [--model balloon] [--objects 5] [--precision auto]
                                       [--device cpu] [--height 720] [--frames 12]
 
-Milliseconds a frame, by the clock and of processor time. The parts of the network are those of
-`network`, medians over the frames. The sum of processor time over the cores is what the whole can
-take at best. JSON on stdout.
+Milliseconds a frame, by the clock and of processor time, each with the threads that the program
+gives one frame. The parts of the network are those of `network`, medians over the frames. The sum
+of processor time over the cores is what the whole can take at best. JSON on stdout.
 """
 
 import argparse
@@ -17,9 +17,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
+import torch
+
 from tests.benchmarks.duel import machine, make_clip
 from tests.benchmarks.network import make, network_stages
 from tests.benchmarks.overlay import Given
+from vidseg.cli.machine import limit_threads
+from vidseg.cores import threads_for_a_frame
 from vidseg.effects import Overlay
 from vidseg.frame import Frame
 from vidseg.models.device import resolve_device
@@ -47,6 +51,8 @@ def main() -> None:
 
 
 def measure(folder: Path, height: int, options: argparse.Namespace) -> dict[str, Any]:
+    limit_threads()
+    torch.set_num_threads(threads_for_a_frame())  # torch was imported too early for the other
     source = make_clip(folder / f"{height}p.mp4", height, options.frames)
     info, times = probe(source), {}
     frames = timed(times, "decode", options.frames, lambda: list(read_frames(info)))
