@@ -56,7 +56,7 @@ def test_only_some_ids(caplog: pytest.LogCaptureFixture) -> None:
 def test_an_id_that_never_comes_is_said(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "vidseg"):
         list(only(stream(objects(a1=10, a2=10)), (7,)))
-    assert "No object had the id 7; ids went from 1 to 2." in caplog.text
+    assert "No object had the id 7; ids were between 1 and 2." in caplog.text
 
 
 def test_the_largest_is_followed_though_another_grows() -> None:

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from vidseg.cli.jobs import several_frames
 from vidseg.cli.machine import limit_threads
 
 
@@ -30,3 +31,11 @@ def test_the_user_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
     limit_threads()
     assert os.environ["OMP_WAIT_POLICY"] == "active"
     assert os.environ["OMP_NUM_THREADS"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("sources", "several"),
+    [(["a.JPG", "b.png"], False), (["a.jpg", "b.mp4"], True), (["a.gif"], True), (["dir"], True)],
+)
+def test_photos_come_one_at_a_time(sources: list[str], several: bool) -> None:
+    assert several_frames(sources) is several

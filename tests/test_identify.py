@@ -144,14 +144,16 @@ def test_a_resumed_run_knows_the_tracks_before(
     assert len(faulty.seen) == FRAMES - max(left - 5, 0) // 8 * 8
 
 
-@pytest.mark.parametrize("broken", [15, 17, 18, 20])
+@pytest.mark.parametrize("fill", [5, 0, 2])
+@pytest.mark.parametrize("broken", [15, 17, 18, 20, 21])
 def test_a_run_that_failed_in_a_gap_resumes_to_the_same_file(
-    broken: int, clip: Path, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    broken: int, fill: int, clip: Path, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The frames before an error are written though nobody knows yet what fills their gaps."""
+    """The frames before an error are written though nobody knows yet what fills their gaps, nor
+    what is to be believed."""
 
     def detect(saved: Path, *, broken: int | None = None, resume: bool = False) -> None:
-        search = Search(model=model, batch_size=1)
+        search = Search(model=model, batch_size=1, fill=fill)
         monkeypatch.setattr("vidseg.search.load", lambda _: _Blinking(broken))
         save_detections(clip, saved, search=search, resume=resume)
 
@@ -164,7 +166,8 @@ def test_a_run_that_failed_in_a_gap_resumes_to_the_same_file(
 
 
 class _Blinking(OraclePredictor):
-    """Misses the first object in frames 14 to 17; breaks at frame `broken`."""
+    """Misses the first object in frames 14 to 17, and is not sure of the last one before frame 20;
+    breaks at frame `broken`."""
 
     def __init__(self, broken: int | None) -> None:
         super().__init__()
@@ -174,7 +177,11 @@ class _Blinking(OraclePredictor):
         found = super()._look(image)
         if self.seen[-1] == self.broken:
             raise RuntimeError("the predictor broke")
-        return found[1:] if self.seen[-1] in range(14, 18) else found
+        number = self.seen[-1] or 0
+        scores = found.scores.copy()
+        scores[-1:] = 0.9 if number >= 20 else 0.6 if number == 12 else 0.2
+        found = replace(found, scores=scores)
+        return found[1:] if number in range(14, 18) else found
 
 
 def test_without_tracks_nothing_is_followed_or_filled(

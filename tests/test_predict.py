@@ -311,6 +311,7 @@ def test_frames_at_once_fill_the_cores_that_torch_leaves(monkeypatch):
     for threads, frames in ((8, 1), (4, 2), (1, 4)):
         monkeypatch.setattr(torch, "get_num_threads", lambda count=threads: count)
         assert mine.batches_at_once == frames
+        assert predictor(tiny_maskrcnn(), batch_size=4).batches_at_once == 1
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

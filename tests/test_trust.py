@@ -1,6 +1,7 @@
 """Tracks are shown where their scores pass in the mean."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,12 +67,20 @@ def test_what_is_not_believed_is_kept_without_an_id() -> None:
 
 
 def test_saved_ids_show_what_is_shown_without_saving() -> None:
-    pairs = frames(*seen(0.9, 0.3, None, 0.8, *[0.2] * 9, 0.6, 0.2, 0.9, 0.9))
-    known = identified(pairs, score=0.5, fill=5)
-    ways: Sequence[list] = [list(settled(known, radius=2)), list(steady(pairs))]
+    shots = seen(0.6, *[0.3] * 9, None, 0.8, *[0.2] * 9, *[0.9] * 9)
+    shots[1:10] = [replace(one, labels=one.labels + 1) for one in shots[1:10]]
+    known = identified(frames(*shots), score=0.5, fill=5)
+    ways: Sequence[list] = [list(settled(known, radius=2)), list(steady(frames(*shots)))]
+    assert sum(len(one) for _, one in ways[0]) > 3
     for (_, one), (_, other) in zip(*ways, strict=True):
         np.testing.assert_array_equal(one.boxes, other.boxes)
         np.testing.assert_array_equal(one.ids, other.ids)
+        np.testing.assert_array_equal(one.labels, other.labels)
+
+
+def test_a_gap_between_what_is_not_shown_is_not_filled() -> None:
+    scores = [0.5, *[0.47] * 14, None, *[0.47] * 4, 0.9, 0.12, *[0.47] * 14]
+    assert shown(*scores)[15] == 0
 
 
 def test_a_tracker_of_ones_own_is_believed() -> None:

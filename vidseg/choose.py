@@ -65,7 +65,7 @@ def only(
             seen |= set(instances.ids.tolist())
             yield moment, instances[np.isin(instances.ids, list(ids))]
     for number in sorted(missing - seen):
-        known = f"ids went from 1 to {max(seen)}" if seen else "there were no objects"
+        known = f"ids were between {min(seen)} and {max(seen)}" if seen else "there were no objects"
         log.warning("No object had the id %d; %s.", number, known)
 
 

@@ -11,7 +11,8 @@ QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """Where Linux says how much processor time a container gets."""
 
 MOST_AT_ONCE = 4
-"""Frames at the model at once, each with working memory of its own; ResNet-50's takes 330 MB."""
+"""Frames at the model at once, each with working memory of its own: ResNet-50's takes 330 MB in
+bfloat16."""
 
 
 def cores(quota: Path | None = None) -> int:

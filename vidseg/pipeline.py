@@ -61,7 +61,7 @@ def detect(
     batch_size: int | None = None,
     every: Every = 1,
 ) -> Generator[Found, None, None]:
-    """Each frame with its objects, in order; reading and predicting run ahead on a thread each.
+    """Each frame with its objects, in order; reading and predicting run ahead on other threads.
 
     Frames are predicted `batch_size` at a time; None takes what suits the predictor. An error of
     the source or the predictor comes after the frames before it; closing ends the threads and

@@ -106,9 +106,9 @@ class MaskRCNNPredictor:
     @property
     def batches_at_once(self) -> int:
         """From how many threads it pays to call `predict`: a GPU need not wait between batches, and
-        on the CPU as many run as torch's number of threads leaves cores for."""
+        on the CPU as many frames run as torch's number of threads leaves cores for."""
         if self._device.type == "cpu":
-            return frames_at_once(torch.get_num_threads())
+            return max(1, frames_at_once(torch.get_num_threads()) // self._batch_size)
         return 2 if self._device.type == "cuda" and self._batch_size > 1 else 1
 
     @property

@@ -23,6 +23,7 @@ from vidseg.saved import saved
 from vidseg.search import Search, Seconds, check_resume
 from vidseg.stream import closing_input, prefetch
 from vidseg.track.identify import untracked
+from vidseg.track.steady import frames_ahead
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
@@ -61,7 +62,8 @@ def save_detections(
     info = probe(source)
     header = header_of(info, search, start=start, end=end, keep_going=keep_going, compact=compact)
     every, tracking = search.batch_size or RESUMED_AT, search.tracking(info.kind)
-    unsettled = int(tracking["fill"]) if tracking else 0  # gaps that a broken run left open
+    # What a broken run said of its last frames, it said without those after them.
+    unsettled = frames_ahead(int(tracking["fill"]), 0) if tracking else 0
     with DetectionWriter(
         target, header, resume=resume, every=every, unsettled=unsettled, force=force
     ) as sink:

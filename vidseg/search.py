@@ -15,7 +15,7 @@ from vidseg.models.names import check_precision, check_size
 from vidseg.predictor import Predictor
 from vidseg.saved import choose_saved
 from vidseg.stream import closing_input
-from vidseg.track.identify import identified, settled, untracked
+from vidseg.track.identify import RULES, identified, settled, untracked
 from vidseg.track.steady import FILL, RADIUS
 from vidseg.video.info import Kind
 
@@ -145,7 +145,7 @@ class Search:
         detections that are saved."""
         if not self.track or kind not in MOVING:
             return None
-        return {"score": self.score, "fill": self.fill}
+        return {"score": self.score, "fill": self.fill, "rules": RULES}
 
     def identify(self, found: Iterable[Found], kind: Kind) -> Iterable[Found]:
         """The frames of such an input with all that was found, under the ids of tracks where it is

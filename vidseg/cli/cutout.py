@@ -4,7 +4,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidseg.cli.jobs import check_one_input, folder_plan, media_plan, outputs_checked
+from vidseg.cli.jobs import (
+    check_one_input,
+    folder_plan,
+    media_plan,
+    outputs_checked,
+    several_frames,
+)
 from vidseg.cli.machine import limit_threads
 from vidseg.cli.media import make, media_arguments
 from vidseg.cli.options import (
@@ -78,7 +84,7 @@ def cutout(
         for job in plan.jobs
     }
     with outputs_checked(plan, force=run.force, folders=folders):
-        limit_threads()
+        limit_threads(several=several_frames(sources))
         from vidseg.outputs import CutOut
 
         outputs = {

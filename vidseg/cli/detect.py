@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from vidseg.cli.jobs import Job, OnFrame, detections_plan, folder_made, introduce, run_jobs
+from vidseg.cli.jobs import (
+    Job,
+    OnFrame,
+    detections_plan,
+    folder_made,
+    introduce,
+    run_jobs,
+    several_frames,
+)
 from vidseg.cli.machine import limit_threads
 from vidseg.cli.media import media_arguments
 from vidseg.cli.options import (
@@ -85,7 +93,7 @@ def detect(
     plan = detections_plan(sources, target)
     with folder_made(plan):
         _check_outputs(plan.jobs, resume=resume, force=run.force)
-        limit_threads()
+        limit_threads(several=several_frames(sources))
         from vidseg.saving import save_detections
 
         def do(job: Job, on_frame: OnFrame) -> None:

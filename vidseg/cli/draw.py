@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from vidseg.cli.jobs import several_frames
 from vidseg.cli.machine import limit_threads
 from vidseg.cli.media import draw as draw_all
 from vidseg.cli.media import media_arguments
@@ -57,7 +58,7 @@ def effect_option(command: Command) -> Command:
     )
     @wraps(command)
     def wrapper(*, effects: tuple[str, ...], classes: tuple[str, ...], **others: Any) -> Any:
-        limit_threads()
+        limit_threads(several=several_frames(others["sources"]))
         from vidseg.effects.parse import classes_of
 
         named = classes_of(effects)

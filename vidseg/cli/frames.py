@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vidseg.cli.export import FORMATS
-from vidseg.cli.jobs import Job, check_one_input, folder_plan, outputs_checked
+from vidseg.cli.jobs import Job, check_one_input, folder_plan, outputs_checked, several_frames
 from vidseg.cli.machine import limit_threads
 from vidseg.cli.media import make
 from vidseg.cli.options import (
@@ -71,7 +71,7 @@ def frames(
     plan = folder_plan(sources, target)
     check_one_input(plan, search)
     with outputs_checked(plan, force=run.force, folders=True):
-        limit_threads()
+        limit_threads(several=several_frames(sources))
         from vidseg.outputs import Masks
 
         outputs = {
@@ -96,7 +96,7 @@ def _save_as(
     source, *others = sources
     if others:
         raise OptionError("--format writes one output; run the inputs one after another.")
-    limit_threads()
+    limit_threads(several=several_frames(sources))
     from vidseg.outputs import Exported
 
     output = Exported(target, name, image=image)

@@ -38,6 +38,13 @@ class Plan(NamedTuple):
     """The folder that outputs are collected in; made where it is missing."""
 
 
+def several_frames(sources: Sequence[str]) -> bool:
+    """Whether an input may have more than one, as its name tells."""
+    from vidseg.video.codecs import PHOTO_SUFFIXES
+
+    return any(Path(source).suffix.lower() not in PHOTO_SUFFIXES for source in sources)
+
+
 def media_plan(sources: Sequence[str], target: str) -> Plan:
     """`IN OUT`, or each of `IN... OUTDIR/` under its own name in the folder."""
     from vidseg.video.codecs import CONTAINERS, PHOTO_SUFFIXES

@@ -13,6 +13,7 @@ from vidseg.cli.jobs import (
     media_plan,
     outputs_checked,
     run_jobs,
+    several_frames,
 )
 from vidseg.cli.machine import limit_threads
 from vidseg.cli.options import Command, Quality, Run, Span
@@ -51,7 +52,7 @@ def draw(
         for job in plan.jobs
     }
     with outputs_checked(plan, force=run.force):
-        limit_threads()
+        limit_threads(several=several_frames(sources))
         from vidseg.outputs import Drawn
 
         drawn = effect()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidseg.cli.jobs import Job
+from vidseg.cli.jobs import Job, several_frames
 from vidseg.cli.machine import limit_threads
 from vidseg.cli.media import make
 from vidseg.cli.options import (
@@ -50,7 +50,7 @@ def run(
 
     If one output fails, the run ends and leaves none that is not whole.
     """
-    limit_threads()
+    limit_threads(several=several_frames([source]))
     if not Path(source).is_dir():
         refuse_slashes(wanted)
     outputs = outputs_for(wanted, search, quality)

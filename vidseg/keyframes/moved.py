@@ -116,9 +116,9 @@ def _ways(views: Views, count: int) -> list[_Way]:
         )
         for i, j in pairs
     ]
-    half = (count + 1) // 2  # in the middle, what comes and what goes
+    middle = (count + 1) // 2  # in the middle, what comes and what goes
     for i in sorted(set(range(len(boxes[0]))) - {i for i, _ in pairs}):
-        end = count if _has_left(views[0].instances, placed[0], i) else half
+        end = count if _has_left(views[0].instances, placed[0], i) else middle
         path, still = (boxes[0][i], placed[0].boxes[i]), offsets[0][i]
         ways.append(_Way((i, None), path, (still, still), range(1, end + 1)))
     for j in sorted(set(range(len(boxes[1]))) - {j for _, j in pairs}):

@@ -6,7 +6,7 @@ import torch
 from torchvision.models.detection import MaskRCNN
 
 LARGEST_AUTO_BATCH = 8
-"""A pipeline keeps three batches of frames alive; of 4K ones, 25 MB each."""
+"""A pipeline keeps four batches of frames alive; of 4K ones, 25 MB each."""
 
 BYTES_PER_PIXEL = 1 << 10
 """Working memory of a ResNet-50 model per pixel of its input, estimated: 1 GiB for 800 x 1333."""

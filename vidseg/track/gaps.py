@@ -46,7 +46,8 @@ def filled(
 
     `before` holds the last sighting of each track, `ahead` the objects of the next frames. Box and
     mask change evenly from one sighting to the other, at most `longest` missed frames apart. Where
-    another object covers more than half of what would be filled in, it is hidden and stays away.
+    another tracked object covers more than half of what would be filled in, it is hidden and stays
+    away.
     """
     missing = set(before) - set(now.ids.tolist())
     tracked = now[now.ids != UNTRACKED]

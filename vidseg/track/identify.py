@@ -2,19 +2,21 @@
 is shown."""
 
 from collections.abc import Generator, Iterable
-from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 
 from vidseg.instances import UNTRACKED, Found, Instances
 from vidseg.stream import closing_input
-from vidseg.track.steady import fill_gaps, smooth, tracks_of
+from vidseg.track.steady import fill_gaps, named, smooth, tracks_of
 from vidseg.track.tracker import MaskTracker
 from vidseg.track.trust import Trust
-from vidseg.track.votes import Votes
+from vidseg.track.votes import voted
 
 T = TypeVar("T")
+
+RULES = 2
+"""Counts up where other objects would be followed or shown: ids saved under others are not kept."""
 
 
 def identified(pairs: Iterable[Found], *, score: float, fill: int) -> Generator[Found, None, None]:
@@ -24,7 +26,7 @@ def identified(pairs: Iterable[Found], *, score: float, fill: int) -> Generator[
     Classes are as they were found. An error of `pairs` comes after all the frames before it;
     closing closes `pairs`. Holds `frames_ahead(fill, 0)` frames.
     """
-    return fill_gaps(_named(pairs, MaskTracker(score=score)), longest=fill, trust=Trust(score))
+    return fill_gaps(named(pairs, MaskTracker(score=score)), longest=fill, trust=Trust(score))
 
 
 def settled(
@@ -32,8 +34,8 @@ def settled(
 ) -> Generator[tuple[T, Instances], None, None]:
     """What is to be shown of `identified` frames: the objects of tracks, each of the class that its
     track was seen as most so far, smoothed by `radius` frames."""
-    voted = _voted(pairs)
-    return smooth(voted, radius=radius) if radius else voted
+    found = voted(tracks_of(pairs))
+    return smooth(found, radius=radius) if radius else found
 
 
 def untracked(
@@ -45,17 +47,3 @@ def untracked(
         for frame, instances in found:
             real = instances if filled else instances[~instances.filled]
             yield frame, real.with_ids(np.full(len(real), UNTRACKED, np.int64))
-
-
-def _named(pairs: Iterable[Found], tracker: MaskTracker) -> Generator[Found, None, None]:
-    """The same objects with the ids of their tracks."""
-    with closing_input(pairs) as found:
-        for frame, instances in found:
-            yield frame, instances.with_ids(tracker.identify(frame, instances))
-
-
-def _voted(pairs: Iterable[tuple[T, Instances]]) -> Generator[tuple[T, Instances], None, None]:
-    votes = Votes()
-    with closing_input(tracks_of(pairs)) as found:
-        for frame, shown in found:
-            yield frame, replace(shown, labels=votes.vote(shown))

@@ -19,6 +19,7 @@ from vidseg.track.gaps import Sighting, filled, sightings
 from vidseg.track.smooth import smoothed
 from vidseg.track.tracker import MaskTracker, Tracker
 from vidseg.track.trust import AROUND, Trust
+from vidseg.track.votes import voted
 
 T = TypeVar("T")
 
@@ -46,9 +47,11 @@ def steady(
     by default, and the objects of some frames more. An error of `pairs` comes after all the frames
     before it; closing closes `pairs`.
     """
-    found = track(pairs, MaskTracker(score=score) if tracker is None else tracker)
-    found = fill_gaps(found, longest=fill, trust=Trust(score) if tracker is None else None)
-    found = tracks_of(found)
+    if tracker is None:
+        known = fill_gaps(named(pairs, MaskTracker(score=score)), longest=fill, trust=Trust(score))
+        found = voted(tracks_of(known))
+    else:
+        found = fill_gaps(track(pairs, tracker), longest=fill)
     return smooth(found, radius=radius) if radius else found
 
 
@@ -62,6 +65,13 @@ def track(pairs: Iterable[Found], tracker: Tracker) -> Generator[Found, None, No
     with closing_input(pairs) as found:
         for frame, instances in found:
             yield frame, tracker.update(frame, instances)
+
+
+def named(pairs: Iterable[Found], tracker: MaskTracker) -> Generator[Found, None, None]:
+    """The frames with all that was found, under the ids of its tracks."""
+    with closing_input(pairs) as found:
+        for frame, instances in found:
+            yield frame, instances.with_ids(tracker.identify(frame, instances))
 
 
 def fill_gaps(
@@ -78,7 +88,7 @@ def fill_gaps(
                 shown = _only(now, names)
                 known = {name: seen for name, seen in before.items() if name in names}
             yield frame, filled(shown, number, known, ahead, longest=longest)
-            before |= sightings(number, now)
+            before |= sightings(number, shown)
             before = {name: seen for name, seen in before.items() if number - seen.number < longest}
 
 

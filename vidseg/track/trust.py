@@ -2,8 +2,9 @@
 
 A false alarm that comes and goes passes the score in some frames alone, and following would show it
 in all. So a track is shown where the mean score of its sightings passes: of those around, or of all
-in its life, whichever is higher. Something that becomes sure is shown at once, and something that
-has long been sure may be weak for a while.
+in its life, whichever is higher. What becomes sure and stays so is shown at once, and what has long
+been sure may be weak for a while; but what is sure for a few frames among many weak ones is not
+shown in these either.
 """
 
 from __future__ import annotations

@@ -1,9 +1,16 @@
 """Which class a track is of: the one it was seen as most, weighted by score."""
 
+from collections.abc import Generator, Iterable
+from dataclasses import replace
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.instances import Instances
+from vidseg.stream import closing_input
+
+T = TypeVar("T")
 
 
 class Votes:
@@ -37,3 +44,11 @@ class Votes:
     def _winner(self, track: int, label: int) -> int:
         votes = self._votes.get(track)
         return max(votes, key=lambda label: (votes[label], -label)) if votes else label
+
+
+def voted(pairs: Iterable[tuple[T, Instances]]) -> Generator[tuple[T, Instances], None, None]:
+    """The same objects, each of the class that its track was seen as most so far."""
+    votes = Votes()
+    with closing_input(pairs) as found:
+        for frame, instances in found:
+            yield frame, replace(instances, labels=votes.vote(instances))
