@@ -7,10 +7,10 @@
 One pass, many outputs: what is read and found once is drawn and written as often as it is wanted.
 
 Memory: with batches of B frames, A of them at the model at once, and D drawn outputs, at most
-`frames_alive(B, D, at_once=A)` = (A + 2) B + 10 + 3 D pictures exist at once, however long the
-video: B + 1 read ahead, A B at the model, B on their way to the caller, 7 that wait for the tracker
+`frames_alive(B, D, at_once=A)` = (A + 2) B + 9 + 2 D pictures exist at once, however long the
+video: B read ahead, A B at the model, B on their way to the caller, 7 that wait for the tracker
 to look ahead, the one in the caller's hands, the copy that is being drawn, and for each drawn
-output 3 at its encoder. A frame's objects add some 40 KB; what the encoders themselves look ahead
+output 2 at its encoder. A frame's objects add some 40 KB; what the encoders themselves look ahead
 comes on top. Keyframes (`vidseg.keyframes`) make it more.
 
 An object that is pointed at is looked for first: the input is read once more up to that time, where
@@ -77,7 +77,7 @@ def detect(
 def _detected(
     frames: Iterable[Frame], predictor: Predictor, size: int
 ) -> Generator[Found, None, None]:
-    batches = prefetch(_predicted(prefetch(frames, size + 1), predictor, size), 1)
+    batches = prefetch(_predicted(prefetch(frames, size), predictor, size), 1)
     with closing(batches):
         for batch in batches:
             while batch:
@@ -96,10 +96,10 @@ def frames_alive(
     """The most pictures that `run` holds at once, those of so many drawn outputs included, where
     the predictor works on `at_once` batches at once."""
     if every == 1:
-        found = (at_once + 2) * batch_size + 2
+        found = (at_once + 2) * batch_size + 1
     else:
         found = frames_waiting(every, batch_size, at_once)
-    return found + 1 + frames_ahead(fill, radius) + 3 * drawn
+    return found + 1 + frames_ahead(fill, radius) + 2 * drawn
 
 
 def _predicted(

@@ -36,8 +36,11 @@ class Streams:
 def stacked(images: Sequence[Image], device: torch.device) -> torch.Tensor:
     """(B, H, W, 3) on the host, in memory from which a GPU fetches by itself.
 
-    Torch keeps such memory, and hands it out again only when no copy from it is under way.
+    Torch keeps such memory, and hands it out again only when no copy from it is under way. On the
+    CPU a single image is taken as it is, which of 4K saves 25 MB.
     """
+    if device.type == "cpu" and len(images) == 1 and images[0].flags.writeable:
+        return torch.from_numpy(np.ascontiguousarray(images[0]))[None]  # torch warns of others
     shape = (len(images), *images[0].shape)
     pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
     np.stack(images, out=pixels.numpy())

@@ -24,8 +24,8 @@ from vidseg.video.info import VideoInfo
 from vidseg.video.landing import landing, output_error
 from vidseg.video.pictures import PhotoFolderWriter, PhotoWriter
 
-AHEAD = 2
-"""Frames that may wait for the encoder beside the one it works on."""
+AHEAD = 1
+"""Frames that may wait for the encoder beside the one it works on: with 2 nothing is faster."""
 
 
 S = TypeVar("S")
