@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from vidseg.cores import MOST_AT_ONCE, cores, frames_at_once, threads_for_a_frame
+from vidseg.cores import (
+    MOST_AT_ONCE,
+    cores,
+    frames_at_once,
+    threads_for_a_frame,
+    threads_for_coding,
+)
 
 
 def machine_of(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,3 +42,11 @@ def test_frames_share_the_cores(
     assert threads_for_a_frame() == threads
     assert frames_at_once(threads) == frames <= MOST_AT_ONCE
     assert frames_at_once(count) == frames_at_once(10 * count) == 1
+
+
+@pytest.mark.parametrize(("count", "threads"), [(1, 1), (2, 2), (8, 8), (64, 8)])
+def test_coding_takes_the_cores_up_to_what_memory_bears(
+    count: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine_of(count, monkeypatch)
+    assert threads_for_coding() == threads

@@ -55,6 +55,17 @@ def test_times_are_exact_in_mp4(tmp_path: Path, rate: str) -> None:
     assert {frame.duration for frame in frames} == {1 / Fraction(rate)}
 
 
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p"])
+def test_large_pictures_are_the_same_in_memory_of_their_own(
+    tmp_path: Path, pixel_format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_scene(tmp_path / "clip.mp4", pixel_format=pixel_format)
+    small = read(path)
+    monkeypatch.setattr("vidseg.video.color.LARGE", 0)
+    for before, after in zip(small, assert_whole(path), strict=True):
+        np.testing.assert_array_equal(before.image, after.image)
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec", "pixel_format"),
     [

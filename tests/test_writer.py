@@ -477,6 +477,16 @@ def test_every_codec_keeps_every_frame(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("cores", [1, 3, 64])
+def test_frames_come_whole_from_any_number_of_threads(
+    tmp_path: Path, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidseg.cores.cores", lambda: cores)
+    source = write_scene(tmp_path / "in.mp4")
+    written = timed_barcodes(copy(source, tmp_path / "out.mp4"))
+    assert written == timed_barcodes(probe(source))
+
+
 def test_mp4_starts_with_its_index(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     write(target, facts(), scenes())

@@ -1,4 +1,4 @@
-"""How many cores this process has, and how the frames of a video are divided among them.
+"""How many cores this process has, and how the work on a video is divided among them.
 
 A network's layers gain less from a second core than a second frame does: on two cores, one frame on
 both takes 43 ms of the bundled model, two frames on one each 57 ms together.
@@ -13,6 +13,10 @@ QUOTA = Path("/sys/fs/cgroup/cpu.max")
 MOST_AT_ONCE = 4
 """Frames at the model at once, each with working memory of its own: ResNet-50's takes 330 MB in
 bfloat16."""
+
+MOST_CODING = 8
+"""Threads of a decoder or encoder. Each holds pictures of its own: x264 60 MB at 4K, so that its
+24 threads on 16 cores would take 2.5 GB, and these take 1.5."""
 
 
 def cores(quota: Path | None = None) -> int:
@@ -36,3 +40,8 @@ def threads_for_a_frame() -> int:
 def frames_at_once(threads: int) -> int:
     """Frames that keep all cores busy where each has so many threads."""
     return max(1, min(cores() // threads, MOST_AT_ONCE))
+
+
+def threads_for_coding() -> int:
+    """Threads for the decoder of a video, and for the encoder of one."""
+    return min(cores(), MOST_CODING)

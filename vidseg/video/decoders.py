@@ -6,6 +6,7 @@ from typing import Any
 import av
 from av.codec import CodecContext
 
+from vidseg.cores import threads_for_coding
 from vidseg.video.container import TROUBLE, open_container
 from vidseg.video.info import VideoInfo
 
@@ -29,7 +30,7 @@ def open_decoder(stream: Any, info: VideoInfo, *, threads: bool) -> Any:
         context.extradata = stream.codec_context.extradata
     context.options = {"err_detect": _err_detect(stream, info)}
     if threads:
-        context.thread_type = "AUTO"
+        context.thread_type, context.thread_count = "AUTO", threads_for_coding()
     else:
         context.thread_type, context.thread_count = "NONE", 1
     return context

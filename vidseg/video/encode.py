@@ -15,6 +15,7 @@ import numpy as np
 from av.video.format import VideoFormat
 from av.video.reformatter import VideoReformatter
 
+from vidseg.cores import threads_for_coding
 from vidseg.frame import Frame, Image
 from vidseg.video.codecs import Encoding
 from vidseg.video.color import (
@@ -63,6 +64,8 @@ class VideoEncoder:
         context.pix_fmt = self._format
         context.time_base = self.unit
         context.thread_type = "AUTO"  # PyAV's default makes x264 cut every picture into slices
+        if encoding.encoder == "libx264":  # the others choose well
+            context.thread_count = threads_for_coding()
         context.sample_aspect_ratio = self._aspect
         context.colorspace = _code(MATRICES, self._color.matrix, 2)
         context.color_range = _code(RANGES, self._color.range, 0)
