@@ -1,11 +1,16 @@
 """How many threads the program allows itself."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
+from tests.commands import ROOT
 from vidseg.cli.jobs import several_frames
 from vidseg.cli.machine import limit_threads
+
+OPENBLAS = "OPENBLAS_NUM_THREADS"
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +44,21 @@ def test_the_user_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_photos_come_one_at_a_time(sources: list[str], several: bool) -> None:
     assert several_frames(sources) is several
+
+
+COMMAND = """
+import os, sys
+import vidseg.cli
+assert "numpy" not in sys.modules, "too late for its threads"
+vidseg.cli.main(["classes", "--model", "balloon"], standalone_mode=False)
+print(os.environ["OPENBLAS_NUM_THREADS"])
+"""
+
+
+@pytest.mark.parametrize(("given", "threads"), [(None, "1"), ("4", "4")])
+def test_numpy_gets_one_thread_before_it_is_imported(given: str | None, threads: str) -> None:
+    variables = {name: value for name, value in os.environ.items() if name != OPENBLAS}
+    variables |= {} if given is None else {OPENBLAS: given}
+    command = [sys.executable, "-c", COMMAND]
+    done = subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == [threads], done.stderr

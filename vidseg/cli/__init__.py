@@ -19,6 +19,7 @@ from vidseg.cli.export import export
 from vidseg.cli.frames import frames
 from vidseg.cli.info import info
 from vidseg.cli.inspect import inspect
+from vidseg.cli.machine import numpy_on_one_thread
 from vidseg.cli.models import models
 from vidseg.cli.options import VERBOSITY, examples
 from vidseg.cli.overlay import overlay
@@ -31,6 +32,7 @@ class Program(click.Group):
     """A group whose commands stop cleanly on signals and report errors as one sentence."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        numpy_on_one_thread()
         try:
             with errors_as_sentences(), stop_on_signals():
                 return super().invoke(ctx)

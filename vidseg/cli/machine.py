@@ -5,6 +5,13 @@ import os
 from vidseg.cores import cores, threads_for_a_frame
 
 
+def numpy_on_one_thread() -> None:
+    """To be called before numpy is imported: its products, of small matrices all, gain nothing from
+    a second thread, which waits for the next one by counting. On two cores it took a fifth of all
+    processor time. OPENBLAS_NUM_THREADS, where the user set it, stays."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def limit_threads(*, several: bool = True) -> None:
     """Threads for the model and for OpenCV; to be called before torch is imported.
 
