@@ -9,14 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseg.stream import batched, map_ahead, map_each, prefetch
+from vidseg.stream import batched, map_ahead, prefetch
 
 Stage = Callable[[Iterable[int]], Generator[int, None, None]]
 STAGES: dict[str, Stage] = {
     "prefetch": lambda items: prefetch(items, 3),
     "map_ahead": lambda items: map_ahead(lambda item: item, items, workers=2, ahead=3),
-    "map_each": lambda items: map_each(lambda item: item, items, at_once=1),
-    "map_each, several": lambda items: map_each(lambda item: item, items, at_once=3),
     "batched": lambda items: (item for batch in batched(items, 3) for item in batch),
     "chain": lambda items: prefetch(
         map_ahead(lambda item: item, prefetch(items, 2), workers=2, ahead=2), 2
@@ -110,6 +108,17 @@ def test_a_consumer_that_fails_leaves_nothing(stage: Stage) -> None:
     assert caught.value.__traceback__ is not None
     assert source.closed
     assert threading.active_count() == before
+
+
+def test_a_slow_item_leaves_no_worker_idle() -> None:
+    others = threading.Barrier(2, timeout=10)
+
+    def slow_at_first(item: int) -> int:
+        if item in (0, 2):  # 0 ends only once 1 was done and 2 began
+            others.wait()
+        return item
+
+    assert list(map_ahead(slow_at_first, range(6), workers=2, ahead=2)) == list(range(6))
 
 
 def test_an_error_of_the_function_comes_in_its_place() -> None:

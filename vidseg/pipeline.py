@@ -1,14 +1,14 @@
 """The one place that joins the stages: read, predict, track, draw, write.
 
-    read ─► prefetch ─► batched ─► predict ─► prefetch ─► steady ─► FrameClip ─► draw ─► write
-            thread 1               thread 2               the caller's thread ├► draw ─► write
-                                                                              └► export
+    read ─► prefetch ─► batched ─► predict ─► steady ─► FrameClip ─► draw ─► write
+            a thread               A threads  the caller's thread ├► draw ─► write
+                                                                  └► export
 
 One pass, many outputs: what is read and found once is drawn and written as often as it is wanted.
 
 Memory: with batches of B frames, A of them at the model at once, and D drawn outputs, at most
 `frames_alive(B, D, at_once=A)` = (A + 2) B + 9 + 2 D pictures exist at once, however long the
-video: B read ahead, A B at the model, B on their way to the caller, 7 that wait for the tracker
+video: B read ahead, A B at the model, B that are done or wait for it, 7 that wait for the tracker
 to look ahead, the one in the caller's hands, the copy that is being drawn, and for each drawn
 output 2 at its encoder. A frame's objects add some 40 KB; what the encoders themselves look ahead
 comes on top. Keyframes (`vidseg.keyframes`) make it more.
@@ -36,7 +36,7 @@ from vidseg.pointed import pointed_at
 from vidseg.predictor import Predictor, batches_at_once
 from vidseg.saved import check_belongs, header_for, recorded, saved
 from vidseg.search import Search, Seconds, check_span
-from vidseg.stream import batched, map_each, prefetch
+from vidseg.stream import batched, map_ahead, prefetch
 from vidseg.track.steady import FILL, RADIUS, frames_ahead
 from vidseg.video.clip import FrameClip
 from vidseg.video.info import VideoInfo
@@ -77,8 +77,12 @@ def detect(
 def _detected(
     frames: Iterable[Frame], predictor: Predictor, size: int
 ) -> Generator[Found, None, None]:
-    batches = prefetch(_predicted(prefetch(frames, size), predictor, size), 1)
-    with closing(batches):
+    def find(batch: list[Frame]) -> deque[Found]:
+        return deque(zip(batch, predictor.predict([f.image for f in batch]), strict=True))
+
+    at_once = batches_at_once(predictor)
+    waiting = batched(prefetch(frames, size), size)
+    with closing(map_ahead(find, waiting, workers=at_once, ahead=at_once)) as batches:
         for batch in batches:
             while batch:
                 yield batch.popleft()
@@ -100,15 +104,6 @@ def frames_alive(
     else:
         found = frames_waiting(every, batch_size, at_once)
     return found + 1 + frames_ahead(fill, radius) + 2 * drawn
-
-
-def _predicted(
-    frames: Iterable[Frame], predictor: Predictor, size: int
-) -> Generator[deque[Found], None, None]:
-    def find(batch: list[Frame]) -> deque[Found]:
-        return deque(zip(batch, predictor.predict([f.image for f in batch]), strict=True))
-
-    return map_each(find, batched(frames, size), at_once=batches_at_once(predictor))
 
 
 def run(

@@ -73,7 +73,8 @@ def map_ahead(
 ) -> Generator[R, None, None]:
     """`map(function, items)` on threads, in order, up to `ahead` beyond the one handed out.
 
-    `items` is read on the caller's thread.
+    `items` is read on the caller's thread. While it waits for the next one, `ahead + 1` are in
+    work or done; with `ahead=workers`, one that is done before its turn leaves no worker idle.
     """
     if ahead < 1:
         raise ValueError(f"ahead must be at least 1, got {ahead}")
@@ -83,24 +84,6 @@ def map_ahead(
         while waiting:
             waiting.extend(islice(futures, 1))
             yield waiting.popleft().result()
-
-
-def map_each(
-    function: Callable[[T], R], items: Iterable[T], *, at_once: int
-) -> Generator[R, None, None]:
-    """`map(function, items)`, in order: so many on threads at once, or one on the caller's own.
-
-    At most `at_once` items are alive here.
-    """
-    if at_once > 1:
-        yield from map_ahead(function, items, workers=at_once, ahead=at_once - 1)
-        return
-    with closing_input(items) as source:
-        for item in source:
-            result = function(item)
-            del item  # not to be alive beside the next one
-            yield result
-            del result
 
 
 def batched(items: Iterable[T], size: int) -> Generator[list[T], None, None]:

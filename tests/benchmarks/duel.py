@@ -36,16 +36,18 @@ class Run:
     seconds: float
     cpu_seconds: float
     """Of the process and its children."""
+    stolen_seconds: float
+    """Of all cores together: what the host gave to other machines although there was work here."""
     peak_bytes: int | None
 
 
 def work(way: Way, source: Path, target: Path) -> None:
     """In the process of one way: do it, and print what it took."""
-    before, start = os.times(), time.perf_counter()
+    stolen, before, start = stolen_seconds(), os.times(), time.perf_counter()
     way(source, target)
     seconds, after = time.perf_counter() - start, os.times()
-    cpu = sum(after[:4]) - sum(before[:4])
-    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu}))
+    cpu, stolen = sum(after[:4]) - sum(before[:4]), stolen_seconds() - stolen
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "stolen_seconds": stolen}))
 
 
 def run(
@@ -71,6 +73,15 @@ def run(
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}.")
     with process.stdout as output:
         return Run(**json.loads(output.read().splitlines()[-1]), peak_bytes=peak)
+
+
+def stolen_seconds() -> float:
+    """Since the machine began; 0 where it cannot be known."""
+    try:
+        total = Path("/proc/stat").read_text().splitlines()[0].split()
+        return int(total[8]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def tree_bytes(pid: int) -> int:

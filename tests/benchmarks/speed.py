@@ -58,8 +58,14 @@ def by_stage(folder: Path, options: Namespace) -> Iterator[Result]:
             "sum_over_cores": round(parts / cores(), 1),
             "whole": round(whole.seconds / options.frames * 1e3, 1),
             "whole_cpu": round(whole.cpu_seconds / options.frames * 1e3, 1),
-            "cores_busy": round(whole.cpu_seconds / whole.seconds / cores(), 3),
+            "stolen": round(whole.stolen_seconds / options.frames * 1e3, 1),
+            "cores_busy": round(whole.cpu_seconds / had(whole), 3),
         }
+
+
+def had(whole: overlay.Run) -> float:
+    """Seconds of all cores together that were there to be used."""
+    return whole.seconds * cores() - whole.stolen_seconds
 
 
 def alone(folder: Path, options: Namespace) -> Iterator[Result]:

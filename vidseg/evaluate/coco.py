@@ -27,7 +27,7 @@ from vidseg.export.about import shortest
 from vidseg.instances import Instances
 from vidseg.masks import instance_rle
 from vidseg.predictor import Predictor, batches_at_once
-from vidseg.stream import map_each, prefetch
+from vidseg.stream import map_ahead, prefetch
 
 LEAST_SCORE = 0.05
 """Detections count from this score on, as in detectron2 and torchvision."""
@@ -154,7 +154,8 @@ def evaluate(
         return photo._replace(image=None), instances
 
     pictures = prefetch(photos(dataset, ids=ids), READ_AHEAD)
-    with closing(map_each(find, pictures, at_once=batches_at_once(predictor))) as looked_at:
+    at_once = batches_at_once(predictor)
+    with closing(map_ahead(find, pictures, workers=at_once, ahead=at_once)) as looked_at:
         for photo, instances in looked_at:
             known.append(photo)
             found += results(photo.number, instances, matching.numbers)

@@ -29,7 +29,7 @@ from vidseg.frame import Frame
 from vidseg.instances import Found, Instances
 from vidseg.keyframes.moved import Key, between
 from vidseg.predictor import Predictor, batches_at_once
-from vidseg.stream import batched, closing_input, map_each, prefetch
+from vidseg.stream import batched, closing_input, map_ahead, prefetch
 
 Every = int | Literal["auto"]
 """Frames from keyframe to keyframe; or as things move, 1 to `SLOWEST`."""
@@ -75,8 +75,8 @@ def detect_keyframes(
     window = window_length(every, batch_size)
     windows = _windows(_marked(prefetch(frames, window + 1), every), window)
     find = partial(_predicted, predictor, batch_size)
-    found = prefetch(map_each(find, windows, at_once=batches_at_once(predictor)), 1)
-    return prefetch(_moved(found), 1)
+    at_once = batches_at_once(predictor)
+    return prefetch(_moved(map_ahead(find, windows, workers=at_once, ahead=at_once)), 1)
 
 
 def longest(every: Every) -> int:
@@ -93,8 +93,9 @@ def window_length(every: Every, batch_size: int) -> int:
 def frames_waiting(every: Every, batch_size: int, at_once: int = 1) -> int:
     """The most pictures that `detect_keyframes` holds, the one handed out included.
 
-    A window and 3 frames read ahead, so many windows `at_once` at the predictor, one on its way and
-    one in use, the frames after the last keyframe, those of `MOVERS` intervals, and 2 handed on.
+    A window and 3 frames read ahead, so many windows `at_once` at the predictor, one done before
+    or waiting, one in use, the frames after the last keyframe, those of `MOVERS` intervals, and 2
+    handed on.
     """
     ahead = (3 + at_once) * window_length(every, batch_size)
     return ahead + (1 + MOVERS) * longest(every) + 5
@@ -178,7 +179,8 @@ def _predicted(predictor: Predictor, size: int, window: Sequence[Marked]) -> deq
 
 def _moved(windows: Iterable[deque[Seen]]) -> Generator[Found, None, None]:
     """Every frame with its objects, those of keyframes moved to the frames between."""
-    with closing(map_each(_filled_in, _intervals(windows), at_once=MOVERS)) as intervals:
+    moved = map_ahead(_filled_in, _intervals(windows), workers=MOVERS, ahead=MOVERS - 1)
+    with closing(moved) as intervals:
         for found in intervals:
             while found:
                 yield found.popleft()
