@@ -19,6 +19,7 @@ from tests.scenes import SIZE, needs_pyav_18, read_barcode, scene_image, write_s
 from vidseg.errors import OptionError, OutputError
 from vidseg.frame import Frame
 from vidseg.video.codecs import choose_codec, output_kind
+from vidseg.video.hardware import codes as has_encoder
 from vidseg.video.info import Color, VideoInfo
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
@@ -485,6 +486,49 @@ def test_frames_come_whole_from_any_number_of_threads(
     source = write_scene(tmp_path / "in.mp4")
     written = timed_barcodes(copy(source, tmp_path / "out.mp4"))
     assert written == timed_barcodes(probe(source))
+
+
+AUTO = choose_codec("a.mp4", "auto")
+needs_nvenc = pytest.mark.skipif(not has_encoder(AUTO, SIZE), reason="needs an NVIDIA card")
+
+
+def test_auto_has_the_card_code_h264_and_no_other_codec() -> None:
+    assert AUTO.encoder == "h264_nvenc"
+    assert AUTO.instead == choose_codec("a.mp4")
+    assert choose_codec("a.mp4", "auto", 30, "slow").options["cq"] == "30"
+    for name in ("a.webm", "a.gif"):
+        assert choose_codec(name, "auto") == choose_codec(name)
+
+
+@pytest.mark.parametrize("encoder", ["h264_nvenc_of_tomorrow", "h264_vaapi"])
+def test_without_the_card_the_processor_codes_every_frame(
+    tmp_path: Path, encoder: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    target, encoding = tmp_path / "a.mp4", replace(AUTO, encoder=encoder)
+    with open_writer(target, facts(), encoding=encoding) as sink:
+        for frame in scenes(12):
+            sink.write(frame)
+    assert [index for index, _ in timed_barcodes(probe(target))] == list(range(12))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_encoder_that_runs_is_used(tmp_path: Path) -> None:
+    target, encoding = tmp_path / "a.mkv", replace(AUTO, encoder="mpeg4", options={"b": "9M"})
+    with open_writer(target, facts(), encoding=replace(encoding, container="matroska")) as sink:
+        for frame in scenes(12):
+            sink.write(frame)
+    info = probe(target)
+    assert info.streams[0].codec == "mpeg4"
+    assert [index for index, _ in timed_barcodes(info)] == list(range(12))
+
+
+@needs_nvenc
+def test_the_card_codes_every_frame(tmp_path: Path) -> None:
+    target = tmp_path / "a.mp4"
+    write(target, facts(), scenes(12), "auto")
+    info = probe(target)
+    assert info.streams[0].codec == "h264"
+    assert [index for index, _ in timed_barcodes(info)] == list(range(12))
 
 
 def test_mp4_starts_with_its_index(tmp_path: Path) -> None:

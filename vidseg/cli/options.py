@@ -225,7 +225,8 @@ def encoding_options(command: Command) -> Command:
     @option(
         "--codec",
         show_default="by the name of OUT",
-        help="Video codec, such as h264, hevc, vp9, av1, prores or gif.",
+        help="Video codec: h264, hevc, vp9, av1, prores or gif; or auto, by which an NVIDIA card "
+        "makes H.264 where there is one.",
     )
     @option(
         "--crf",

@@ -35,6 +35,8 @@ class Encoding:
     """Four-character code in MP4 and MOV where ffmpeg's default does not play everywhere."""
     alpha: bool = False
     """Whether pictures are (H, W, 4) RGBA, with straight colours, and transparency is kept."""
+    instead: "Encoding | None" = None
+    """What is used where this machine does not have the encoder; see `vidseg.video.hardware`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class _Codec:
     pixel_format: str = "yuv420p"
     options: Mapping[str, str] = field(default_factory=dict)
     tag: str | None = None
+    quality: str = "crf"
+    """The encoder's name of that option."""
 
 
 def _x26x() -> dict[str, dict[str, str]]:
@@ -79,6 +83,16 @@ CODECS: Mapping[str, _Codec] = {
     ),
     "gif": _Codec("gif", None, 0, {}, "", pixel_format="pal8"),
 }  # fmt: skip
+
+NVENC = _Codec(
+    "h264_nvenc", 19, 51,
+    {name: {"preset": f"p{max(1, n)}"} for n, name in enumerate(PRESETS, start=-1)}, "medium",
+    options={"rc": "vbr", "b": "0", "tune": "hq", "profile": "high"}, quality="cq",
+)  # fmt: skip
+"""H.264 of NVIDIA's cards, at a constant quality: no limit is set to the rate."""
+
+AUTO = "auto"
+"""The codec that stands for the fastest encoder of the container's default codec."""
 
 ALPHA_CODECS: Mapping[str, _Codec] = {
     "prores": _Codec(
@@ -137,6 +151,7 @@ def choose_codec(
 ) -> Encoding:
     """The encoding for an output of this name; None takes the default of the container or codec.
 
+    "auto" is the default codec too, but H.264 is left to an NVIDIA card where there is one.
     `crf` is the encoder's own quality number, lower is better; `preset` is one of x264's names for
     every codec but ProRes, where it is the profile (proxy, lt, standard, hq; with `alpha` 4444 and
     4444xq). With `alpha` the output is one that keeps transparency.
@@ -155,21 +170,25 @@ def choose_codec(
     if alpha and suffix not in ALPHA_CONTAINERS:
         raise OptionError(_no_alpha(suffix))
     known, codecs = (ALPHA_CODECS, ALPHA_CONTAINERS[suffix]) if alpha else (CODECS, codecs)
-    name = _codec_name(codec) if codec is not None else codecs[0]
+    name = codecs[0] if codec in (None, AUTO) else _codec_name(codec)
     if name not in codecs:
         what = " with transparency" if alpha else ""
         raise OptionError(f"{suffix} does not hold {name}{what}; it holds {', '.join(codecs)}.")
-    made = known[name]
-    return Encoding(
-        output=output,
-        container=container,
-        codec=name,
-        encoder=made.encoder,
-        pixel_format=made.pixel_format,
-        options={**made.options, **_quality(name, crf), **_speed(name, made, preset)},
-        tag=made.tag if container in ("mp4", "mov") else None,
-        alpha=alpha,
-    )
+
+    def encoding(made: _Codec) -> Encoding:
+        return Encoding(
+            output=output,
+            container=container,
+            codec=name,
+            encoder=made.encoder,
+            pixel_format=made.pixel_format,
+            options={**made.options, **_quality(name, made, crf), **_speed(name, made, preset)},
+            tag=made.tag if container in ("mp4", "mov") else None,
+            alpha=alpha,
+        )
+
+    plain = encoding(known[name])
+    return replace(encoding(NVENC), instead=plain) if (codec, name) == (AUTO, "h264") else plain
 
 
 def _no_alpha(suffix: str) -> str:
@@ -192,11 +211,10 @@ def _codec_name(codec: str) -> str:
         return name
     close = difflib.get_close_matches(name, (*CODECS, *ALIASES), n=1)
     hint = f"did you mean {close[0]}? Known" if close else "known"
-    raise OptionError(f"Unknown codec {codec!r}: {hint} are {', '.join(CODECS)}.")
+    raise OptionError(f"Unknown codec {codec!r}: {hint} are {', '.join((*CODECS, AUTO))}.")
 
 
-def _quality(name: str, crf: int | None) -> dict[str, str]:
-    codec = CODECS[name]
+def _quality(name: str, codec: _Codec, crf: int | None) -> dict[str, str]:
     if codec.crf is None:
         if crf is not None:
             raise OptionError(f"{name} takes no crf, got {crf}; leave it out.")
@@ -204,7 +222,7 @@ def _quality(name: str, crf: int | None) -> dict[str, str]:
     value = codec.crf if crf is None else crf
     if not 0 <= value <= codec.crf_limit:
         raise OptionError(f"crf for {name} goes from 0 to {codec.crf_limit}, got {value}.")
-    return {"crf": str(value)}
+    return {codec.quality: str(value)}
 
 
 def _speed(name: str, codec: _Codec, preset: str | None) -> Mapping[str, str]:

@@ -29,6 +29,7 @@ from vidseg.video.color import (
     TRANSFERS,
     matrix,
 )
+from vidseg.video.hardware import settled
 from vidseg.video.info import UNKNOWN, Color, VideoInfo
 
 SDR = Color(matrix="bt709", range="tv", primaries="bt709", transfer="bt709")
@@ -45,6 +46,7 @@ class VideoEncoder:
         self._info, self._format = info, encoding.pixel_format
         self._shape, self._aspect = shape(info, encoding)
         self._size = self._shape[0] + self._shape[0] % 2, self._shape[1] + self._shape[1] % 2
+        encoding = settled(encoding, self._size)
         self.unit = encoder_unit(info)
         self._color = output_color(info)
         self._matrix = matrix(info) if self._color.matrix == UNKNOWN else self._color.matrix
