@@ -1,17 +1,17 @@
 """The one place that joins the stages: read, predict, track, draw, write.
 
-    read ─► prefetch ─► batched ─► predict ─► steady ─► FrameClip ─► draw ─► write
-            a thread               A threads  the caller's thread ├► draw ─► write
-                                                                  └► export
+    read ─► prefetch ─► batched ─► predict ─► steady ─► prefetch ─► FrameClip ─► draw ─► write
+            a thread               A threads            a thread    the caller's ├► draw ─► write
+                                                                    thread       └► export
 
 One pass, many outputs: what is read and found once is drawn and written as often as it is wanted.
 
 Memory: with batches of B frames, A of them at the model at once, and D drawn outputs, at most
-`frames_alive(B, D, at_once=A)` = (A + 2) B + 9 + 2 D pictures exist at once, however long the
+`frames_alive(B, D, at_once=A)` = (A + 2) B + 10 + 2 D pictures exist at once, however long the
 video: B read ahead, A B at the model, B that are done or wait for it, 7 that wait for the tracker
-to look ahead, the one in the caller's hands, the copy that is being drawn, and for each drawn
-output 2 at its encoder. A frame's objects add some 40 KB; what the encoders themselves look ahead
-comes on top. Keyframes (`vidseg.keyframes`) make it more.
+to look ahead, the one after it, the one in the caller's hands, the copy that is being drawn, and
+for each drawn output 2 at its encoder. A frame's objects add some 40 KB; what the encoders
+themselves look ahead comes on top. Keyframes (`vidseg.keyframes`) make it more.
 
 An object that is pointed at is looked for first: the input is read once more up to that time, where
 everything found so far waits without its pictures.
@@ -103,7 +103,7 @@ def frames_alive(
         found = (at_once + 2) * batch_size + 1
     else:
         found = frames_waiting(every, batch_size, at_once)
-    return found + 1 + frames_ahead(fill, radius) + 2 * drawn
+    return found + 2 + frames_ahead(fill, radius) + 2 * drawn
 
 
 def run(
@@ -142,7 +142,7 @@ def run(
     total, done = expected_frames(info, start, end), 0
     with ExitStack() as stack:
         searched = search_in(info, search, start=start, end=end, force=force, keep_going=keep_going)
-        clip = FrameClip(stack.enter_context(searched), info)
+        clip = FrameClip(prefetch(stack.enter_context(searched), 1), info)
         stack.callback(clip.close)
         going = Pass(clip, info, search, start, end, force)
         writes = [stack.enter_context(_named(output, going)) for output in outputs]
