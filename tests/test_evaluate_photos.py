@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,23 @@ def many(tmp_path: Path) -> tuple[Path, list[Instances]]:
     truths.append(Instances.empty(SIZE))
     path = write_coco(tmp_path, truths, ids=[37, 5, 90, 12, 1, 77, 6, 41, 8, 52, 3, 66])
     return path, [faulty(truth, seed) for seed, truth in enumerate(truths)]
+
+
+def test_photos_looked_at_at_once_change_nothing(many: tuple[Path, list[Instances]]) -> None:
+    path, answers = many
+    meeting, done = threading.Barrier(3, timeout=10), []
+
+    class Several(Listed):
+        batches_at_once = 3
+
+        def predict(self, images: Sequence[Image]) -> list[Instances]:
+            meeting.wait()
+            return super().predict(images)
+
+    dataset = read_dataset(path)
+    result = evaluate(dataset, Several(answers), on_photo=lambda n, _: done.append(n))
+    assert result.to_json() == evaluate(dataset, Listed(answers)).to_json()
+    assert done == list(range(1, 13))
 
 
 def test_equal_to_pycocotools_to_the_last_digit(

@@ -340,6 +340,17 @@ def test_a_hidden_object_is_not_painted_over_what_hides_it() -> None:
     assert not out[1].filled.any()
 
 
+def test_what_has_no_track_hides_nothing() -> None:
+    behind, before = square(200, 100), square(190, 90, 80)
+    shots = [
+        objects(behind).with_ids(np.array([1])),
+        objects(before).with_ids(np.array([UNTRACKED])),
+        objects(behind).with_ids(np.array([1])),
+    ]
+    out = [found for _, found in fill_gaps(frames(*shots), longest=3)]
+    assert out[1].filled.tolist() == [False, True]
+
+
 # Smoothing
 
 

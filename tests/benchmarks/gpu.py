@@ -26,6 +26,7 @@ import vidseg
 from tests.benchmarks.duel import count_frames, machine, make_clip
 from tests.benchmarks.network import make
 from tests.benchmarks.overlay import Given, first_picture
+from vidseg.cli.machine import limit_threads
 from vidseg.models.device import resolve_device
 from vidseg.predict import MaskRCNNPredictor
 from vidseg.video.probe import probe
@@ -50,6 +51,7 @@ def main() -> None:
 
 
 def measure(folder: Path, options: argparse.Namespace, *, height: int = 1080) -> dict[str, Any]:
+    limit_threads()
     source, target = folder / f"{height}p.mp4", folder / f"{height}p_out.mp4"
     if not source.exists():
         make_clip(source, height, options.frames)
