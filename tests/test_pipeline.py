@@ -1,7 +1,10 @@
 """The joined stages: order, batches, the memory bound, errors, and nothing left running."""
 
 import json
+import os
+import signal
 import threading
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -177,6 +180,28 @@ def test_of_two_batches_at_once_the_good_one_arrives_before_the_error() -> None:
         indexes.extend(frame.index for frame, _ in detect(source, Broken(), batch_size=4))
     assert indexes == list(range(8))
     assert source.closed
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_ctrl_c_does_not_wait_until_the_tracker_has_looked_ahead(
+    every: int, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(OraclePredictor):
+        def predict(self, images: Sequence[Image]) -> list[Instances]:
+            found = super().predict(images)
+            if len(self.batches) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+            return found
+
+    predictor = Slow()
+    monkeypatch.setattr("vidseg.search.load", lambda search: predictor)
+    clip = write_scene(tmp_path / "in.mp4", frames=60)
+    search = Search(model=model, batch_size=1, fill=50, every=every)
+    with pytest.raises(KeyboardInterrupt):
+        run(clip, [Masks(tmp_path / "masks")], search=search)
+    assert len(predictor.batches) < 8
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
 def test_an_input_without_frames_in_the_cut_is_an_error(

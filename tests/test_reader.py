@@ -1,5 +1,6 @@
 """Frames as they are read: none lost, doubled or shifted, upright, in the right colours."""
 
+import errno
 import json
 import logging
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from tests.scenes import needs_pyav_18, scene_image, write_scene
 from vidseg.frame import Frame
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
+from vidseg.video.room import apart
 
 VIDEOS = Path(__file__).resolve().parents[2] / "shared" / "data" / "videos"
 MANIFEST = VIDEOS / "manifest.json"
@@ -39,6 +41,12 @@ def assert_whole(path: Path, count: int = 30, first: int = 0) -> list[Frame]:
     return frames
 
 
+def write_scene_of(pixel_format: str, rotation: int = 0) -> Callable[[Path], Path]:
+    return lambda folder: write_scene(
+        folder / "clip.mp4", pixel_format=pixel_format, rotation=rotation
+    )
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".ts", ".avi", ".flv"])
 @pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(60000, 1001)], ids=str)
 def test_every_frame_in_every_container(tmp_path: Path, suffix: str, rate: Fraction) -> None:
@@ -55,15 +63,30 @@ def test_times_are_exact_in_mp4(tmp_path: Path, rate: str) -> None:
     assert {frame.duration for frame in frames} == {1 / Fraction(rate)}
 
 
-@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p"])
+@pytest.mark.parametrize(
+    "make", [write_scene_of("yuv420p"), write_scene_of("yuv444p", rotation=90), corpus.hdr]
+)
 def test_large_pictures_are_the_same_in_memory_of_their_own(
-    tmp_path: Path, pixel_format: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write_scene(tmp_path / "clip.mp4", pixel_format=pixel_format)
+    path = make(tmp_path)
     small = read(path)
-    monkeypatch.setattr("vidseg.video.color.LARGE", 0)
-    for before, after in zip(small, assert_whole(path), strict=True):
+    monkeypatch.setattr("vidseg.video.room.LARGE", 0)
+    for before, after in zip(small, read(path), strict=True):
         np.testing.assert_array_equal(before.image, after.image)
+        assert after.image.flags.writeable
+        assert after.image.flags.c_contiguous
+        assert not after.image.flags.owndata
+
+
+def test_a_picture_stays_where_it_is_when_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(size: int) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr("vidseg.video.room.LARGE", 0)
+    monkeypatch.setattr("vidseg.video.room._room", full)
+    image = np.zeros((4, 6, 3), np.uint8)
+    assert apart(image) is image
 
 
 @pytest.mark.parametrize(

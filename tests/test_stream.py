@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseg.stream import batched, map_ahead, prefetch
+from vidseg.stream import batched, map_ahead, prefetch, until
 
 Stage = Callable[[Iterable[int]], Generator[int, None, None]]
 STAGES: dict[str, Stage] = {
     "prefetch": lambda items: prefetch(items, 3),
     "map_ahead": lambda items: map_ahead(lambda item: item, items, workers=2, ahead=3),
+    "until": lambda items: until(threading.Event(), items),
     "batched": lambda items: (item for batch in batched(items, 3) for item in batch),
     "chain": lambda items: prefetch(
         map_ahead(lambda item: item, prefetch(items, 2), workers=2, ahead=2), 2
@@ -108,6 +109,33 @@ def test_a_consumer_that_fails_leaves_nothing(stage: Stage) -> None:
     assert caught.value.__traceback__ is not None
     assert source.closed
     assert threading.active_count() == before
+
+
+def test_a_stage_on_another_thread_is_closed_before_its_next_item() -> None:
+    stop, reached = threading.Event(), threading.Event()
+    source, flushed = Source(1000), []
+
+    def seeking(items: Iterator[int]) -> Iterator[int]:
+        yield next(items)
+        try:
+            yield from (item for item in items if item == 500)
+        except Exception:
+            flushed.append("an error")
+        flushed.append("the end")
+
+    def watched(items: Iterable[int]) -> Iterator[int]:
+        for item in items:
+            if item == 5:
+                reached.set()
+                assert stop.wait(10)
+            yield item
+
+    seen = prefetch(seeking(until(stop, watched(source))), 1, stop=stop)
+    with closing(seen) as items:
+        assert next(items) == 0
+        assert reached.wait(10)
+    assert source.taken == 6
+    assert not flushed
 
 
 def test_a_slow_item_leaves_no_worker_idle() -> None:

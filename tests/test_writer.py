@@ -19,7 +19,7 @@ from tests.scenes import SIZE, needs_pyav_18, read_barcode, scene_image, write_s
 from vidseg.errors import OptionError, OutputError
 from vidseg.frame import Frame
 from vidseg.video.codecs import choose_codec, output_kind
-from vidseg.video.hardware import codes as has_encoder
+from vidseg.video.hardware import can_code
 from vidseg.video.info import Color, VideoInfo
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
@@ -489,15 +489,16 @@ def test_frames_come_whole_from_any_number_of_threads(
 
 
 AUTO = choose_codec("a.mp4", "auto")
-needs_nvenc = pytest.mark.skipif(not has_encoder(AUTO, SIZE), reason="needs an NVIDIA card")
+needs_nvenc = pytest.mark.skipif(not can_code(AUTO, SIZE), reason="needs an NVIDIA card")
 
 
 def test_auto_has_the_card_code_h264_and_no_other_codec() -> None:
     assert AUTO.encoder == "h264_nvenc"
     assert AUTO.instead == choose_codec("a.mp4")
     assert choose_codec("a.mp4", "auto", 30, "slow").options["cq"] == "30"
-    for name in ("a.webm", "a.gif"):
-        assert choose_codec(name, "auto") == choose_codec(name)
+    for name in ("a.webm", "a.gif", "a.png", "folder"):
+        assert choose_codec(name, "Auto") == choose_codec(name)
+    assert choose_codec("a.mp4", "auto", 0) == choose_codec("a.mp4", None, 0)  # loses nothing
 
 
 @pytest.mark.parametrize("encoder", ["h264_nvenc_of_tomorrow", "h264_vaapi"])
@@ -712,6 +713,7 @@ def test_kinds_of_output_follow_the_name() -> None:
     ("arguments", "message"),
     [
         (("a.mp4", "h265x"), "Unknown codec 'h265x': did you mean h265"),
+        (("a.mp4", "aut"), "Unknown codec 'aut': did you mean auto"),
         (("a.webm", "h264"), r"\.webm does not hold h264; it holds vp9, av1"),
         (("a.mp4", None, 52), "from 0 to 51, got 52"),
         (("a.mp4", None, -1), "from 0 to 51, got -1"),

@@ -24,6 +24,7 @@ from fractions import Fraction
 from itertools import islice
 from math import ceil
 from pathlib import Path
+from threading import Event
 
 from vidseg.detection_writer import DetectionWriter, check_detections_output
 from vidseg.detections import Header
@@ -36,7 +37,7 @@ from vidseg.pointed import pointed_at
 from vidseg.predictor import Predictor, batches_at_once
 from vidseg.saved import check_belongs, header_for, recorded, saved
 from vidseg.search import Search, Seconds, check_span
-from vidseg.stream import batched, map_ahead, prefetch
+from vidseg.stream import batched, map_ahead, prefetch, until
 from vidseg.track.steady import FILL, RADIUS, frames_ahead
 from vidseg.video.clip import FrameClip
 from vidseg.video.info import VideoInfo
@@ -139,10 +140,12 @@ def run(
     search.check_kind(info.kind)
     for output in outputs:
         output.check(info)
-    total, done = expected_frames(info, start, end), 0
+    total, done, stop = expected_frames(info, start, end), 0, Event()
     with ExitStack() as stack:
-        searched = search_in(info, search, start=start, end=end, force=force, keep_going=keep_going)
-        clip = FrameClip(prefetch(stack.enter_context(searched), 1), info)
+        searched = search_in(
+            info, search, start=start, end=end, force=force, keep_going=keep_going, stop=stop
+        )
+        clip = FrameClip(prefetch(stack.enter_context(searched), 1, stop=stop), info)
         stack.callback(clip.close)
         going = Pass(clip, info, search, start, end, force)
         writes = [stack.enter_context(_named(output, going)) for output in outputs]
@@ -201,10 +204,14 @@ def search_in(
     end: Fraction | None,
     force: bool,
     keep_going: bool,
+    stop: Event | None = None,
 ) -> Iterator[Iterator[Found]]:
-    """The frames with the objects to show, everything found being saved where that is asked for."""
+    """The frames with the objects to show, everything found being saved where that is asked for.
+
+    They may be asked for on another thread, which `stop` has ended within a frame.
+    """
     with found_in(info, search, start=start, end=end, keep_going=keep_going) as found:
-        known, pointed = search.identify(found, info.kind), None
+        known, pointed = search.identify(until(stop or Event(), found), info.kind), None
         if search.chosen.at is not None:
             pointed, known = pointed_at(known, info, search, start=start, keep_going=keep_going)
         if search.save is None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
+from threading import Event
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -39,18 +40,44 @@ def _pool(workers: int, name: str) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def prefetch(items: Iterable[T], ahead: int) -> Generator[T, None, None]:
+def prefetch(
+    items: Iterable[T], ahead: int, *, stop: Event | None = None
+) -> Generator[T, None, None]:
     """The same items, fetched by one thread up to `ahead` beyond the one handed out.
 
     At most `ahead + 1` items are alive here: those waiting and the one handed out. A generator
-    given as `items` runs wholly on that thread.
+    given as `items` runs wholly on that thread. On the way out `stop` is set before the thread is
+    waited for: where `items` lead through `until`, that does not take long.
     """
     if ahead < 1:
         raise ValueError(f"ahead must be at least 1, got {ahead}")
-    with closing_input(items) as source, _pool(1, "prefetch") as pool:
+    with closing_input(items) as source, _pool(1, "prefetch") as pool, _set_at_the_end(stop):
         waiting: deque[Future] = deque(pool.submit(next, source, _END) for _ in range(ahead))
         while (item := waiting.popleft().result()) is not _END:
             waiting.append(pool.submit(next, source, _END))
+            yield item
+            del item
+
+
+@contextmanager
+def _set_at_the_end(stop: Event | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if stop is not None:
+            stop.set()
+
+
+def until(stop: Event, items: Iterable[T]) -> Generator[T, None, None]:
+    """The same items, but once `stop` is set, whoever asks for the next one is closed instead.
+
+    So a stage on another thread, which asks for many before it gives one, ends soon; what it makes
+    of the end of its input it does not make of this.
+    """
+    with closing_input(items) as source:
+        for item in source:
+            if stop.is_set():
+                raise GeneratorExit
             yield item
             del item
 

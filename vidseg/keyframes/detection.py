@@ -1,7 +1,7 @@
 """Keyframe mode: the network looks at some frames only, and objects are moved between them.
 
-    frames ─► prefetch ─► marked ─► windows ─► predict keys ─► prefetch ─► moved ─► prefetch
-              thread 1              threads 2                              threads 3
+    frames ─► prefetch ─► marked ─► windows ─► predict keys ─► moved ─► prefetch
+              thread 1                         threads 2       threads 3
 
 Keyframes are every N-th frame of the source (by index, so that a run that begins later has the same
 ones), and always the first frame of a scene and the last, so that what lies between two keyframes

@@ -92,7 +92,7 @@ NVENC = _Codec(
 """H.264 of NVIDIA's cards, at a constant quality: no limit is set to the rate."""
 
 AUTO = "auto"
-"""The codec that stands for the fastest encoder of the container's default codec."""
+"""Stands for the container's default codec, which `NVENC` makes where it can."""
 
 ALPHA_CODECS: Mapping[str, _Codec] = {
     "prores": _Codec(
@@ -151,7 +151,8 @@ def choose_codec(
 ) -> Encoding:
     """The encoding for an output of this name; None takes the default of the container or codec.
 
-    "auto" is the default codec too, but H.264 is left to an NVIDIA card where there is one.
+    "auto" is the default codec too, but H.264 is left to an NVIDIA card where there is one, unless
+    `crf` is 0, by which x264 loses nothing.
     `crf` is the encoder's own quality number, lower is better; `preset` is one of x264's names for
     every codec but ProRes, where it is the profile (proxy, lt, standard, hq; with `alpha` 4444 and
     4444xq). With `alpha` the output is one that keeps transparency.
@@ -161,6 +162,8 @@ def choose_codec(
     """
     output = output_kind(path)
     suffix = Path(path).suffix.lower()
+    auto = codec is not None and codec.lower() == AUTO
+    codec = None if auto else codec
     if output in ("photo", "folder"):
         _refuse_for_photos(codec, crf, preset)
         if alpha and output == "photo" and suffix not in ALPHA_PHOTOS:
@@ -170,7 +173,7 @@ def choose_codec(
     if alpha and suffix not in ALPHA_CONTAINERS:
         raise OptionError(_no_alpha(suffix))
     known, codecs = (ALPHA_CODECS, ALPHA_CONTAINERS[suffix]) if alpha else (CODECS, codecs)
-    name = codecs[0] if codec in (None, AUTO) else _codec_name(codec)
+    name = _codec_name(codec) if codec is not None else codecs[0]
     if name not in codecs:
         what = " with transparency" if alpha else ""
         raise OptionError(f"{suffix} does not hold {name}{what}; it holds {', '.join(codecs)}.")
@@ -188,7 +191,9 @@ def choose_codec(
         )
 
     plain = encoding(known[name])
-    return replace(encoding(NVENC), instead=plain) if (codec, name) == (AUTO, "h264") else plain
+    if auto and name == "h264" and crf != 0:
+        return replace(encoding(NVENC), instead=plain)
+    return plain
 
 
 def _no_alpha(suffix: str) -> str:
@@ -209,7 +214,7 @@ def _codec_name(codec: str) -> str:
     name = ALIASES.get(codec.lower(), codec.lower())
     if name in CODECS:
         return name
-    close = difflib.get_close_matches(name, (*CODECS, *ALIASES), n=1)
+    close = difflib.get_close_matches(name, (*CODECS, *ALIASES, AUTO), n=1)
     hint = f"did you mean {close[0]}? Known" if close else "known"
     raise OptionError(f"Unknown codec {codec!r}: {hint} are {', '.join((*CODECS, AUTO))}.")
 

@@ -1,7 +1,6 @@
 """Colour: which matrix a video was coded with, code values to display RGB, and HDR to SDR."""
 
 from functools import lru_cache
-from mmap import mmap
 from typing import Any
 
 import cv2
@@ -41,9 +40,6 @@ SWSCALE = {
 
 FAST = {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p"}
 """Formats that swscale turns into RGB in one fast step; others need full chroma for true greys."""
-
-LARGE = 16 * 2**20
-"""Bytes of a picture that is kept apart from malloc's other blocks: those of 4K, not of 1080p."""
 
 HDR_TRANSFERS = ("smpte2084", "arib-std-b67")
 WHITE = 203.0
@@ -89,8 +85,7 @@ def matrix(info: VideoInfo) -> str:
 def to_rgb(frame: Any, info: VideoInfo, size: tuple[int, int], scaler: VideoReformatter) -> Image:
     """A decoded frame as display RGB of `size` (height, width), not yet upright.
 
-    The array is writable and contiguous; where rows need no padding and it is not large, it is the
-    memory that swscale wrote to.
+    The array is writable and contiguous; where rows need no padding it is the decoder's own memory.
     """
     fast = _is_fast(frame, size) and not info.hdr
     converted = scaler.reformat(
@@ -106,21 +101,8 @@ def to_rgb(frame: Any, info: VideoInfo, size: tuple[int, int], scaler: VideoRefo
     )
     codes: Any = np.ascontiguousarray(converted.to_ndarray())
     if info.hdr:
-        codes = tone_map(codes, info.color.transfer)
-    return _rounded(_apart(codes)) if fast else _apart(codes)
-
-
-def _apart(codes: Image) -> Image:
-    """A large picture moved to memory of its own, which the system has back when it ends.
-
-    Among malloc's other blocks, pictures come and go in sizes that leave gaps: after 96 frames of
-    4K these took 100 to 600 MB.
-    """
-    if codes.nbytes < LARGE:
-        return codes
-    own = np.frombuffer(mmap(-1, codes.nbytes), codes.dtype).reshape(codes.shape)
-    np.copyto(own, codes)
-    return own
+        return tone_map(codes, info.color.transfer)
+    return _rounded(codes) if fast else codes
 
 
 def _is_fast(frame: Any, size: tuple[int, int]) -> bool:

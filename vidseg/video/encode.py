@@ -36,6 +36,10 @@ SDR = Color(matrix="bt709", range="tv", primaries="bt709", transfer="bt709")
 SCALING = AREA | ACCURATE_RND | FULL_CHR_H_INP
 """Least loss on the way to 4:2:0 of swscale's settings, at the speed of its default."""
 
+THREADED = ("libx264", "libvpx-vp9", "prores_ks")
+"""Encoders that have as many threads as they are told; x265 and SVT-AV1 share a pool of their own,
+and take the number for something else."""
+
 LARGEST_TIMESCALE = 2**31 - 1
 
 
@@ -43,10 +47,11 @@ class VideoEncoder:
     """Codes the frames of one video stream of an open output container."""
 
     def __init__(self, container: Any, info: VideoInfo, encoding: Encoding) -> None:
-        self._info, self._format = info, encoding.pixel_format
+        self._info = info
         self._shape, self._aspect = shape(info, encoding)
         self._size = self._shape[0] + self._shape[0] % 2, self._shape[1] + self._shape[1] % 2
         encoding = settled(encoding, self._size)
+        self._format = encoding.pixel_format
         self.unit = encoder_unit(info)
         self._color = output_color(info)
         self._matrix = matrix(info) if self._color.matrix == UNKNOWN else self._color.matrix
@@ -66,7 +71,7 @@ class VideoEncoder:
         context.pix_fmt = self._format
         context.time_base = self.unit
         context.thread_type = "AUTO"  # PyAV's default makes x264 cut every picture into slices
-        if encoding.encoder == "libx264":  # the others choose well
+        if encoding.encoder in THREADED:
             context.thread_count = threads_for_coding()
         context.sample_aspect_ratio = self._aspect
         context.colorspace = _code(MATRICES, self._color.matrix, 2)

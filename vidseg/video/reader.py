@@ -23,6 +23,7 @@ from vidseg.video.decode import decode, lands, seekable
 from vidseg.video.info import VideoInfo
 from vidseg.video.orientation import Orientation, upright, upright_size
 from vidseg.video.photos import UNREADABLE, read_animation, read_photo
+from vidseg.video.room import apart
 from vidseg.video.timeline import scan
 
 log = logging.getLogger("vidseg")
@@ -140,7 +141,8 @@ class _Painter:
                 "%s changes its size to %d x %d on the way; the new frames are scaled to %d x %d.",
                 *(self._info.path, frame.width, frame.height, self._stored[1], self._stored[0]),
             )
-        return upright(to_rgb(frame, self._info, self._stored, self._scaler), self._orientation)
+        image = to_rgb(frame, self._info, self._stored, self._scaler)
+        return apart(upright(image, self._orientation))
 
 
 def _read_pictures(
