@@ -186,11 +186,13 @@ def test_of_two_batches_at_once_the_good_one_arrives_before_the_error() -> None:
 def test_ctrl_c_does_not_wait_until_the_tracker_has_looked_ahead(
     every: int, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    main = threading.main_thread()  # no other takes the signal
+
     class Slow(OraclePredictor):
         def predict(self, images: Sequence[Image]) -> list[Instances]:
             found = super().predict(images)
             if len(self.batches) == 2:
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.pthread_kill(main.ident or 0, signal.SIGINT)
             time.sleep(0.1)
             return found
 

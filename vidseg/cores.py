@@ -43,5 +43,5 @@ def frames_at_once(threads: int) -> int:
 
 
 def threads_for_coding() -> int:
-    """Threads for the decoder of a video, and for the encoder of one."""
+    """Threads for the decoder of a video, and for an encoder that is told how many to have."""
     return min(cores(), MOST_CODING)

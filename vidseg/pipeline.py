@@ -208,7 +208,7 @@ def search_in(
 ) -> Iterator[Iterator[Found]]:
     """The frames with the objects to show, everything found being saved where that is asked for.
 
-    They may be asked for on another thread, which `stop` has ended within a frame.
+    Once `stop` is set, as by another thread, no further frame is looked for.
     """
     with found_in(info, search, start=start, end=end, keep_going=keep_going) as found:
         known, pointed = search.identify(until(stop or Event(), found), info.kind), None

@@ -69,10 +69,10 @@ def _set_at_the_end(stop: Event | None) -> Iterator[None]:
 
 
 def until(stop: Event, items: Iterable[T]) -> Generator[T, None, None]:
-    """The same items, but once `stop` is set, whoever asks for the next one is closed instead.
+    """The same items until `stop` is set, then GeneratorExit for the stages that go on from here.
 
-    So a stage on another thread, which asks for many before it gives one, ends soon; what it makes
-    of the end of its input it does not make of this.
+    So a stage on another thread, which asks for many items before it gives one, ends soon. It is
+    closed, not at the end of its input, and flushes nothing.
     """
     with closing_input(items) as source:
         for item in source:

@@ -29,7 +29,7 @@ from vidseg.video.color import (
     TRANSFERS,
     matrix,
 )
-from vidseg.video.hardware import settled
+from vidseg.video.hardware import available
 from vidseg.video.info import UNKNOWN, Color, VideoInfo
 
 SDR = Color(matrix="bt709", range="tv", primaries="bt709", transfer="bt709")
@@ -37,8 +37,7 @@ SCALING = AREA | ACCURATE_RND | FULL_CHR_H_INP
 """Least loss on the way to 4:2:0 of swscale's settings, at the speed of its default."""
 
 THREADED = ("libx264", "libvpx-vp9", "prores_ks")
-"""Encoders that have as many threads as they are told; x265 and SVT-AV1 share a pool of their own,
-and take the number for something else."""
+"""Encoders that are told how many threads to have; the others choose for themselves."""
 
 LARGEST_TIMESCALE = 2**31 - 1
 
@@ -50,7 +49,7 @@ class VideoEncoder:
         self._info = info
         self._shape, self._aspect = shape(info, encoding)
         self._size = self._shape[0] + self._shape[0] % 2, self._shape[1] + self._shape[1] % 2
-        encoding = settled(encoding, self._size)
+        encoding = available(encoding, self._size)
         self._format = encoding.pixel_format
         self.unit = encoder_unit(info)
         self._color = output_color(info)

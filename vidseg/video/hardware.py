@@ -13,7 +13,7 @@ from vidseg.video.codecs import Encoding
 log = logging.getLogger("vidseg")
 
 
-def settled(encoding: Encoding, size: tuple[int, int]) -> Encoding:
+def available(encoding: Encoding, size: tuple[int, int]) -> Encoding:
     """The encoding, or the one instead where its encoder does not code a picture of `size`."""
     if encoding.instead is None:
         return encoding
