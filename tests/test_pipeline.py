@@ -1,7 +1,6 @@
 """The joined stages: order, batches, the memory bound, errors, and nothing left running."""
 
 import json
-import os
 import signal
 import threading
 import time
