@@ -8,6 +8,8 @@ are made of. Each is imported when it is first asked for.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from vidseg.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from vidseg.api import cutout as cutout
     from vidseg.api import frames as frames
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
     from vidseg.video.probe import probe as probe
     from vidseg.video.reader import read_frames as read_frames
     from vidseg.video.writer import open_writer as open_writer
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "CutOut": "outputs",

@@ -5,7 +5,6 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from fractions import Fraction
 
-from vidseg import __version__
 from vidseg.detection_writer import DetectionWriter
 from vidseg.detections import Detections, Header
 from vidseg.errors import InputError, OptionError
@@ -14,6 +13,7 @@ from vidseg.frame import Frame
 from vidseg.instances import Found, Instances
 from vidseg.models.catalog import Choice, choose_labels, find_model
 from vidseg.stream import closing_input
+from vidseg.version import __version__
 from vidseg.video.info import VideoInfo
 
 

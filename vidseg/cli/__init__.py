@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from vidseg import __version__
 from vidseg.cli.classes import classes
 from vidseg.cli.compare import compare
 from vidseg.cli.cutout import cutout
@@ -26,6 +25,7 @@ from vidseg.cli.overlay import overlay
 from vidseg.cli.run import run
 from vidseg.cli.splash import splash
 from vidseg.cli.train import train
+from vidseg.version import __version__
 
 
 class Program(click.Group):

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from vidseg import __version__
 from vidseg.datasets import Dataset, open_dataset
 from vidseg.errors import OptionError
 from vidseg.models.architectures import build
@@ -39,6 +38,7 @@ from vidseg.training.settings import (
     settle,
 )
 from vidseg.training.start import Given, load_start, make_model
+from vidseg.version import __version__
 
 
 def train(
