@@ -15,7 +15,7 @@ OPENBLAS = "OPENBLAS_NUM_THREADS"
 
 @pytest.fixture(autouse=True)
 def _eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vidseg.cores.cores", lambda: 8)
+    monkeypatch.setattr("vidseg.cpu_budget.cores", lambda: 8)
     monkeypatch.setattr("vidseg.cli.machine.cores", lambda: 8)
     monkeypatch.setattr("cv2.setNumThreads", lambda _: None)
     for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vidseg.cores import (
+from vidseg.cpu_budget import (
     MOST_AT_ONCE,
     cores,
     frames_at_once,
@@ -15,7 +15,7 @@ from vidseg.cores import (
 
 def machine_of(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(count)), raising=False)
-    monkeypatch.setattr("vidseg.cores.QUOTA", Path("/nowhere"))
+    monkeypatch.setattr("vidseg.cpu_budget.QUOTA", Path("/nowhere"))
 
 
 @pytest.mark.parametrize(

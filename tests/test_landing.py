@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from vidseg.atomic_output import check_output, landing
 from vidseg.errors import OutputError, OutputExistsError
-from vidseg.video.landing import check_output, landing
 
 
 def test_a_file_appears_only_at_the_end(tmp_path: Path) -> None:

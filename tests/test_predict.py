@@ -307,7 +307,7 @@ def test_size_is_the_shorter_side_and_the_longest_follows():
 
 def test_frames_at_once_fill_the_cores_that_torch_leaves(monkeypatch):
     mine = predictor(tiny_maskrcnn())
-    monkeypatch.setattr("vidseg.cores.cores", lambda: 8)
+    monkeypatch.setattr("vidseg.cpu_budget.cores", lambda: 8)
     for threads, frames in ((8, 1), (4, 2), (1, 4)):
         monkeypatch.setattr(torch, "get_num_threads", lambda count=threads: count)
         assert mine.batches_at_once == frames

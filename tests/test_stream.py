@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseg.stream import batched, map_ahead, prefetch, until
+from vidseg.concurrency import batched, map_ahead, prefetch, until
 
 Stage = Callable[[Iterable[int]], Generator[int, None, None]]
 STAGES: dict[str, Stage] = {

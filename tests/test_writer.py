@@ -482,7 +482,7 @@ def test_every_codec_keeps_every_frame(
 def test_frames_come_whole_from_any_number_of_threads(
     tmp_path: Path, cores: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vidseg.cores.cores", lambda: cores)
+    monkeypatch.setattr("vidseg.cpu_budget.cores", lambda: cores)
     source = write_scene(tmp_path / "in.mp4")
     written = timed_barcodes(copy(source, tmp_path / "out.mp4"))
     assert written == timed_barcodes(probe(source))

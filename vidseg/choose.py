@@ -8,11 +8,11 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
+from vidseg.concurrency import closing_input
 from vidseg.errors import OptionError, VidsegError
 from vidseg.instances import Instances
 from vidseg.masks import crop, full_mask
 from vidseg.overlap import mask_areas, shapes
-from vidseg.stream import closing_input
 
 log = logging.getLogger("vidseg")
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from vidseg.atomic_output import check_output
 from vidseg.detections import Detections, read_detections
 from vidseg.effects import Overlay
 from vidseg.effects.beside import side_by_side, size_beside
@@ -35,7 +36,6 @@ from vidseg.saving import save_detections
 from vidseg.search import Search
 from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.info import VideoInfo
-from vidseg.video.landing import check_output
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 from vidseg.video.writer import open_writer

@@ -13,6 +13,7 @@ from io import FileIO
 from pathlib import Path
 from types import TracebackType
 
+from vidseg.atomic_output import check_output, output_error
 from vidseg.detections import (
     Header,
     packed,
@@ -25,7 +26,6 @@ from vidseg.detections import (
 from vidseg.errors import InputError, OptionError, OutputExistsError
 from vidseg.frame import Instant, Moment
 from vidseg.instances import Instances
-from vidseg.video.landing import check_output, output_error
 
 log = logging.getLogger("vidseg")
 

@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from vidseg.atomic_output import check_output
 from vidseg.detections import Found
 from vidseg.errors import OptionError
 from vidseg.export.about import About
@@ -14,7 +15,6 @@ from vidseg.pipeline import OnFrame
 from vidseg.search import Search
 from vidseg.track.identify import settled, untracked
 from vidseg.track.steady import RADIUS
-from vidseg.video.landing import check_output
 
 
 def export(

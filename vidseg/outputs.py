@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
+from vidseg.atomic_output import check_output
 from vidseg.effects import Effect, drawing
 from vidseg.effects.chain import files_of
 from vidseg.effects.cutout import Cutout, Matte
@@ -25,7 +26,6 @@ from vidseg.search import Search
 from vidseg.video.clip import FrameClip
 from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.info import Kind, VideoInfo
-from vidseg.video.landing import check_output
 from vidseg.video.writer import open_writer
 
 Write = Callable[[Frame, Instances], None]

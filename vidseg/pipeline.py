@@ -26,6 +26,8 @@ from math import ceil
 from pathlib import Path
 from threading import Event
 
+from vidseg.atomic_output import check_output, output_error
+from vidseg.concurrency import batched, map_ahead, prefetch, until
 from vidseg.detection_writer import DetectionWriter, check_detections_output
 from vidseg.detections import Header
 from vidseg.errors import InputError, OptionError, VidsegError
@@ -37,11 +39,9 @@ from vidseg.pointed import pointed_at
 from vidseg.predictor import Predictor, batches_at_once
 from vidseg.saved import check_belongs, header_for, recorded, saved
 from vidseg.search import Search, Seconds, check_span
-from vidseg.stream import batched, map_ahead, prefetch, until
 from vidseg.track.steady import FILL, RADIUS, frames_ahead
 from vidseg.video.clip import FrameClip
 from vidseg.video.info import VideoInfo
-from vidseg.video.landing import check_output, output_error
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 

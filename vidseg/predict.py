@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torchvision.models.detection import MaskRCNN
 
-from vidseg.cores import frames_at_once
+from vidseg.cpu_budget import frames_at_once
 from vidseg.errors import OptionError, VidsegError
 from vidseg.frame import Image
 from vidseg.instances import UNTRACKED, Instances

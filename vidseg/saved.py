@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from fractions import Fraction
 
+from vidseg.concurrency import closing_input
 from vidseg.detection_writer import DetectionWriter
 from vidseg.detections import Detections, Header
 from vidseg.errors import InputError, OptionError
@@ -12,7 +13,6 @@ from vidseg.fingerprint import mark_of_file, mark_of_input, same_input
 from vidseg.frame import Frame
 from vidseg.instances import Found, Instances
 from vidseg.models.catalog import Choice, choose_labels, find_model
-from vidseg.stream import closing_input
 from vidseg.version import __version__
 from vidseg.video.info import VideoInfo
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vidseg.concurrency import closing_input, prefetch
 from vidseg.detection_writer import DetectionWriter, check_detections_output
 from vidseg.detections import read_detections
 from vidseg.instances import Found, Instances
@@ -21,7 +22,6 @@ from vidseg.pipeline import (
 )
 from vidseg.saved import saved
 from vidseg.search import Search, Seconds, check_resume
-from vidseg.stream import closing_input, prefetch
 from vidseg.track.identify import untracked
 from vidseg.track.steady import frames_ahead
 from vidseg.video.info import VideoInfo

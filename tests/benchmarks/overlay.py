@@ -43,7 +43,7 @@ from tests.benchmarks.duel import (
 from tests.benchmarks.network import make
 from vidseg.cli.machine import limit_threads
 from vidseg.colors import color_of
-from vidseg.cores import threads_for_a_frame
+from vidseg.cpu_budget import threads_for_a_frame
 from vidseg.frame import Image
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.device import resolve_device

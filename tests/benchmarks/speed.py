@@ -30,7 +30,7 @@ from typing import Any
 
 from tests.benchmarks import gpu, network, overlay, stages
 from tests.benchmarks.duel import EXAMPLE, count_frames, machine, make_clip
-from vidseg.cores import cores
+from vidseg.cpu_budget import cores
 from vidseg.models.device import resolve_device
 
 SMALL = "maskrcnn_shufflenet_v2_x0_5_fpn"

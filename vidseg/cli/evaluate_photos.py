@@ -18,12 +18,12 @@ def judge_photos(
     asked: Asked, split: str | None, options: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """The report, and the table for people; writes the pictures."""
+    from vidseg.atomic_output import check_output
     from vidseg.datasets import read_dataset
     from vidseg.evaluate.alarms import false_alarms
     from vidseg.evaluate.coco import LEAST_SCORE
     from vidseg.evaluate.table import photo_lines
     from vidseg.evaluate.truth import some
-    from vidseg.video.landing import check_output
 
     if asked.out is not None:
         check_output(asked.out, [asked.path], force=asked.run.force, folder=True)
@@ -77,9 +77,9 @@ def _judged(asked: Asked, content: Any) -> "Result":
 
 
 def _write_pictures(asked: Asked, result: "Result") -> None:
+    from vidseg.atomic_output import landing
     from vidseg.evaluate.pictures import precision_recall, worst_pictures
     from vidseg.evaluate.worst import compare
-    from vidseg.video.landing import landing
     from vidseg.video.photos import readable_photo
 
     assert asked.out is not None

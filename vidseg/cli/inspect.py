@@ -53,7 +53,7 @@ def data(
     *, path: str, target: str, model: str, photos: int, split: str | None, force: bool, read: Read
 ) -> None:
     """Photos with masks and boxes, sizes and shapes of the objects, and how anchors fit them."""
-    from vidseg.video.landing import check_output
+    from vidseg.atomic_output import check_output
 
     check_output(target, [path], force=force)
     content = read(path, split)
@@ -85,9 +85,9 @@ def data(
 @talk_options
 def model(*, source: str, target: str, model: str, score: float, force: bool) -> None:
     """Anchors, proposals, classes, masks, the picture, activations and weights, step by step."""
+    from vidseg.atomic_output import check_output
     from vidseg.models.catalog import class_names
     from vidseg.search import check_range
-    from vidseg.video.landing import check_output
 
     check_range("score", score)
     names = class_names(model)
@@ -121,7 +121,7 @@ def _network_for_anchors(model: str) -> "MaskRCNN":
 
 
 def _write(target: str, html: str, force: bool) -> None:
-    from vidseg.video.landing import landing
+    from vidseg.atomic_output import landing
 
     with landing(target, force=force) as part:
         part.write_text(html, encoding="utf-8")

@@ -154,8 +154,8 @@ def outputs_checked(plan: Plan, *, force: bool, folders: bool = False) -> Iterat
 
     A folder that was made for them is removed again if it stays empty.
     """
+    from vidseg.atomic_output import check_output
     from vidseg.video.codecs import output_kind
-    from vidseg.video.landing import check_output
 
     with folder_made(plan):
         sources = [job.source for job in plan.jobs]

@@ -2,7 +2,7 @@
 
 import os
 
-from vidseg.cores import cores, threads_for_a_frame
+from vidseg.cpu_budget import cores, threads_for_a_frame
 
 
 def numpy_on_one_thread() -> None:

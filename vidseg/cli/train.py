@@ -19,7 +19,7 @@ from vidseg.cli.options import Run, examples, option, run_options
 from vidseg.cli.progress import Download, duration
 from vidseg.cli.talk import Bar, say
 from vidseg.cli.types import BatchSize, Device, FilePath
-from vidseg.cores import cores
+from vidseg.cpu_budget import cores
 from vidseg.models.names import PRECISIONS
 
 ARCHITECTURES = (

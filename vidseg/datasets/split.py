@@ -7,9 +7,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Literal
 
+from vidseg.atomic_output import check_output, landing
 from vidseg.datasets.values import Content, Sample
 from vidseg.errors import OptionError
-from vidseg.video.landing import check_output, landing
 
 NUMBERED = re.compile(r"^(?P<video>.*?)[-_. ]*(?:frame|img)?[-_. ]*\d+$", re.IGNORECASE)
 """`clip_frame_0012` is of `clip`; a bare number of no name."""

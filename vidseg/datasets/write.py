@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from vidseg.atomic_output import check_output, landing
 from vidseg.datasets.outlines import outline
 from vidseg.datasets.values import Annotation, Content, Sample, Skipped
 from vidseg.masks import from_rle
-from vidseg.video.landing import check_output, landing
 
 Target = Literal["coco", "via"]
 CLASS = "class"

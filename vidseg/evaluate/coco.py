@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from vidseg.concurrency import map_ahead, prefetch
 from vidseg.errors import OptionError
 from vidseg.evaluate.truth import Classes, Photo, Photos, Row, coco_truth, match_classes, photos
 from vidseg.export.about import shortest
 from vidseg.instances import Instances
 from vidseg.masks import instance_rle
 from vidseg.predictor import Predictor, batches_at_once
-from vidseg.stream import map_ahead, prefetch
 
 LEAST_SCORE = 0.05
 """Detections count from this score on, as in detectron2 and torchvision."""

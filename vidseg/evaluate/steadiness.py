@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.concurrency import closing_input
 from vidseg.cuts import CutFinder
 from vidseg.evaluate.sequence import overlaps
 from vidseg.flow import FlowFinder, Grey, ends, reduced
@@ -28,7 +29,6 @@ from vidseg.frame import Frame, Image
 from vidseg.instances import Found, Instances
 from vidseg.masks import RLE, full_mask, to_rle
 from vidseg.overlap import best_pairs
-from vidseg.stream import closing_input
 
 LONGEST = 5
 """Frames that an object may be away and has flickered when it comes back."""

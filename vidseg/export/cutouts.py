@@ -16,6 +16,7 @@ from types import TracebackType
 
 import numpy as np
 
+from vidseg.atomic_output import landing
 from vidseg.effects.cutout import cut_objects
 from vidseg.export.about import About
 from vidseg.export.mask_folder import object_numbers
@@ -24,7 +25,6 @@ from vidseg.frame import Frame
 from vidseg.instances import Instances
 from vidseg.masks import Crop
 from vidseg.video.info import Kind
-from vidseg.video.landing import landing
 
 DIGITS = 3
 """Of an object's number in a video, whose number of objects is not known beforehand."""

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from vidseg.atomic_output import landing
 from vidseg.errors import OptionError, OutputError
 from vidseg.export.about import About, Write
 from vidseg.export.coco import coco_dataset, coco_results
@@ -24,7 +25,6 @@ from vidseg.export.yolo import yolo
 from vidseg.export.ytvis import ytvis
 from vidseg.frame import Frame, Instant
 from vidseg.instances import Instances
-from vidseg.video.landing import landing
 
 
 class Format(NamedTuple):

@@ -46,12 +46,12 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.atomic_output import landing
 from vidseg.export.about import shortest
 from vidseg.export.png import indexed_png, png
 from vidseg.frame import Frame
 from vidseg.instances import UNTRACKED, Instances
 from vidseg.masks import full_mask, instance_rle, label_map
-from vidseg.video.landing import landing
 
 log = logging.getLogger("vidseg")
 

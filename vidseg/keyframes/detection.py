@@ -23,13 +23,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from vidseg.concurrency import batched, closing_input, map_ahead, prefetch
 from vidseg.cuts import CutFinder
 from vidseg.flow import FlowFinder, Grey, reduced
 from vidseg.frame import Frame
 from vidseg.instances import Found, Instances
 from vidseg.keyframes.moved import Key, between
 from vidseg.predictor import Predictor, batches_at_once
-from vidseg.stream import batched, closing_input, map_ahead, prefetch
 
 Every = int | Literal["auto"]
 """Frames from keyframe to keyframe; or as things move, 1 to `SLOWEST`."""

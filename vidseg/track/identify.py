@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from vidseg.concurrency import closing_input
 from vidseg.instances import UNTRACKED, Found, Instances
-from vidseg.stream import closing_input
 from vidseg.track.steady import fill_gaps, named, smooth, tracks_of
 from vidseg.track.tracker import MaskTracker
 from vidseg.track.trust import Trust

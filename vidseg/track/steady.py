@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from vidseg.concurrency import closing_input
 from vidseg.instances import UNTRACKED, Found, Instances
-from vidseg.stream import closing_input
 from vidseg.track.gaps import Sighting, filled, sightings
 from vidseg.track.smooth import smoothed
 from vidseg.track.tracker import MaskTracker, Tracker

@@ -7,8 +7,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.concurrency import closing_input
 from vidseg.instances import Instances
-from vidseg.stream import closing_input
 
 T = TypeVar("T")
 

@@ -11,10 +11,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from vidseg.atomic_output import landing, output_error
 from vidseg.chart import Points, line_chart
 from vidseg.errors import ModelError, OutputError, OutputExistsError
 from vidseg.models.checkpoint import load_state, read_header, save_checkpoint
-from vidseg.video.landing import landing, output_error
 
 Row = dict[str, Any]
 MEAN_OVER = 100

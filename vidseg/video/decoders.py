@@ -6,7 +6,7 @@ from typing import Any
 import av
 from av.codec import CodecContext
 
-from vidseg.cores import threads_for_coding
+from vidseg.cpu_budget import threads_for_coding
 from vidseg.video.container import TROUBLE, open_container
 from vidseg.video.info import VideoInfo
 

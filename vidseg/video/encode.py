@@ -15,7 +15,7 @@ import numpy as np
 from av.video.format import VideoFormat
 from av.video.reformatter import VideoReformatter
 
-from vidseg.cores import threads_for_coding
+from vidseg.cpu_budget import threads_for_coding
 from vidseg.frame import Frame, Image
 from vidseg.video.codecs import Encoding
 from vidseg.video.color import (

@@ -6,11 +6,11 @@ from types import TracebackType
 
 import cv2
 
+from vidseg.atomic_output import landing
 from vidseg.errors import OptionError, OutputError
 from vidseg.frame import Frame, Image
 from vidseg.video.codecs import ALPHA_PHOTOS, PHOTO_SUFFIXES
 from vidseg.video.info import VideoInfo
-from vidseg.video.landing import landing
 
 QUALITY = {
     ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],

@@ -14,6 +14,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
+from vidseg.atomic_output import landing, output_error
 from vidseg.errors import OutputError, VidsegError
 from vidseg.frame import Frame
 from vidseg.video.codecs import Encoding, choose_codec
@@ -21,7 +22,6 @@ from vidseg.video.copy import StreamCopier
 from vidseg.video.encode import LARGEST_TIMESCALE, VideoEncoder, timescale
 from vidseg.video.gif import GifEncoder
 from vidseg.video.info import VideoInfo
-from vidseg.video.landing import landing, output_error
 from vidseg.video.pictures import PhotoFolderWriter, PhotoWriter
 
 AHEAD = 1
