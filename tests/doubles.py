@@ -5,8 +5,8 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from tests.scenes import CLASSES, read_barcode, scene_image, scene_instances
-from vidseg.frame import Frame, Image
-from vidseg.instances import Instances
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import Instances
 
 
 class OraclePredictor:

@@ -10,9 +10,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.frame import Frame, Image
-from vidseg.instances import MASK_SIDE, UNTRACKED, Instances
-from vidseg.masks import Crop, full_mask
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import MASK_SIDE, UNTRACKED, Instances
+from vidseg.structures.masks import Crop, full_mask
 
 SIZE = (360, 640)
 RATE = Fraction(30)

@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from vidseg.instances import UNTRACKED, Instances
+from vidseg.structures.instances import UNTRACKED, Instances
 
 
 def blobs(

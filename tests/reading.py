@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.scenes import read_barcode
-from vidseg.frame import Frame
+from vidseg.structures.frame import Frame
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 

@@ -12,8 +12,8 @@ import pytest
 from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
 
-from vidseg.frame import Image
-from vidseg.instances import MASK_SIDE, UNTRACKED, Instances
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import MASK_SIDE, UNTRACKED, Instances
 
 SIZE = (128, 192)
 CLASSES = {1: "disc", 2: "rectangle"}

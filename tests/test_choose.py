@@ -13,10 +13,10 @@ from tests.doubles import OraclePredictor
 from tests.scenes import scene_instances, write_scene
 from vidseg.choose import GONE, Chosen, followed, id_at, only
 from vidseg.errors import OptionError, VidsegError
-from vidseg.instances import Instances
 from vidseg.outputs import Masks
 from vidseg.pipeline import run
 from vidseg.search import Search
+from vidseg.structures.instances import Instances
 
 SIZE = (100, 200)
 

@@ -13,7 +13,7 @@ from tests.doubles import OraclePredictor
 from tests.scenes import SIZE, read_barcode, scene_image, scene_masks, write_scene
 from vidseg.cli.draw import EffectText
 from vidseg.effects.parse import EFFECTS, settings_of
-from vidseg.frame import Frame
+from vidseg.structures.frame import Frame
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 

@@ -17,12 +17,12 @@ from tests.scenes import scene_image, write_scene
 from tests.test_formats import contents
 from vidseg.cli.to import To, Wanted
 from vidseg.errors import OptionError, OutputError
-from vidseg.frame import Frame
-from vidseg.instances import Instances
 from vidseg.outputs import Exported, Masks, Pass, Write
 from vidseg.pipeline import read_frames
 from vidseg.pipeline import run as pass_over
 from vidseg.search import Search
+from vidseg.structures.frame import Frame
+from vidseg.structures.instances import Instances
 
 SINGLE = {
     "overlay=o.mp4": ["overlay"],

@@ -13,7 +13,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from tests.commands import fails, run
 from tests.doubles import OraclePredictor
 from tests.scenes import CLASSES, read_barcode, scene_image, scene_masks, write_scene
-from vidseg.frame import Frame, Image
+from vidseg.structures.frame import Frame, Image
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.scenes import SIZE, read_barcode, scene_image, scene_instances
-from vidseg.frame import Frame, Image
-from vidseg.instances import Instances
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import Instances
 from vidseg.video.clip import FrameClip
 from vidseg.video.info import VideoInfo
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from tests.random_instances import any_instances, blobs
 from tests.scenes import scene_image, scene_instances, scene_masks
 from vidseg.effects.cutout import AROUND, Cutout, Matte, cut, cut_objects
-from vidseg.frame import Image
-from vidseg.instances import UNTRACKED, Instances
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import UNTRACKED, Instances
 
 Floats = NDArray[np.float64]
 

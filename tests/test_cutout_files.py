@@ -19,9 +19,9 @@ from tests.doubles import BrokenPredictor, OraclePredictor
 from tests.scenes import read_barcode, scene_image, scene_instances, write_scene
 from vidseg.effects.cutout import Cutout, Matte, cut_objects
 from vidseg.errors import OptionError
-from vidseg.frame import Frame, Image
-from vidseg.instances import Instances
 from vidseg.outputs import CutOut
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import Instances
 from vidseg.video.codecs import choose_codec
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames

@@ -10,7 +10,7 @@ from tests import corpus
 from tests.reading import codes, read
 from tests.scenes import scene_image, write_scene
 from vidseg.errors import DamagedInputError
-from vidseg.frame import Frame
+from vidseg.structures.frame import Frame
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 

@@ -12,7 +12,7 @@ import pytest
 from tests.test_datasets_formats import RECTLABEL, SIZE, SQUARE, photo, ring, uncompressed, write
 from vidseg.datasets import read_dataset
 from vidseg.errors import VidsegError
-from vidseg.masks import to_rle
+from vidseg.structures.masks import to_rle
 
 JUNK = (
     None,

@@ -18,7 +18,7 @@ from pycocotools import mask as coco
 from vidseg.datasets import Annotation, Content, read_dataset
 from vidseg.datasets.shapes import checked_rle
 from vidseg.errors import InputError, OptionError
-from vidseg.masks import from_rle, to_rle
+from vidseg.structures.masks import from_rle, to_rle
 
 HEIGHT, WIDTH = SIZE = 60, 80
 SQUARE = {"name": "polygon", "all_points_x": [10, 30, 30, 10], "all_points_y": [5, 5, 25, 25]}

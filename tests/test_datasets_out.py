@@ -31,7 +31,7 @@ from vidseg.datasets.shapes import raster
 from vidseg.datasets.split import divide, source_video, write_lists
 from vidseg.datasets.write import write_dataset
 from vidseg.errors import InputError, OptionError, OutputExistsError
-from vidseg.masks import from_rle, to_rle
+from vidseg.structures.masks import from_rle, to_rle
 
 # torch
 

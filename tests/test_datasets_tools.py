@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 
 from vidseg.datasets import Content, Sample, read_dataset
-from vidseg.masks import from_rle
+from vidseg.structures.masks import from_rle
 
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -29,8 +29,8 @@ from vidseg.detections import (
 )
 from vidseg.errors import InputError, OptionError, OutputError, OutputExistsError
 from vidseg.fingerprint import mark_of_input, same_input
-from vidseg.frame import Moment
-from vidseg.instances import Instances
+from vidseg.structures.frame import Moment
+from vidseg.structures.instances import Instances
 from vidseg.video.probe import probe
 
 HEADER = Header(

@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from tests.doubles import OraclePredictor
 from tests.random_instances import any_instances, blobs
 from tests.scenes import scene_image, scene_masks, write_scene
-from vidseg.colors import color_of
 from vidseg.effects import Effect, Overlay, Splash, on_image
 from vidseg.effects.blend import mix
 from vidseg.effects.layout import place_tags
 from vidseg.effects.overlay import letter_size, line_width
 from vidseg.effects.parse import parse_effect, parse_effects
 from vidseg.effects.text import tag
-from vidseg.frame import Image
-from vidseg.instances import Instances
-from vidseg.masks import full_mask, label_map, soft_crop
+from vidseg.structures.colors import color_of
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import full_mask, label_map, soft_crop
 
 NAMES = {1: "person", 2: "dog", 3: "hot air balloon", 4: "气球"}
 MASKS_ONLY = Overlay(NAMES, boxes=False, labels=False)

@@ -17,9 +17,9 @@ from vidseg.effects.chain import Chain, Only, Split
 from vidseg.effects.cover import blend_into, grown_cover, soft_cover
 from vidseg.effects.lines import Contour, Halo
 from vidseg.effects.privacy import Blur, Fill, Pixelate, cell_size
-from vidseg.frame import Image
-from vidseg.instances import Instances
-from vidseg.masks import full_mask
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import full_mask
 
 SIZE = (120, 160)
 HIDING = [Fill(color=(255, 0, 0)), Blur(), Pixelate()]

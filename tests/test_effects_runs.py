@@ -11,15 +11,15 @@ import pytest
 
 from tests.random_instances import blobs
 from tests.scenes import read_barcode, scene_image, write_scene
-from vidseg.colors import color_of
 from vidseg.effects import Effect, drawing, drawn
 from vidseg.effects.backdrop import ReplaceBackground
 from vidseg.effects.chain import Chain, Only, Split
 from vidseg.effects.lines import Contour, Trace
 from vidseg.effects.parse import EFFECTS, parse_effect
 from vidseg.effects.privacy import Fill, Pixelate
-from vidseg.frame import Frame, Image
-from vidseg.instances import Instances
+from vidseg.structures.colors import color_of
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import Instances
 
 SIZE = (120, 160)
 NONE = Instances.empty(SIZE)

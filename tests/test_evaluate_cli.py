@@ -19,9 +19,9 @@ from vidseg.detection_writer import DetectionWriter
 from vidseg.detections import Header
 from vidseg.evaluate.pictures import LONGEST
 from vidseg.export.png import png
-from vidseg.frame import Moment
-from vidseg.instances import Instances
-from vidseg.masks import instance_rle, label_map, to_rle
+from vidseg.structures.frame import Moment
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import instance_rle, label_map, to_rle
 
 pytest.importorskip("trackeval")
 pytest.importorskip("skimage")

@@ -21,9 +21,9 @@ from vidseg.errors import OptionError
 from vidseg.evaluate.alarms import false_alarms
 from vidseg.evaluate.coco import Result, evaluate, judge, results
 from vidseg.evaluate.truth import match_classes
-from vidseg.frame import Image
-from vidseg.instances import Instances
-from vidseg.masks import areas, instance_rle
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import areas, instance_rle
 
 NAMES = {1: "cat", 2: "dog", 3: "fox", 4: "owl"}
 SIZE = (120, 160)

@@ -8,8 +8,8 @@ import pytest
 
 from tests.doubles_track import Actor, Scene, during, line
 from vidseg.evaluate.steadiness import Counts, report, steadiness
-from vidseg.frame import Frame
-from vidseg.instances import UNTRACKED, Instances
+from vidseg.structures.frame import Frame
+from vidseg.structures.instances import UNTRACKED, Instances
 
 MOVING = Scene(
     "moving",

@@ -20,9 +20,9 @@ from vidseg.evaluate.clips import ANY, Clip, Track, tracks_of
 from vidseg.evaluate.sequence import Judged, sequence
 from vidseg.evaluate.tracks import score_tracks
 from vidseg.export.png import png
-from vidseg.frame import Moment
-from vidseg.instances import Instances
-from vidseg.masks import from_rle, instance_rle, label_map, to_rle
+from vidseg.structures.frame import Moment
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import from_rle, instance_rle, label_map, to_rle
 from vidseg.track.steady import track as tracked
 from vidseg.track.tracker import MaskTracker
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidseg.frame import Image
+from vidseg.structures.frame import Image
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 VIDEO = EXAMPLES / "balloons.mp4"

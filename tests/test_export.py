@@ -16,13 +16,13 @@ from pycocotools import mask as coco
 from tests.doubles import BrokenSource, SceneSource
 from tests.random_instances import blobs
 from tests.scenes import CLASSES, scene_image, scene_instances
-from vidseg.colors import davis_palette
 from vidseg.errors import OutputError, OutputExistsError
 from vidseg.export import MaskFolder, mask_folder
 from vidseg.export.mask_folder import object_numbers
-from vidseg.frame import Frame
-from vidseg.instances import Instances
-from vidseg.masks import full_mask, label_map
+from vidseg.structures.colors import davis_palette
+from vidseg.structures.frame import Frame
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import full_mask, label_map
 
 
 def read_folder(folder: Path) -> list[tuple[Fraction, NDArray[Any], list[Any], list[Any]]]:

@@ -13,7 +13,7 @@ from tests import corpus
 from tests.reading import codes, read
 from tests.scenes import scene_image, write_scene
 from vidseg.errors import DamagedInputError
-from vidseg.frame import Frame
+from vidseg.structures.frame import Frame
 from vidseg.video.flaws import find_flaws
 from vidseg.video.ogg import checksum
 from vidseg.video.probe import probe

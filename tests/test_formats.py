@@ -25,9 +25,9 @@ from vidseg.datasets import read_dataset
 from vidseg.errors import OutputError
 from vidseg.export.about import About
 from vidseg.export.formats import FORMATS, open_format
-from vidseg.frame import Frame, Instant, Moment
-from vidseg.instances import Instances
-from vidseg.masks import areas, from_rle, full_mask, label_map
+from vidseg.structures.frame import Frame, Instant, Moment
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import areas, from_rle, full_mask, label_map
 
 ABOUT = About(names=CLASSES, video="in.mp4", frames=6)
 Stream = list[tuple[Moment, Instances]]

@@ -7,8 +7,8 @@ import numpy as np
 
 from tests.random_instances import blobs
 from vidseg.effects.hold import Hold
-from vidseg.frame import Moment
-from vidseg.instances import UNTRACKED, Instances
+from vidseg.structures.frame import Moment
+from vidseg.structures.instances import UNTRACKED, Instances
 
 SIZE = (100, 200)
 NONE = Instances.empty(SIZE)

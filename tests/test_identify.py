@@ -17,10 +17,10 @@ from tests.random_instances import blobs
 from tests.scenes import write_scene
 from vidseg.detection_writer import part_of
 from vidseg.detections import packed_frame, read_detections, records, skip_header
-from vidseg.frame import Image, Moment
-from vidseg.instances import Instances
 from vidseg.saving import coarse, save_detections
 from vidseg.search import Search
+from vidseg.structures.frame import Image, Moment
+from vidseg.structures.instances import Instances
 from vidseg.track.identify import identified, settled, untracked
 from vidseg.track.steady import steady
 from vidseg.video.probe import probe

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.random_instances import any_instances, blobs
-from vidseg import colors
-from vidseg.instances import MASK_SIDE, Instances, check_fits, shown
+from vidseg.structures import colors
+from vidseg.structures.instances import MASK_SIDE, Instances, check_fits, shown
 
 
 def same(a: Instances, b: Instances) -> bool:

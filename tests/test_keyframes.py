@@ -15,13 +15,13 @@ from tests.doubles_track import BLUE, RED, Actor, Scene, during, line
 from tests.scenes import write_scene
 from tests.test_pipeline import Census
 from vidseg.errors import OptionError
-from vidseg.frame import Frame, Image
-from vidseg.instances import UNTRACKED, Instances
 from vidseg.keyframes import Every, detect_keyframes, frames_waiting
-from vidseg.masks import iou_matrix
 from vidseg.pipeline import detect
 from vidseg.saving import save_detections
 from vidseg.search import Search
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import UNTRACKED, Instances
+from vidseg.structures.masks import iou_matrix
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 

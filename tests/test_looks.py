@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.random_instances import blobs
 from vidseg.cuts import thumbnail
-from vidseg.frame import Image
+from vidseg.structures.frame import Image
 from vidseg.track.looks import likeness, looks_of
 
 SIZE = (90, 160)

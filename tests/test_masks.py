@@ -14,9 +14,9 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from tests.random_instances import any_instances, blobs
 from tests.scenes import scene_instances, scene_masks
-from vidseg import boxes as boxes_module
-from vidseg import masks
-from vidseg.instances import MASK_SIDE, Instances
+from vidseg.structures import boxes as boxes_module
+from vidseg.structures import masks
+from vidseg.structures.instances import MASK_SIDE, Instances
 
 Shape = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]
 

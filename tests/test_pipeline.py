@@ -17,12 +17,12 @@ from PIL import Image as Picture
 from tests.doubles import BrokenPredictor, BrokenSource, OraclePredictor, SceneSource
 from tests.scenes import read_barcode, scene_image, scene_instances, write_scene
 from vidseg.errors import InputError, OptionError
-from vidseg.frame import Frame, Image
-from vidseg.instances import Instances
 from vidseg.kinds import check_kinds
 from vidseg.outputs import Drawn, Masks
 from vidseg.pipeline import detect, expected_frames, frames_alive, run
 from vidseg.search import Search
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import Instances
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
 

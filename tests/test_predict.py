@@ -15,13 +15,13 @@ from torchvision.ops import FrozenBatchNorm2d
 from tests.planted import planted
 from tests.tiny import random_images, tiny_maskrcnn, torchvision_finds
 from vidseg.errors import OptionError, VidsegError
-from vidseg.instances import Instances
 from vidseg.models.architectures import build
 from vidseg.models.device import resolve_device
 from vidseg.models.memory import auto_batch_size
 from vidseg.models.optimize import resolve_precision
 from vidseg.models.prepare import network_size
 from vidseg.predict import MaskRCNNPredictor
+from vidseg.structures.instances import Instances
 
 CLASSES = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
 

@@ -14,10 +14,10 @@ from torchvision.models.detection.transform import resize_boxes
 from torchvision.ops import nms
 
 from tests.tiny import random_images, tiny_maskrcnn
-from vidseg.instances import Instances
 from vidseg.models.cuda import convolutions
 from vidseg.models.proposals import decode, uncovered
 from vidseg.predict import MaskRCNNPredictor
+from vidseg.structures.instances import Instances
 
 CLASSES = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
 

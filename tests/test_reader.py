@@ -15,7 +15,7 @@ import pytest
 from tests import corpus
 from tests.reading import codes, read
 from tests.scenes import needs_pyav_18, scene_image, write_scene
-from vidseg.frame import Frame
+from vidseg.structures.frame import Frame
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 from vidseg.video.room import apart

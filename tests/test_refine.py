@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.random_instances import any_instances
-from vidseg.frame import Image
-from vidseg.instances import UNTRACKED, Instances
-from vidseg.masks import full_mask, soft_crop
 from vidseg.refine import MARGIN, refined
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import UNTRACKED, Instances
+from vidseg.structures.masks import full_mask, soft_crop
 
 SIZE = (400, 500)
 Mask = NDArray[np.bool_]

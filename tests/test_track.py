@@ -26,10 +26,10 @@ from tests.doubles_track import (
 )
 from tests.track_scores import Scores, scores
 from vidseg.cuts import CutFinder
-from vidseg.frame import Frame
-from vidseg.instances import UNTRACKED, Found, Instances
-from vidseg.masks import iou_matrix
-from vidseg.overlap import mask_areas, mask_ious, shapes
+from vidseg.structures.frame import Frame
+from vidseg.structures.instances import UNTRACKED, Found, Instances
+from vidseg.structures.mask_overlap import mask_areas, mask_ious, shapes
+from vidseg.structures.masks import iou_matrix
 from vidseg.track.steady import fill_gaps, frames_ahead, smooth, steady, track
 from vidseg.track.tracker import MaskTracker
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.test_track import frames, objects, square
-from vidseg.instances import UNTRACKED, Instances
+from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.track.identify import identified, settled
 from vidseg.track.steady import fill_gaps, steady, track
 from vidseg.track.tracker import MaskTracker

@@ -17,7 +17,7 @@ import pytest
 from tests import corpus
 from tests.scenes import SIZE, needs_pyav_18, read_barcode, scene_image, write_scene
 from vidseg.errors import OptionError, OutputError
-from vidseg.frame import Frame
+from vidseg.structures.frame import Frame
 from vidseg.video.codecs import choose_codec, output_kind
 from vidseg.video.hardware import can_code
 from vidseg.video.info import Color, VideoInfo

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from trackeval.metrics import CLEAR, HOTA, Identity
 
-from vidseg.instances import Instances
-from vidseg.masks import iou_matrix
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import iou_matrix
 
 
 class Scores(NamedTuple):

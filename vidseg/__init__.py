@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from vidseg.effects.parse import parse_effects as parse_effects
     from vidseg.errors import VidsegError as VidsegError
     from vidseg.export import MaskFolder as MaskFolder
-    from vidseg.frame import Frame as Frame
-    from vidseg.instances import Instances as Instances
     from vidseg.outputs import CutOut as CutOut
     from vidseg.outputs import Drawn as Drawn
     from vidseg.outputs import Exported as Exported
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     from vidseg.pipeline import run as run
     from vidseg.predict import load_predictor as load_predictor
     from vidseg.search import Search as Search
+    from vidseg.structures.frame import Frame as Frame
+    from vidseg.structures.instances import Instances as Instances
     from vidseg.training.run import train as train
     from vidseg.video.clip import FrameClip as FrameClip
     from vidseg.video.codecs import choose_codec as choose_codec
@@ -42,9 +42,9 @@ _HOMES = {
     "CutOut": "outputs",
     "Drawn": "outputs",
     "Exported": "outputs",
-    "Frame": "frame",
+    "Frame": "structures.frame",
     "FrameClip": "video.clip",
-    "Instances": "instances",
+    "Instances": "structures.instances",
     "MaskFolder": "export",
     "Masks": "outputs",
     "Overlay": "effects",

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.colors import Color, color_of
+from vidseg.structures.colors import Color, color_of
 
 Points = Sequence[tuple[float, float]]
 """(x, y) from left to right."""

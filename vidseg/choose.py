@@ -10,9 +10,9 @@ import numpy as np
 
 from vidseg.concurrency import closing_input
 from vidseg.errors import OptionError, VidsegError
-from vidseg.instances import Instances
-from vidseg.masks import crop, full_mask
-from vidseg.overlap import mask_areas, shapes
+from vidseg.structures.instances import Instances
+from vidseg.structures.mask_overlap import mask_areas, shapes
+from vidseg.structures.masks import crop, full_mask
 
 log = logging.getLogger("vidseg")
 

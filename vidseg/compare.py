@@ -25,15 +25,15 @@ from vidseg.detections import Detections, read_detections
 from vidseg.effects import Overlay
 from vidseg.effects.beside import side_by_side, size_beside
 from vidseg.errors import OptionError, VidsegError
-from vidseg.frame import Frame
-from vidseg.instances import Instances, shown
 from vidseg.kinds import check_kinds
-from vidseg.masks import iou_matrix
-from vidseg.overlap import best_pairs
 from vidseg.pipeline import OnFrame
 from vidseg.saved import saved
 from vidseg.saving import save_detections
 from vidseg.search import Search
+from vidseg.structures.frame import Frame
+from vidseg.structures.instances import Instances, shown
+from vidseg.structures.mask_overlap import best_pairs
+from vidseg.structures.masks import iou_matrix
 from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe

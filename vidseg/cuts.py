@@ -9,7 +9,7 @@ where a bird rushes past the lens; of 2788 pairs of frames from different clips 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.frame import Image
+from vidseg.structures.frame import Image
 
 ROWS, COLUMNS = 18, 32
 """Cells of a thumbnail."""

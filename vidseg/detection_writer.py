@@ -24,8 +24,8 @@ from vidseg.detections import (
     unpacked,
 )
 from vidseg.errors import InputError, OptionError, OutputExistsError
-from vidseg.frame import Instant, Moment
-from vidseg.instances import Instances
+from vidseg.structures.frame import Instant, Moment
+from vidseg.structures.instances import Instances
 
 log = logging.getLogger("vidseg")
 

@@ -40,8 +40,8 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from vidseg.errors import InputError
-from vidseg.frame import Instant, Moment
-from vidseg.instances import Instances
+from vidseg.structures.frame import Instant, Moment
+from vidseg.structures.instances import Instances
 
 log = logging.getLogger("vidseg")
 

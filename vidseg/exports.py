@@ -10,9 +10,9 @@ from vidseg.detections import Found
 from vidseg.errors import OptionError
 from vidseg.export.about import About
 from vidseg.export.formats import FORMATS, check_format, check_photos, open_format
-from vidseg.instances import shown
 from vidseg.pipeline import OnFrame
 from vidseg.search import Search
+from vidseg.structures.instances import shown
 from vidseg.track.identify import settled, untracked
 from vidseg.track.steady import RADIUS
 

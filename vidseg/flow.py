@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.frame import Image
+from vidseg.structures.frame import Image
 
 SIDE = 640
 """Longer side of the pictures in which motion is found, in pixels, at most."""

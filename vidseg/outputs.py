@@ -19,10 +19,10 @@ from vidseg.export import MaskFolder
 from vidseg.export.about import About
 from vidseg.export.cutouts import CutoutFolder
 from vidseg.export.formats import FORMATS, check_format, check_photos, open_format
-from vidseg.frame import Frame, Image
-from vidseg.instances import Instances
 from vidseg.kinds import check_kinds
 from vidseg.search import Search
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import Instances
 from vidseg.video.clip import FrameClip
 from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.info import Kind, VideoInfo

@@ -31,14 +31,14 @@ from vidseg.concurrency import batched, map_ahead, prefetch, until
 from vidseg.detection_writer import DetectionWriter, check_detections_output
 from vidseg.detections import Header
 from vidseg.errors import InputError, OptionError, VidsegError
-from vidseg.frame import Frame
-from vidseg.instances import Found, Instances
 from vidseg.keyframes import Every, detect_keyframes, frames_waiting
 from vidseg.outputs import Output, Pass, Write
 from vidseg.pointed import pointed_at
 from vidseg.predictor import Predictor, batches_at_once
 from vidseg.saved import check_belongs, header_for, recorded, saved
 from vidseg.search import Search, Seconds, check_span
+from vidseg.structures.frame import Frame
+from vidseg.structures.instances import Found, Instances
 from vidseg.track.steady import FILL, RADIUS, frames_ahead
 from vidseg.video.clip import FrameClip
 from vidseg.video.info import VideoInfo

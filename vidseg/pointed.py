@@ -11,9 +11,9 @@ from itertools import islice
 from vidseg.choose import id_at
 from vidseg.concurrency import closing_input
 from vidseg.errors import VidsegError
-from vidseg.frame import Frame
-from vidseg.instances import Found, Instances
 from vidseg.search import Search
+from vidseg.structures.frame import Frame
+from vidseg.structures.instances import Found, Instances
 from vidseg.video.info import VideoInfo
 from vidseg.video.reader import read_frames
 

@@ -13,8 +13,6 @@ from torchvision.models.detection import MaskRCNN
 
 from vidseg.cpu_budget import frames_at_once
 from vidseg.errors import OptionError, VidsegError
-from vidseg.frame import Image
-from vidseg.instances import UNTRACKED, Instances
 from vidseg.models.catalog import class_names, find_model, torchvision_architecture
 from vidseg.models.checkpoint import load_model
 from vidseg.models.coco import load_coco
@@ -27,6 +25,8 @@ from vidseg.models.names import check_size
 from vidseg.models.optimize import optimize, resolve_precision
 from vidseg.models.prepare import set_network_size
 from vidseg.models.weights import fetch_weights
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import UNTRACKED, Instances
 
 log = logging.getLogger("vidseg")
 

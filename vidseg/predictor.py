@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from vidseg.frame import Image
-from vidseg.instances import Instances
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import Instances
 
 
 class Predictor(Protocol):

@@ -21,9 +21,9 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from vidseg.frame import Image
-from vidseg.instances import Instances, check_fits
-from vidseg.masks import Crop, sample_soft, soft_crop, window
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import Instances, check_fits
+from vidseg.structures.masks import Crop, sample_soft, soft_crop, window
 
 Floats = NDArray[Any]
 """float32, (h, w), or (channels, h, w): planes apart are several times as fast."""

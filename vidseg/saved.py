@@ -10,9 +10,9 @@ from vidseg.detection_writer import DetectionWriter
 from vidseg.detections import Detections, Header
 from vidseg.errors import InputError, OptionError
 from vidseg.fingerprint import mark_of_file, mark_of_input, same_input
-from vidseg.frame import Frame
-from vidseg.instances import Found, Instances
 from vidseg.models.catalog import Choice, choose_labels, find_model
+from vidseg.structures.frame import Frame
+from vidseg.structures.instances import Found, Instances
 from vidseg.version import __version__
 from vidseg.video.info import VideoInfo
 

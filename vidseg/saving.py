@@ -11,7 +11,6 @@ import numpy as np
 from vidseg.concurrency import closing_input, prefetch
 from vidseg.detection_writer import DetectionWriter, check_detections_output
 from vidseg.detections import read_detections
-from vidseg.instances import Found, Instances
 from vidseg.pipeline import (
     READ_AHEAD,
     OnFrame,
@@ -22,6 +21,7 @@ from vidseg.pipeline import (
 )
 from vidseg.saved import saved
 from vidseg.search import Search, Seconds, check_resume
+from vidseg.structures.instances import Found, Instances
 from vidseg.track.identify import untracked
 from vidseg.track.steady import frames_ahead
 from vidseg.video.info import VideoInfo

@@ -9,12 +9,12 @@ from vidseg.choose import Chosen, Follow, Point, followed, only
 from vidseg.concurrency import closing_input
 from vidseg.detections import Detections, read_detections
 from vidseg.errors import OptionError
-from vidseg.instances import Found, Instances, shown
 from vidseg.keyframes import Every, longest
 from vidseg.models.catalog import choose_model
 from vidseg.models.names import check_precision, check_size
 from vidseg.predictor import Predictor
 from vidseg.saved import choose_saved
+from vidseg.structures.instances import Found, Instances, shown
 from vidseg.track.identify import RULES, identified, settled, untracked
 from vidseg.track.steady import FILL, RADIUS
 from vidseg.video.info import Kind

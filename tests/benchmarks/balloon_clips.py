@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from vidseg.datasets import Sample, read_dataset
 from vidseg.evaluate.clips import ANY, Clip, Track
-from vidseg.frame import Frame, Image
-from vidseg.masks import RLE, from_rle, to_rle
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.masks import RLE, from_rle, to_rle
 from vidseg.video.photos import read_photo
 
 SIZE = (360, 640)

@@ -21,13 +21,13 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
 
 from tests.random_instances import blobs
-from vidseg.colors import color_of
 from vidseg.effects import Overlay, Splash, drawing
 from vidseg.effects.parse import EFFECTS, parse_effect
 from vidseg.export.png import indexed_png
-from vidseg.frame import Frame, Image
-from vidseg.instances import Instances
-from vidseg.masks import areas, full_mask, instance_rle, iou_matrix, label_map
+from vidseg.structures.colors import color_of
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import areas, full_mask, instance_rle, iou_matrix, label_map
 
 SIZE = (1080, 1920)
 NAMES = {1: "person", 2: "bicycle", 3: "car", 4: "dog"}

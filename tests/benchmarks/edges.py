@@ -37,11 +37,11 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from vidseg.datasets.dataset import masks_of
 from vidseg.datasets.door import read_dataset
-from vidseg.frame import Image
-from vidseg.instances import MASK_SIDE, UNTRACKED, Instances
-from vidseg.masks import full_mask
 from vidseg.predict import load_predictor
 from vidseg.refine import refined
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import MASK_SIDE, UNTRACKED, Instances
+from vidseg.structures.masks import full_mask
 from vidseg.video.photos import read_photo
 
 Mask = NDArray[np.bool_]

@@ -30,11 +30,11 @@ from tests.benchmarks.duel import (
     run,
     work,
 )
-from vidseg.frame import Image
-from vidseg.instances import Instances
 from vidseg.outputs import Drawn
 from vidseg.pipeline import run as pass_over
 from vidseg.search import Search
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import Instances
 from vidseg.video.probe import probe
 
 MODULE = "tests.benchmarks.io"

@@ -38,14 +38,14 @@ from PIL import ImageDraw
 from tests.doubles_track import from_masks
 from vidseg.cli.machine import limit_threads
 from vidseg.flow import FlowFinder, reduced
-from vidseg.frame import Frame, Image
-from vidseg.instances import Instances
 from vidseg.keyframes import Every
 from vidseg.keyframes.detection import _marked
 from vidseg.keyframes.moved import Key, between
-from vidseg.masks import Crop, full_mask
 from vidseg.pipeline import detect
 from vidseg.search import Search
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import Crop, full_mask
 
 CLIPS = ("car-shadow", "libby", "blackswan")
 BOUND = 0.008

@@ -24,7 +24,6 @@ from torchvision.models.detection import MaskRCNN
 
 from tests.benchmarks.duel import EXAMPLE, machine
 from tests.planted import CLASSES, planted
-from vidseg.frame import Image
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.catalog import class_names
 from vidseg.models.detect import choose_boxes, extract, predict_masks
@@ -32,6 +31,7 @@ from vidseg.models.device import resolve_device
 from vidseg.models.prepare import prepare
 from vidseg.models.proposals import propose
 from vidseg.predict import MaskRCNNPredictor, load_network
+from vidseg.structures.frame import Image
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 

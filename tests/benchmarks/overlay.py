@@ -42,14 +42,14 @@ from tests.benchmarks.duel import (
 )
 from tests.benchmarks.network import make
 from vidseg.cli.machine import limit_threads
-from vidseg.colors import color_of
 from vidseg.cpu_budget import threads_for_a_frame
-from vidseg.frame import Image
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.device import resolve_device
 from vidseg.predict import MaskRCNNPredictor
 from vidseg.predictor import Predictor
 from vidseg.search import Search
+from vidseg.structures.colors import color_of
+from vidseg.structures.frame import Image
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from pycocotools import mask as rle
 
-from vidseg.instances import Instances
-from vidseg.masks import instance_rle
 from vidseg.models.catalog import class_names
 from vidseg.predict import load_network, load_predictor
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import instance_rle
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
 

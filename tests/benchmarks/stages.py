@@ -25,9 +25,9 @@ from tests.benchmarks.overlay import Given
 from vidseg.cli.machine import limit_threads
 from vidseg.cpu_budget import threads_for_a_frame
 from vidseg.effects import Overlay
-from vidseg.frame import Frame
 from vidseg.models.device import resolve_device
 from vidseg.predict import MaskRCNNPredictor
+from vidseg.structures.frame import Frame
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 from vidseg.video.writer import open_writer

@@ -29,9 +29,9 @@ from vidseg.evaluate.clips import ANY, Clip, Track, tracks_of
 from vidseg.evaluate.sequence import Judged, overlaps
 from vidseg.evaluate.steadiness import Counts, report, steadiness
 from vidseg.evaluate.tracks import score_tracks
-from vidseg.frame import Frame
-from vidseg.instances import Instances, shown
-from vidseg.masks import RLE, from_rle, instance_rle, label_map
+from vidseg.structures.frame import Frame
+from vidseg.structures.instances import Instances, shown
+from vidseg.structures.masks import RLE, from_rle, instance_rle, label_map
 from vidseg.track.steady import steady
 
 Pairs = list[tuple[Frame, Instances]]

@@ -20,8 +20,8 @@ import numpy as np
 from tests.doubles_track import ALL, BAR, RATE, SCENES, Faults, Scene, bounce, seen
 from tests.heldout import held_out
 from tests.track_scores import Scores, scores
-from vidseg.frame import Frame
-from vidseg.instances import MASK_SIDE, UNTRACKED, Instances
+from vidseg.structures.frame import Frame
+from vidseg.structures.instances import MASK_SIDE, UNTRACKED, Instances
 from vidseg.track.steady import fill_gaps, smooth, steady, track
 from vidseg.track.tracker import MaskTracker
 

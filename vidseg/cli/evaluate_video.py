@@ -13,8 +13,8 @@ from vidseg.errors import InputError, OptionError
 if TYPE_CHECKING:
     from vidseg.evaluate.clips import Clip, Track
     from vidseg.evaluate.truth import Classes
-    from vidseg.frame import Frame
     from vidseg.search import Search
+    from vidseg.structures.frame import Frame
 
 Report = tuple[dict[str, Any], list[str]]
 """For stdout, and the table for people."""
@@ -121,7 +121,7 @@ def _found(clip: "Clip", search: "Search") -> Any:
 
 
 def _frames(clip: "Clip") -> "Iterator[Frame]":
-    from vidseg.frame import Frame
+    from vidseg.structures.frame import Frame
     from vidseg.video.photos import readable_photo
 
     for index, path in enumerate(clip.pictures):

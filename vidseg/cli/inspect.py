@@ -13,7 +13,7 @@ from vidseg.cli.types import FilePath, Model
 if TYPE_CHECKING:
     from torchvision.models.detection import MaskRCNN
 
-    from vidseg.frame import Image
+    from vidseg.structures.frame import Image
 
 
 @click.group(

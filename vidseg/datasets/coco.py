@@ -16,7 +16,7 @@ from vidseg.datasets.photos import Photos, sample
 from vidseg.datasets.shapes import checked_rle, polygon
 from vidseg.datasets.values import Drawn, Naming, Polygon, Reading, Sample, Skipped
 from vidseg.errors import InputError
-from vidseg.masks import RLE
+from vidseg.structures.masks import RLE
 
 
 def read(path: Path, naming: Naming) -> Reading:

@@ -20,7 +20,7 @@ from vidseg.datasets.photos import Photos, sample
 from vidseg.datasets.shapes import ellipse, polygon, raster, rectangle
 from vidseg.datasets.values import Drawn, Naming, Polygon, Reading, Sample, Skipped
 from vidseg.errors import InputError
-from vidseg.masks import from_rle, to_rle
+from vidseg.structures.masks import from_rle, to_rle
 from vidseg.video.photos import UNREADABLE
 
 

@@ -12,7 +12,7 @@ from vidseg.datasets.photos import files_below, photos_below, sample
 from vidseg.datasets.pixels import object_values, read_values
 from vidseg.datasets.values import NO_CLASS, Drawn, Naming, Reading, Sample, Skipped
 from vidseg.errors import InputError
-from vidseg.masks import to_rle
+from vidseg.structures.masks import to_rle
 
 PAIRS = {"PNGImages": "PedMasks", "JPEGImages": "Annotations", "images": "masks"}
 """Folder of the photos to folder of the masks."""

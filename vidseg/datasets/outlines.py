@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vidseg.datasets.shapes import raster
 from vidseg.datasets.values import Polygon
-from vidseg.masks import from_rle
+from vidseg.structures.masks import from_rle
 
 LOWEST_IOU = 0.9
 """An outline that fits worse than this is given exactly instead."""

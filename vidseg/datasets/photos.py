@@ -27,8 +27,8 @@ from vidseg.datasets.shapes import (
 )
 from vidseg.datasets.values import Annotation, Drawn, Polygon, Sample, Skipped
 from vidseg.errors import InputError
-from vidseg.frame import Image
-from vidseg.masks import RLE
+from vidseg.structures.frame import Image
+from vidseg.structures.masks import RLE
 from vidseg.video.orientation import Orientation, upright_size
 from vidseg.video.photos import SUFFIXES, probe_picture, readable_photo
 

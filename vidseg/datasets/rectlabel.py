@@ -20,7 +20,7 @@ from vidseg.datasets.pixels import read_values
 from vidseg.datasets.shapes import bezier, polygon
 from vidseg.datasets.values import Drawn, Naming, Polygon, Reading, Sample, Skipped
 from vidseg.errors import InputError
-from vidseg.masks import to_rle
+from vidseg.structures.masks import to_rle
 
 
 def read(path: Path, naming: Naming) -> Reading:

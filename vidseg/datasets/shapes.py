@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from vidseg.datasets.values import Polygon
-from vidseg.masks import RLE, from_rle, to_rle
+from vidseg.structures.masks import RLE, from_rle, to_rle
 from vidseg.video.orientation import Orientation, upright
 
 FINE = 0.05

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.masks import RLE
+from vidseg.structures.masks import RLE
 
 Polygon = NDArray[np.float64]
 """(P, 2) corners, x before y."""
@@ -66,7 +66,7 @@ class Annotation:
 
     label: str
     rle: RLE
-    """Its pixels, at least one; `vidseg.masks.from_rle` gives them as (H, W) bool."""
+    """Its pixels, at least one; `vidseg.structures.masks.from_rle` gives them as (H, W) bool."""
     box: tuple[float, float, float, float]
     """xyxy, x1 > x0 and y1 > y0, inside the photo: around the pixels, or as the file states it."""
     area: float

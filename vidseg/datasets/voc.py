@@ -16,7 +16,7 @@ from vidseg.datasets.photos import photos_below, sample
 from vidseg.datasets.pixels import Values, commonest, numbered, object_values, read_values
 from vidseg.datasets.values import Drawn, Naming, Reading, Sample, Skipped
 from vidseg.errors import InputError
-from vidseg.masks import to_rle
+from vidseg.structures.masks import to_rle
 
 # fmt: off
 VOC_CLASSES = (

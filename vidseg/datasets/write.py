@@ -14,7 +14,7 @@ import numpy as np
 from vidseg.atomic_output import check_output, landing
 from vidseg.datasets.outlines import outline
 from vidseg.datasets.values import Annotation, Content, Sample, Skipped
-from vidseg.masks import from_rle
+from vidseg.structures.masks import from_rle
 
 Target = Literal["coco", "via"]
 CLASS = "class"

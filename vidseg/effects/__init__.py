@@ -18,9 +18,9 @@ from collections.abc import Callable, Collection
 from vidseg.effects.drawing import Draw, Effect, Lasting, drawing, drawn
 from vidseg.effects.overlay import Overlay
 from vidseg.effects.splash import Splash
-from vidseg.frame import Image
-from vidseg.instances import shown
 from vidseg.predictor import Predictor
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import shown
 
 __all__ = ["Draw", "Effect", "Lasting", "Overlay", "Splash", "drawing", "drawn", "on_image"]
 

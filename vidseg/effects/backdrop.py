@@ -9,13 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vidseg.colors import Color
 from vidseg.effects.blend import plain
 from vidseg.effects.cover import blend_into, soft_cover
 from vidseg.effects.drawing import Draw
 from vidseg.errors import InputError, OptionError
-from vidseg.frame import Frame, Image
-from vidseg.instances import Instances, check_fits
+from vidseg.structures.colors import Color
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import Instances, check_fits
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames

@@ -10,8 +10,8 @@ from vidseg.effects.blend import enlarged, shrunk
 from vidseg.effects.cover import Opacity, blend_into, soft_cover
 from vidseg.effects.overlay import box_pixels
 from vidseg.errors import OptionError
-from vidseg.frame import Image
-from vidseg.instances import Instances, check_fits
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import Instances, check_fits
 
 SHRUNK = 2.5
 """Least standard deviation, in pixels, of a blur after the picture was made smaller for it."""

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from vidseg.colors import WHITE
 from vidseg.effects.text import tag
-from vidseg.frame import Image
+from vidseg.structures.colors import WHITE
+from vidseg.structures.frame import Image
 
 LONGEST = 3840
 """Pixels of the longest side; larger rows of pictures are scaled down to it."""

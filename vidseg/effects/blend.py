@@ -5,8 +5,8 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from vidseg.colors import Color
-from vidseg.frame import Image
+from vidseg.structures.colors import Color
+from vidseg.structures.frame import Image
 
 
 def mix(under: MatLike, over: MatLike, opacity: MatLike) -> Image:

@@ -8,12 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vidseg.colors import BLACK, WHITE
 from vidseg.effects.drawing import Draw, Effect, drawing
 from vidseg.effects.overlay import line_width
 from vidseg.errors import OptionError
-from vidseg.frame import Frame, Image
-from vidseg.instances import Instances, check_fits
+from vidseg.structures.colors import BLACK, WHITE
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import Instances, check_fits
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.effects.blend import enlarged, mix, shrunk
-from vidseg.frame import Image
-from vidseg.instances import Instances
-from vidseg.masks import Crop, crop, soft_crop
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import Crop, crop, soft_crop
 
 TILE = 128
 """Pixels; tiles of this side stay in the processor's cache while they are mixed."""

@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.frame import Image
-from vidseg.instances import Instances, check_fits
-from vidseg.masks import Crop, soft_crop
 from vidseg.refine import refined
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import Instances, check_fits
+from vidseg.structures.masks import Crop, soft_crop
 
 AROUND = 16
 """Pixels of the object's colours around it: a block of the video codecs."""

@@ -16,8 +16,8 @@ from dataclasses import replace
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from vidseg.concurrency import closing_input
-from vidseg.frame import Frame, Image
-from vidseg.instances import Instances
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import Instances
 
 Effect: TypeAlias = Callable[[Image, Instances], Image]
 """Takes a picture and its objects, gives a new picture of the same size."""

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.boxes import clip_boxes
-from vidseg.frame import Instant
-from vidseg.instances import Instances
+from vidseg.structures.boxes import clip_boxes
+from vidseg.structures.frame import Instant
+from vidseg.structures.instances import Instances
 from vidseg.track.gaps import joined, sightings
 
 STEADY = 0.5

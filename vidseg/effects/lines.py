@@ -9,7 +9,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from vidseg.colors import Color
 from vidseg.effects.background import check_share, fixed
 from vidseg.effects.blend import enlarged, plain, shrunk
 from vidseg.effects.cover import blend_into, soft_edged, widened
@@ -17,9 +16,10 @@ from vidseg.effects.drawing import Draw
 from vidseg.effects.outline import draw_outline
 from vidseg.effects.overlay import line_width, own_color
 from vidseg.errors import OptionError
-from vidseg.frame import Frame, Image
-from vidseg.instances import Instances, check_fits
-from vidseg.masks import crop, painting_order
+from vidseg.structures.colors import Color
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import Instances, check_fits
+from vidseg.structures.masks import crop, painting_order
 from vidseg.track.gaps import sightings
 
 WIDEST = 100

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.colors import Color
 from vidseg.effects.blend import mix, plain
 from vidseg.effects.cover import widened
-from vidseg.frame import Image
-from vidseg.masks import Crop
+from vidseg.structures.colors import Color
+from vidseg.structures.frame import Image
+from vidseg.structures.masks import Crop
 
 
 def draw_outline(picture: Image, part: Crop, color: Color, width: int) -> None:

@@ -7,15 +7,15 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from vidseg.colors import Color, color_of
 from vidseg.effects.blend import plain
 from vidseg.effects.layout import Box, place_tags
 from vidseg.effects.outline import draw_outline
 from vidseg.effects.text import tag
 from vidseg.errors import OptionError
-from vidseg.frame import Image
-from vidseg.instances import UNTRACKED, Instances, check_fits
-from vidseg.masks import Crop, crop, painting_order
+from vidseg.structures.colors import Color, color_of
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import UNTRACKED, Instances, check_fits
+from vidseg.structures.masks import Crop, crop, painting_order
 
 
 @dataclass(frozen=True, slots=True)

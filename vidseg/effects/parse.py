@@ -16,7 +16,6 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from PIL import ImageColor
 
-from vidseg.colors import Color
 from vidseg.effects.backdrop import ReplaceBackground
 from vidseg.effects.background import BlurBackground, DimBackground, Spotlight
 from vidseg.effects.chain import Chain, Only, Split
@@ -26,6 +25,7 @@ from vidseg.effects.overlay import Overlay
 from vidseg.effects.privacy import Blur, Fill, Pixelate
 from vidseg.effects.splash import Splash
 from vidseg.errors import InputError, OptionError
+from vidseg.structures.colors import Color
 
 EFFECTS: Mapping[str, Callable[..., Effect]] = {
     "overlay": Overlay,

@@ -16,16 +16,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.colors import BLACK, Color
 from vidseg.effects.background import check_share
 from vidseg.effects.blend import enlarged, plain, shrunk
 from vidseg.effects.cover import blend_into, grown_cover
 from vidseg.effects.drawing import Draw
 from vidseg.effects.hold import Hold
 from vidseg.errors import OptionError
-from vidseg.frame import Image
-from vidseg.instances import Instances, check_fits
-from vidseg.masks import Crop
+from vidseg.structures.colors import BLACK, Color
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import Instances, check_fits
+from vidseg.structures.masks import Crop
 
 LEAST = 2
 """Pixels that every mask is grown by, unless by none."""

@@ -7,8 +7,8 @@ import numpy as np
 
 from vidseg.effects.cover import Opacity, blend_into, hard_cover, soft_cover
 from vidseg.errors import OptionError
-from vidseg.frame import Image
-from vidseg.instances import Instances, check_fits
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import Instances, check_fits
 
 MAX_FEATHER = 250
 """Pixels; OpenCV's stack blur reaches no further."""

@@ -6,8 +6,8 @@ from threading import Lock
 import cv2
 import numpy as np
 
-from vidseg.colors import Color, ink_on
-from vidseg.frame import Image
+from vidseg.structures.colors import Color, ink_on
+from vidseg.structures.frame import Image
 
 WEIGHT = 500
 """Between regular (400) and semibold (600)."""

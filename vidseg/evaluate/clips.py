@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidseg.export.tracks import Identities
-from vidseg.frame import Instant
-from vidseg.instances import Instances
-from vidseg.masks import RLE, instance_rle
+from vidseg.structures.frame import Instant
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import RLE, instance_rle
 
 ANY = 1
 """Number of the one class of truths that have no classes."""

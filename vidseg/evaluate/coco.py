@@ -25,9 +25,9 @@ from vidseg.concurrency import map_ahead, prefetch
 from vidseg.errors import OptionError
 from vidseg.evaluate.truth import Classes, Photo, Photos, Row, coco_truth, match_classes, photos
 from vidseg.export.about import shortest
-from vidseg.instances import Instances
-from vidseg.masks import instance_rle
 from vidseg.predictor import Predictor, batches_at_once
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import instance_rle
 
 LEAST_SCORE = 0.05
 """Detections count from this score on, as in detectron2 and torchvision."""

@@ -14,7 +14,7 @@ import numpy as np
 from vidseg.datasets.pixels import Values, read_values
 from vidseg.errors import InputError
 from vidseg.evaluate.clips import ANY, Clip, Track
-from vidseg.masks import RLE, to_rle
+from vidseg.structures.masks import RLE, to_rle
 from vidseg.video.photos import SUFFIXES
 
 WHITE = 255

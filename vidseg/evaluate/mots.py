@@ -20,7 +20,7 @@ from vidseg.datasets.pixels import read_values
 from vidseg.datasets.shapes import checked_rle
 from vidseg.errors import InputError
 from vidseg.evaluate.clips import Clip, Track
-from vidseg.masks import RLE, to_rle
+from vidseg.structures.masks import RLE, to_rle
 from vidseg.video.photos import SUFFIXES
 
 IGNORED = 10

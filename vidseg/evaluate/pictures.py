@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.chart import line_chart
-from vidseg.colors import Color
 from vidseg.effects.text import tag
 from vidseg.evaluate.coco import Result
 from vidseg.evaluate.truth import Row
 from vidseg.evaluate.worst import Compared
-from vidseg.frame import Image
 from vidseg.inspect.pictures import scaled, shrunk, with_masks
-from vidseg.masks import from_rle
+from vidseg.structures.colors import Color
+from vidseg.structures.frame import Image
+from vidseg.structures.masks import from_rle
 
 GOOD: Color = (34, 197, 94)
 BAD: Color = (239, 68, 68)

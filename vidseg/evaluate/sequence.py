@@ -12,7 +12,7 @@ from pycocotools import mask as coco
 from scipy.optimize import linear_sum_assignment
 
 from vidseg.evaluate.clips import Clip, Track
-from vidseg.masks import RLE
+from vidseg.structures.masks import RLE
 
 MATCHED = 0.5
 """Least IoU at which MOTS takes a mask as that of an annotated object."""

@@ -25,10 +25,10 @@ from vidseg.concurrency import closing_input
 from vidseg.cuts import CutFinder
 from vidseg.evaluate.sequence import overlaps
 from vidseg.flow import FlowFinder, Grey, ends, reduced
-from vidseg.frame import Frame, Image
-from vidseg.instances import Found, Instances
-from vidseg.masks import RLE, full_mask, to_rle
-from vidseg.overlap import best_pairs
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import Found, Instances
+from vidseg.structures.mask_overlap import best_pairs
+from vidseg.structures.masks import RLE, full_mask, to_rle
 
 LONGEST = 5
 """Frames that an object may be away and has flickered when it comes back."""

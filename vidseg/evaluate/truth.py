@@ -11,8 +11,8 @@ from vidseg.datasets import Sample
 from vidseg.datasets.photos import pixels_of
 from vidseg.datasets.values import NO_CLASS
 from vidseg.errors import OptionError
-from vidseg.frame import Image
-from vidseg.masks import to_rle
+from vidseg.structures.frame import Image
+from vidseg.structures.masks import to_rle
 
 Row = dict[str, Any]
 """An image, an annotation or a result in COCO's form."""

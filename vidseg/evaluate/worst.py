@@ -10,7 +10,7 @@ from pycocotools import mask as coco
 
 from vidseg.evaluate.coco import Result
 from vidseg.evaluate.truth import Row
-from vidseg.overlap import best_pairs
+from vidseg.structures.mask_overlap import best_pairs
 
 MATCHED = 0.5
 """Least IoU of an object with what was found of it, as in panoptic quality."""

@@ -13,7 +13,7 @@ from vidseg.datasets.files import BROKEN, read_json, read_text, text
 from vidseg.datasets.shapes import checked_rle
 from vidseg.errors import InputError
 from vidseg.evaluate.clips import Clip, Track
-from vidseg.masks import RLE
+from vidseg.structures.masks import RLE
 
 
 def is_truth(path: Path) -> bool:

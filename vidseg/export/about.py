@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.datasets.outlines import outline
-from vidseg.frame import Instant
-from vidseg.instances import Instances
-from vidseg.masks import crop
+from vidseg.structures.frame import Instant
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import crop
 
 Write = Callable[[Instant, Instances], None]
 """Adds the next frame with its objects; a `Frame` will do where a moment is meant."""

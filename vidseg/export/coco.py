@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from vidseg.export.about import About, Write, shortest
-from vidseg.frame import Instant
-from vidseg.instances import Instances
-from vidseg.masks import areas, instance_rle
+from vidseg.structures.frame import Instant
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import areas, instance_rle
 
 
 @contextmanager

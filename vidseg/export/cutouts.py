@@ -21,9 +21,9 @@ from vidseg.effects.cutout import cut_objects
 from vidseg.export.about import About
 from vidseg.export.mask_folder import object_numbers
 from vidseg.export.png import png
-from vidseg.frame import Frame
-from vidseg.instances import Instances
-from vidseg.masks import Crop
+from vidseg.structures.frame import Frame
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import Crop
 from vidseg.video.info import Kind
 
 DIGITS = 3

@@ -23,8 +23,8 @@ from vidseg.export.table import table
 from vidseg.export.via import via
 from vidseg.export.yolo import yolo
 from vidseg.export.ytvis import ytvis
-from vidseg.frame import Frame, Instant
-from vidseg.instances import Instances
+from vidseg.structures.frame import Frame, Instant
+from vidseg.structures.instances import Instances
 
 
 class Format(NamedTuple):

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vidseg.export.about import About, Write, polygon
-from vidseg.frame import Instant
-from vidseg.instances import UNTRACKED, Instances
+from vidseg.structures.frame import Instant
+from vidseg.structures.instances import UNTRACKED, Instances
 
 VERSION = "5.5.0"
 

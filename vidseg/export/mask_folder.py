@@ -49,9 +49,9 @@ from numpy.typing import NDArray
 from vidseg.atomic_output import landing
 from vidseg.export.about import shortest
 from vidseg.export.png import indexed_png, png
-from vidseg.frame import Frame
-from vidseg.instances import UNTRACKED, Instances
-from vidseg.masks import full_mask, instance_rle, label_map
+from vidseg.structures.frame import Frame
+from vidseg.structures.instances import UNTRACKED, Instances
+from vidseg.structures.masks import full_mask, instance_rle, label_map
 
 log = logging.getLogger("vidseg")
 

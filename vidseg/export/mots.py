@@ -10,9 +10,9 @@ import numpy as np
 from vidseg.errors import OutputError
 from vidseg.export.about import About, Write
 from vidseg.export.tracks import Identities
-from vidseg.frame import Instant
-from vidseg.instances import Instances
-from vidseg.masks import label_map, to_rle
+from vidseg.structures.frame import Instant
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import label_map, to_rle
 
 KNOWN = {"car": 1, "person": 2, "pedestrian": 2}
 """MOTS' own numbers of classes."""

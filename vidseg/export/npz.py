@@ -9,9 +9,9 @@ import numpy as np
 
 from vidseg.export.about import About, Write
 from vidseg.export.mask_folder import object_numbers
-from vidseg.frame import Instant
-from vidseg.instances import Instances
-from vidseg.masks import label_map
+from vidseg.structures.frame import Instant
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import label_map
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from vidseg.errors import OutputError
 from vidseg.export.about import About, Write
 from vidseg.export.mask_folder import object_numbers
 from vidseg.export.png import indexed_png, png
-from vidseg.frame import Instant
-from vidseg.instances import Instances
-from vidseg.masks import full_mask, label_map
+from vidseg.structures.frame import Instant
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import full_mask, label_map
 
 DAVIS_LARGEST = 253
 """DAVIS' unsupervised form keeps 254 for void, and the older one 255."""

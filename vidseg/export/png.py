@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
-from vidseg.colors import davis_palette
+from vidseg.structures.colors import davis_palette
 
 COMPRESSION = 1
 """zlib level: flat areas pack nearly as small as at 6, in a third of the time."""

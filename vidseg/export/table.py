@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vidseg.export.about import About, Write, shortest
-from vidseg.frame import Instant
-from vidseg.instances import UNTRACKED, Instances
-from vidseg.masks import areas
+from vidseg.structures.frame import Instant
+from vidseg.structures.instances import UNTRACKED, Instances
+from vidseg.structures.masks import areas
 
 COLUMNS = (
     *("frame", "seconds", "id", "class", "label", "score", "filled"),

@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from vidseg.instances import UNTRACKED, Instances
+from vidseg.structures.instances import UNTRACKED, Instances
 
 
 class Identities:

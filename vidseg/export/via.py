@@ -8,8 +8,8 @@ from typing import Any
 
 from vidseg.datasets.write import CLASS, VIA_FORMAT, VIA_LOOK
 from vidseg.export.about import About, Write, polygon
-from vidseg.frame import Instant
-from vidseg.instances import UNTRACKED, Instances
+from vidseg.structures.frame import Instant
+from vidseg.structures.instances import UNTRACKED, Instances
 
 UNKNOWN_SIZE = -1
 """VIA's size of a file that it has not seen."""

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vidseg.export.about import About, Write, polygon
-from vidseg.frame import Instant
-from vidseg.instances import Instances
+from vidseg.structures.frame import Instant
+from vidseg.structures.instances import Instances
 
 
 @contextmanager

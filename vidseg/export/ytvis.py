@@ -11,9 +11,9 @@ from typing import Any
 
 from vidseg.export.about import About, Write
 from vidseg.export.tracks import Identities
-from vidseg.frame import Instant
-from vidseg.instances import Instances
-from vidseg.masks import instance_rle
+from vidseg.structures.frame import Instant
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import instance_rle
 
 
 @contextmanager

@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from vidseg.boxes import Boxes
 from vidseg.datasets import Content, Sample
 from vidseg.datasets.dataset import masks_of
 from vidseg.datasets.report import report
-from vidseg.frame import Image
 from vidseg.inspect.anchors import FITTING, MISSED, Anchors
 from vidseg.inspect.page import bars, figure, heading, page, paragraph, short, table
 from vidseg.inspect.pictures import colors_of, scaled, shrunk, with_boxes, with_masks
+from vidseg.structures.boxes import Boxes
+from vidseg.structures.frame import Image
 from vidseg.video.photos import readable_photo
 
 BINS = 24

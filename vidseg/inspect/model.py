@@ -8,13 +8,13 @@ from torch import Tensor
 from torchvision.models.detection import MaskRCNN
 
 from vidseg.effects import Overlay
-from vidseg.frame import Image
 from vidseg.inspect.anchors import Anchors
 from vidseg.inspect.page import figure, heading, page, paragraph, table
 from vidseg.inspect.pictures import colors_of, heat, mask_tile, scaled, with_boxes
 from vidseg.inspect.stages import Judged, Proposed, Stages, follow
 from vidseg.inspect.weights import HEAD, weight_rows
-from vidseg.instances import shown
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import shown
 
 ANCHOR: tuple[int, int, int] = (249, 115, 22)
 REFINED: tuple[int, int, int] = (34, 197, 94)

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.colors import Color, color_of
-from vidseg.frame import Image
+from vidseg.structures.colors import Color, color_of
+from vidseg.structures.frame import Image
 
 LONGEST = 720
 """Pixels of the longest side of a picture on a page."""

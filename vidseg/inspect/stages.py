@@ -9,8 +9,8 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.rpn import concat_box_prediction_layers
 from torchvision.models.detection.transform import resize_boxes
 
-from vidseg.frame import Image
-from vidseg.instances import UNTRACKED, Instances
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import UNTRACKED, Instances
 
 Size = tuple[int, int]
 

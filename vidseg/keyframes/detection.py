@@ -26,10 +26,10 @@ import numpy as np
 from vidseg.concurrency import batched, closing_input, map_ahead, prefetch
 from vidseg.cuts import CutFinder
 from vidseg.flow import FlowFinder, Grey, reduced
-from vidseg.frame import Frame
-from vidseg.instances import Found, Instances
 from vidseg.keyframes.moved import Key, between
 from vidseg.predictor import Predictor, batches_at_once
+from vidseg.structures.frame import Frame
+from vidseg.structures.instances import Found, Instances
 
 Every = int | Literal["auto"]
 """Frames from keyframe to keyframe; or as things move, 1 to `SLOWEST`."""

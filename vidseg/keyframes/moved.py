@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.boxes import clip_boxes
 from vidseg.flow import Flow, FlowFinder, Grey, chained, half, halved, unlike
-from vidseg.instances import UNTRACKED, Instances
 from vidseg.keyframes.views import Box, Floats, Rows, View, Views, mask_edges, mask_in, points
-from vidseg.masks import THRESHOLD
-from vidseg.overlap import Shapes, best_pairs, mask_areas, mask_ious, shapes
+from vidseg.structures.boxes import clip_boxes
+from vidseg.structures.instances import UNTRACKED, Instances
+from vidseg.structures.mask_overlap import Shapes, best_pairs, mask_areas, mask_ious, shapes
+from vidseg.structures.masks import THRESHOLD
 
 SAME = 0.25
 """Least overlap of an object, moved from keyframe to keyframe, with the same object there."""

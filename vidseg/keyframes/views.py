@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.boxes import clip_boxes
 from vidseg.flow import Flow
-from vidseg.instances import Instances
-from vidseg.masks import THRESHOLD
+from vidseg.structures.boxes import clip_boxes
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import THRESHOLD
 
 CELLS = 64
 """Points along each side of the window in which the edges of a mask are looked for."""
@@ -130,7 +130,7 @@ def points(box: Box, cells: int) -> tuple[Floats, Floats]:
 
 def _mask_at(objects: Instances, row: int, x: Floats, y: Floats) -> Floats:
     """Probability x 255 at points of the frame; 0 outside the box, but for past the frame's edge,
-    where an object goes on as it was (as in `vidseg.masks`)."""
+    where an object goes on as it was (as in `vidseg.structures.masks`)."""
     side = objects.masks.shape[-1]
     box, (height, width) = objects.boxes[row], objects.size
     u = (x - box[0]) * np.float32(side / max(box[2] - box[0], 1e-6)) - np.float32(0.5)

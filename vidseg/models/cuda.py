@@ -7,7 +7,7 @@ from threading import Lock, local
 import numpy as np
 import torch
 
-from vidseg.frame import Image
+from vidseg.structures.frame import Image
 
 _FLAGS = Lock()
 

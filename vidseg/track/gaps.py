@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.instances import UNTRACKED, Instances
-from vidseg.overlap import mask_areas, shapes, shared_areas
+from vidseg.structures.instances import UNTRACKED, Instances
+from vidseg.structures.mask_overlap import mask_areas, shapes, shared_areas
 
 HIDDEN = 0.5
 """Share of a filled mask from which another object seems to stand before it."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from vidseg.concurrency import closing_input
-from vidseg.instances import UNTRACKED, Found, Instances
+from vidseg.structures.instances import UNTRACKED, Found, Instances
 from vidseg.track.steady import fill_gaps, named, smooth, tracks_of
 from vidseg.track.tracker import MaskTracker
 from vidseg.track.trust import Trust

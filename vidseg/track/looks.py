@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.frame import Image
-from vidseg.instances import Instances
-from vidseg.masks import THRESHOLD
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import THRESHOLD
 
 GRID = 12
 """Points along each side of a box where its colours are read."""

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.boxes import clip_boxes
-from vidseg.instances import Instances
-from vidseg.masks import THRESHOLD
+from vidseg.structures.boxes import clip_boxes
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import THRESHOLD
 from vidseg.track.motion import box_sizes
 
 NOISE = 0.06

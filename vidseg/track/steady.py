@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from vidseg.concurrency import closing_input
-from vidseg.instances import UNTRACKED, Found, Instances
+from vidseg.structures.instances import UNTRACKED, Found, Instances
 from vidseg.track.gaps import Sighting, filled, sightings
 from vidseg.track.smooth import smoothed
 from vidseg.track.tracker import MaskTracker, Tracker

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.cuts import CutFinder
-from vidseg.frame import Frame
-from vidseg.instances import UNTRACKED, Instances
-from vidseg.overlap import Shapes, best_pairs, mask_ious, shapes
+from vidseg.structures.frame import Frame
+from vidseg.structures.instances import UNTRACKED, Instances
+from vidseg.structures.mask_overlap import Shapes, best_pairs, mask_ious, shapes
 from vidseg.track.looks import LEVELS, Looks, blended, likeness, looks_of
 from vidseg.track.motion import Motion, box_sizes, corrected, joined, moved, start
 from vidseg.track.votes import Votes

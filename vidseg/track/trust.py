@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vidseg.instances import Instances
+from vidseg.structures.instances import Instances
 
 AROUND = 5
 """Frames before and after that count as around."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.concurrency import closing_input
-from vidseg.instances import Instances
+from vidseg.structures.instances import Instances
 
 T = TypeVar("T")
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from moviepy import AudioFileClip, VideoClip
 
-from vidseg.frame import Frame, Image
-from vidseg.instances import Instances
+from vidseg.structures.frame import Frame, Image
+from vidseg.structures.instances import Instances
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames

@@ -9,7 +9,7 @@ from av import VideoFrame
 from av.video.reformatter import Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
-from vidseg.frame import Image
+from vidseg.structures.frame import Image
 from vidseg.video.info import UNKNOWN, Color, VideoInfo
 
 # Code points of ITU-T H.273 in ffmpeg's names

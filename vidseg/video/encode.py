@@ -16,7 +16,7 @@ from av.video.format import VideoFormat
 from av.video.reformatter import VideoReformatter
 
 from vidseg.cpu_budget import threads_for_coding
-from vidseg.frame import Frame, Image
+from vidseg.structures.frame import Frame, Image
 from vidseg.video.codecs import Encoding
 from vidseg.video.color import (
     ACCURATE_RND,

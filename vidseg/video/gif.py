@@ -9,7 +9,7 @@ import av
 from av.filter import Graph
 from av.video.format import VideoFormat
 
-from vidseg.frame import Frame
+from vidseg.structures.frame import Frame
 from vidseg.video.codecs import Encoding
 from vidseg.video.encode import fit, shape
 from vidseg.video.info import VideoInfo

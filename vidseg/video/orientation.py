@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from vidseg.frame import Image
+from vidseg.structures.frame import Image
 
 
 class Orientation(NamedTuple):

@@ -13,7 +13,7 @@ from PIL import Image as Pictures
 from PIL import UnidentifiedImageError
 
 from vidseg.errors import InputError
-from vidseg.frame import Image
+from vidseg.structures.frame import Image
 from vidseg.video.info import VideoInfo
 from vidseg.video.orientation import FROM_EXIF, Orientation, upright, upright_size
 

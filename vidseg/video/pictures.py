@@ -8,7 +8,7 @@ import cv2
 
 from vidseg.atomic_output import landing
 from vidseg.errors import OptionError, OutputError
-from vidseg.frame import Frame, Image
+from vidseg.structures.frame import Frame, Image
 from vidseg.video.codecs import ALPHA_PHOTOS, PHOTO_SUFFIXES
 from vidseg.video.info import VideoInfo
 

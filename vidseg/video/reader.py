@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from av.video.reformatter import VideoReformatter
 
 from vidseg.errors import DamagedInputError
-from vidseg.frame import Frame, Image
+from vidseg.structures.frame import Frame, Image
 from vidseg.video.careful import Losses
 from vidseg.video.color import to_rgb
 from vidseg.video.container import open_container

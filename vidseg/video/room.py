@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from vidseg.frame import Image
+from vidseg.structures.frame import Image
 
 LARGE = 16 * 2**20
 """Bytes from which a picture is moved: those of 4K, not of 1080p."""

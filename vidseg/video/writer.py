@@ -16,7 +16,7 @@ from av.error import FFmpegError
 
 from vidseg.atomic_output import landing, output_error
 from vidseg.errors import OutputError, VidsegError
-from vidseg.frame import Frame
+from vidseg.structures.frame import Frame
 from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.copy import StreamCopier
 from vidseg.video.encode import LARGEST_TIMESCALE, VideoEncoder, timescale

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from vidseg.boxes import box_intersections
-from vidseg.instances import Instances
+from vidseg.structures.boxes import box_intersections
+from vidseg.structures.instances import Instances
 
 THRESHOLD = 128
 """Smallest soft value that counts as the object: uint8 for probability 0.5."""

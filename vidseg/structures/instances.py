@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.frame import Frame
+from vidseg.structures.frame import Frame
 
 MASK_SIDE = 28
 """Side of the masks that Mask R-CNN predicts (He et al. 2017, figure 4)."""
@@ -26,7 +26,7 @@ class Instances:
     """The objects of one frame; row i of every array is the same object.
 
     Masks are soft and live inside their boxes: at 1080p, 50 objects take 39 KB this way and 104 MB
-    as full-frame bool masks. `vidseg.masks` turns them into crops, label maps and RLE.
+    as full-frame bool masks. `vidseg.structures.masks` turns them into crops, label maps and RLE.
     """
 
     boxes: NDArray[np.float32]
