@@ -25,10 +25,10 @@ from vidseg.models.catalog import (
     torchvision_architecture,
 )
 from vidseg.models.checkpoint import HEADER, save_checkpoint
-from vidseg.models.coco import load_coco
+from vidseg.models.coco_models import load_coco
 from vidseg.models.names import COCO, COCO_CATEGORIES
-from vidseg.models.weights import WEIGHTS, weights_path
-from vidseg.predict import load_network, load_predictor
+from vidseg.models.predictor import load_network, load_predictor
+from vidseg.models.torchvision_weights import WEIGHTS, weights_path
 
 SMALL = "maskrcnn_shufflenet_v2_x0_5_fpn"
 

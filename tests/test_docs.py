@@ -81,7 +81,7 @@ def test_readme_commands_are_understood() -> None:
 def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every way to a predictor gives an oracle."""
     predict = SimpleNamespace(load_predictor=lambda *_, **__: OraclePredictor())
-    monkeypatch.setitem(sys.modules, "vidseg.predict", predict)
+    monkeypatch.setitem(sys.modules, "vidseg.models.predictor", predict)
 
 
 @pytest.mark.parametrize("code", blocks("python"))

@@ -81,7 +81,6 @@ MOVING = {
     "exports": "pipeline.export_file",
     "outputs": "pipeline.outputs",
     "compare": "pipeline.compare_models",
-    "predict": "models.predictor",
     "export": "results",
     "refine": "effects._edge_refinement",
     "saving": "pipeline.detect_to_file",
@@ -119,6 +118,7 @@ def room(module: str) -> str:
     for old, new in MOVING.items():
         if f"{inside}.".startswith(f"{old}."):
             return new.split(".")[0]
+    return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]

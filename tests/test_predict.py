@@ -19,8 +19,8 @@ from vidseg.models.architectures import build
 from vidseg.models.device import resolve_device
 from vidseg.models.memory import auto_batch_size
 from vidseg.models.optimize import resolve_precision
+from vidseg.models.predictor import MaskRCNNPredictor
 from vidseg.models.prepare import network_size
-from vidseg.predict import MaskRCNNPredictor
 from vidseg.structures.instances import Instances
 
 CLASSES = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
@@ -234,7 +234,7 @@ def test_reduced_precision_finds_the_same_at_nearly_the_same_places(batch_size):
 
 def test_reduced_precision_looks_at_fewer_boxes(monkeypatch):
     seen = []
-    monkeypatch.setattr("vidseg.predict.FAST_PROPOSALS", 20)
+    monkeypatch.setattr("vidseg.models.predictor.FAST_PROPOSALS", 20)
     for precision in ("float32", "bfloat16"):
         mine = predictor(tiny_maskrcnn(), precision=precision)
         mine._model.get_submodule("roi_heads.box_head").register_forward_hook(

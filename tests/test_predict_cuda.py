@@ -15,8 +15,8 @@ from torchvision.ops import nms
 
 from tests.tiny import random_images, tiny_maskrcnn
 from vidseg.models.cuda import convolutions
+from vidseg.models.predictor import MaskRCNNPredictor
 from vidseg.models.proposals import decode, uncovered
-from vidseg.predict import MaskRCNNPredictor
 from vidseg.structures.instances import Instances
 
 CLASSES = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}

@@ -332,7 +332,7 @@ def test_coco_where_it_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_coco_weights_start_every_torchvision_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """With weights as torchvision would have them; their batch norms count no batches."""
-    from vidseg.models import coco
+    from vidseg.models import coco_models as coco
 
     def fake(name: str, path: Path) -> Any:
         return coco._BUILDERS[name]().eval()

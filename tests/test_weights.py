@@ -17,7 +17,7 @@ import pytest
 from vidseg.errors import WeightsUnavailableError
 from vidseg.models import download as downloads
 from vidseg.models.download import TRIES, answers
-from vidseg.models.weights import fetch_weights
+from vidseg.models.torchvision_weights import fetch_weights
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
 NAME = f"tiny-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth"
@@ -246,7 +246,7 @@ def test_answers():
 
 def test_names_carry_their_hash():
     pytest.importorskip("torchvision")
-    from vidseg.models.weights import WEIGHTS, weights_url
+    from vidseg.models.torchvision_weights import WEIGHTS, weights_url
 
     for name in WEIGHTS:
         assert re.fullmatch(rf"https://.*/{name}_coco-[0-9a-f]{{8}}\.pth", weights_url(name))

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from vidseg.effects.parse import parse_effects as parse_effects
     from vidseg.errors import VidsegError as VidsegError
     from vidseg.export import MaskFolder as MaskFolder
+    from vidseg.models.predictor import load_predictor as load_predictor
     from vidseg.outputs import CutOut as CutOut
     from vidseg.outputs import Drawn as Drawn
     from vidseg.outputs import Exported as Exported
     from vidseg.outputs import Masks as Masks
     from vidseg.pipeline import detect as detect
     from vidseg.pipeline import run as run
-    from vidseg.predict import load_predictor as load_predictor
     from vidseg.search import Search as Search
     from vidseg.structures.frame import Frame as Frame
     from vidseg.structures.instances import Instances as Instances
@@ -55,7 +55,7 @@ _HOMES = {
     "cutout": "api",
     "detect": "pipeline",
     "frames": "api",
-    "load_predictor": "predict",
+    "load_predictor": "models.predictor",
     "on_image": "effects",
     "open_writer": "video.writer",
     "overlay": "api",

@@ -213,7 +213,7 @@ def _usual_fill(saved: Detections | None, every: Every) -> int:
 
 def load(search: Search) -> Predictor:
     """The predictor that a search asks for; imports torch."""
-    from vidseg.predict import load_predictor
+    from vidseg.models.predictor import load_predictor
 
     return load_predictor(
         search.model,

@@ -37,7 +37,7 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from vidseg.datasets.dataset import masks_of
 from vidseg.datasets.door import read_dataset
-from vidseg.predict import load_predictor
+from vidseg.models.predictor import load_predictor
 from vidseg.refine import refined
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import MASK_SIDE, UNTRACKED, Instances

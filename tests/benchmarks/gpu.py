@@ -28,7 +28,7 @@ from tests.benchmarks.network import make
 from tests.benchmarks.overlay import Given, first_picture
 from vidseg.cli.machine import limit_threads
 from vidseg.models.device import resolve_device
-from vidseg.predict import MaskRCNNPredictor
+from vidseg.models.predictor import MaskRCNNPredictor
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 

@@ -232,7 +232,7 @@ def speed(model: str, frames: int, every: Every, rounds: int) -> None:
     import vidseg
     from tests.benchmarks.duel import make_clip
     from tests.planted import CLASSES, planted
-    from vidseg.predict import MaskRCNNPredictor
+    from vidseg.models.predictor import MaskRCNNPredictor
     from vidseg.video.probe import probe
     from vidseg.video.reader import read_frames
 

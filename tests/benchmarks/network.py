@@ -28,9 +28,9 @@ from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.catalog import class_names
 from vidseg.models.detect import choose_boxes, extract, predict_masks
 from vidseg.models.device import resolve_device
+from vidseg.models.predictor import MaskRCNNPredictor, load_network
 from vidseg.models.prepare import prepare
 from vidseg.models.proposals import propose
-from vidseg.predict import MaskRCNNPredictor, load_network
 from vidseg.structures.frame import Image
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames

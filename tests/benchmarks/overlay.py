@@ -45,7 +45,7 @@ from vidseg.cli.machine import limit_threads
 from vidseg.cpu_budget import threads_for_a_frame
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.device import resolve_device
-from vidseg.predict import MaskRCNNPredictor
+from vidseg.models.predictor import MaskRCNNPredictor
 from vidseg.predictor import Predictor
 from vidseg.search import Search
 from vidseg.structures.colors import color_of

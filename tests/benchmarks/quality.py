@@ -18,7 +18,7 @@ import torch
 from pycocotools import mask as rle
 
 from vidseg.models.catalog import class_names
-from vidseg.predict import load_network, load_predictor
+from vidseg.models.predictor import load_network, load_predictor
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import instance_rle
 

@@ -26,7 +26,7 @@ from vidseg.cli.machine import limit_threads
 from vidseg.cpu_budget import threads_for_a_frame
 from vidseg.effects import Overlay
 from vidseg.models.device import resolve_device
-from vidseg.predict import MaskRCNNPredictor
+from vidseg.models.predictor import MaskRCNNPredictor
 from vidseg.structures.frame import Frame
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames

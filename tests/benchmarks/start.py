@@ -31,7 +31,7 @@ def main() -> None:
 
     limit_threads()
     done("OpenCV and numpy")
-    predict = importlib.import_module("vidseg.predict")
+    predict = importlib.import_module("vidseg.models.predictor")
     network, classes = predict.load_network(options.model), predict.class_names(options.model)
     done("torch and weights")
     for name in REST:

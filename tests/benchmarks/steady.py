@@ -84,8 +84,8 @@ def oracle(scene: Scene, faults) -> Case:
 
 
 def balloons(data: Path, model: str, count: int, frames: int) -> list[Case]:
+    from vidseg.models.predictor import load_predictor
     from vidseg.pipeline import detect
-    from vidseg.predict import load_predictor
 
     predictor = load_predictor(model)
     clips = render(data, count=count, frames=frames)

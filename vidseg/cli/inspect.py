@@ -95,7 +95,7 @@ def model(*, source: str, target: str, model: str, score: float, force: bool) ->
     photo = _read(source)
     limit_threads(several=False)
     from vidseg.inspect.model import inspect_model
-    from vidseg.predict import load_network
+    from vidseg.models.predictor import load_network
 
     _write(target, inspect_model(load_network(model), names, photo, score=score), force)
 
@@ -114,7 +114,7 @@ def _network_for_anchors(model: str) -> "MaskRCNN":
     """Anchors need no weights: a model that would have to be downloaded is made without."""
     from vidseg.models.architectures import build
     from vidseg.models.catalog import find_model
-    from vidseg.predict import load_network
+    from vidseg.models.predictor import load_network
 
     found = find_model(model)
     return load_network(model) if found.file else build(found.name, 2).eval()

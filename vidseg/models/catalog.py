@@ -14,7 +14,7 @@ from pathlib import Path
 from vidseg.errors import ModelError, OptionError
 from vidseg.models.checkpoint import read_header
 from vidseg.models.names import COCO
-from vidseg.models.weights import obtainable
+from vidseg.models.torchvision_weights import obtainable
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vidseg.evaluate.coco import LEAST_SCORE, evaluate
-from vidseg.predict import MaskRCNNPredictor
+from vidseg.models.predictor import MaskRCNNPredictor
 from vidseg.predictor import Predictor
 from vidseg.training.folder import Row, RunFolder
 from vidseg.training.learner import DivergedError, Learner

@@ -13,13 +13,13 @@ from torchvision.models.detection import MaskRCNN
 
 from vidseg.errors import ModelError, OptionError, WeightsUnavailableError
 from vidseg.models.architectures import ARCHITECTURES, build
+from vidseg.models.backbone_weights import TRUNKS, load_trunk
 from vidseg.models.catalog import DEFAULT_MODEL, MODELS, torchvision_architecture
 from vidseg.models.checkpoint import load_state, read_header
-from vidseg.models.coco import load_coco
+from vidseg.models.coco_models import load_coco
 from vidseg.models.download import Progress
 from vidseg.models.names import COCO
-from vidseg.models.trunks import TRUNKS, load_trunk
-from vidseg.models.weights import WEIGHTS, fetch_weights
+from vidseg.models.torchvision_weights import WEIGHTS, fetch_weights
 
 BUNDLED = "balloon"
 """The model of the package that training starts from."""
