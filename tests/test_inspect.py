@@ -16,7 +16,7 @@ from vidseg.inspect.model import inspect_model
 from vidseg.inspect.page import bars, figure, page, short, table
 from vidseg.inspect.stages import follow
 from vidseg.inspect.weights import weight_rows
-from vidseg.models.prepare import network_size
+from vidseg.models.inference.preprocess import network_size
 
 PHOTO = np.random.default_rng(3).integers(0, 255, (90, 130, 3), np.uint8)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from vidseg.models.maxpool import MaxPool3, is_max_pool3
+from vidseg.models.inference._max_pool import MaxPool3, is_max_pool3
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

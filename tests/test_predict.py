@@ -17,10 +17,10 @@ from tests.tiny import random_images, tiny_maskrcnn, torchvision_finds
 from vidseg.errors import OptionError, VidsegError
 from vidseg.models.architectures import build
 from vidseg.models.device import resolve_device
+from vidseg.models.inference.optimize import resolve_precision
+from vidseg.models.inference.preprocess import network_size
 from vidseg.models.memory import auto_batch_size
-from vidseg.models.optimize import resolve_precision
 from vidseg.models.predictor import MaskRCNNPredictor
-from vidseg.models.prepare import network_size
 from vidseg.structures.instances import Instances
 
 CLASSES = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}

@@ -14,9 +14,9 @@ from torchvision.models.detection.transform import resize_boxes
 from torchvision.ops import nms
 
 from tests.tiny import random_images, tiny_maskrcnn
-from vidseg.models.cuda import convolutions
+from vidseg.models.inference._proposals import decode, uncovered
+from vidseg.models.inference.cuda import convolutions
 from vidseg.models.predictor import MaskRCNNPredictor
-from vidseg.models.proposals import decode, uncovered
 from vidseg.structures.instances import Instances
 
 CLASSES = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}

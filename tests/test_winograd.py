@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from vidseg.models import winograd
 from vidseg.models.architectures import build
-from vidseg.models.optimize import optimize
-from vidseg.models.winograd import Winograd, suits
+from vidseg.models.inference import winograd
+from vidseg.models.inference.optimize import optimize
+from vidseg.models.inference.winograd import Winograd, suits
 
 SHAPES = [(1, 12, 20), (1, 13, 21), (3, 7, 7), (2, 1, 1), (2, 2, 31), (0, 7, 7)]
 

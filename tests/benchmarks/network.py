@@ -26,11 +26,11 @@ from tests.benchmarks.duel import EXAMPLE, machine
 from tests.planted import CLASSES, planted
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.catalog import class_names
-from vidseg.models.detect import choose_boxes, extract, predict_masks
 from vidseg.models.device import resolve_device
+from vidseg.models.inference._proposals import propose
+from vidseg.models.inference.forward import choose_boxes, extract, predict_masks
+from vidseg.models.inference.preprocess import prepare
 from vidseg.models.predictor import MaskRCNNPredictor, load_network
-from vidseg.models.prepare import prepare
-from vidseg.models.proposals import propose
 from vidseg.structures.frame import Image
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames

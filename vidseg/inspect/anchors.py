@@ -8,7 +8,7 @@ from torch import Tensor
 from torchvision.models.detection import MaskRCNN
 from torchvision.ops import box_iou
 
-from vidseg.models.prepare import Size, network_size
+from vidseg.models.inference.preprocess import Size, network_size
 
 FITTING = 0.7
 """IoU from which an anchor learns an object as its own (Ren et al. 2015, section 3.1.2)."""

@@ -16,14 +16,14 @@ from vidseg.errors import OptionError, VidsegError
 from vidseg.models.catalog import class_names, find_model, torchvision_architecture
 from vidseg.models.checkpoint import load_model
 from vidseg.models.coco_models import load_coco
-from vidseg.models.cuda import Streams, convolutions, numbered, stacked
-from vidseg.models.detect import Wanted, detect, every_label, most_proposals, unpack
 from vidseg.models.device import resolve_device
 from vidseg.models.download import Progress
+from vidseg.models.inference.cuda import Streams, convolutions, numbered, stacked
+from vidseg.models.inference.forward import Wanted, detect, every_label, most_proposals, unpack
+from vidseg.models.inference.optimize import optimize, resolve_precision
+from vidseg.models.inference.preprocess import set_network_size
 from vidseg.models.memory import auto_batch_size, is_out_of_memory
 from vidseg.models.names import check_size
-from vidseg.models.optimize import optimize, resolve_precision
-from vidseg.models.prepare import set_network_size
 from vidseg.models.torchvision_weights import fetch_weights
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import UNTRACKED, Instances

@@ -15,7 +15,7 @@ from vidseg.errors import OptionError
 from vidseg.models.architectures import build
 from vidseg.models.device import resolve_device
 from vidseg.models.download import Progress
-from vidseg.models.optimize import resolve_precision
+from vidseg.models.inference.optimize import resolve_precision
 from vidseg.training.data import check_same_data, classes_of, facts_of, train_and_val
 from vidseg.training.folder import RunFolder
 from vidseg.training.learner import Learner

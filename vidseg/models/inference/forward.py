@@ -14,9 +14,9 @@ from torch import Tensor
 from torchvision.models.detection import MaskRCNN
 from torchvision.ops import clip_boxes_to_image, remove_small_boxes
 
-from vidseg.models.pool import pool_regions
-from vidseg.models.prepare import Input, Size, prepare
-from vidseg.models.proposals import Regions, decode, first_of_each, propose, suppress
+from vidseg.models.inference._proposals import Regions, decode, first_of_each, propose, suppress
+from vidseg.models.inference._roi_align import pool_regions
+from vidseg.models.inference.preprocess import Input, Size, prepare
 from vidseg.structures.instances import MASK_SIDE
 
 SMALLEST_BOX = 1e-2

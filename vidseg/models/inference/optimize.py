@@ -12,9 +12,9 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.ops import FrozenBatchNorm2d
 
 from vidseg.errors import OptionError
-from vidseg.models.maxpool import MaxPool3, is_max_pool3
+from vidseg.models.inference._max_pool import MaxPool3, is_max_pool3
+from vidseg.models.inference.winograd import Winograd, suits
 from vidseg.models.names import check_precision
-from vidseg.models.winograd import Winograd, suits
 
 IN_ORDER = (nn.Sequential, IntermediateLayerGetter, BasicBlock, Bottleneck)
 """Modules that give a batch norm the output of the convolution which stands right before it."""

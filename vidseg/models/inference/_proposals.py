@@ -9,7 +9,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.ops import batched_nms, clip_boxes_to_image, nms, remove_small_boxes
 
 from vidseg.models.device import constant
-from vidseg.models.prepare import Input, Size
+from vidseg.models.inference.preprocess import Input, Size
 
 ROUNDS = 4
 """Rounds of `uncovered` between two looks at whether it is done, which wait for a GPU."""

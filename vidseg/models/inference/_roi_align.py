@@ -16,8 +16,8 @@ from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.poolers import LevelMapper
 
 from vidseg.models.device import constant
-from vidseg.models.prepare import Input, Size
-from vidseg.models.proposals import Regions
+from vidseg.models.inference._proposals import Regions
+from vidseg.models.inference.preprocess import Input, Size
 
 
 class Pyramid(NamedTuple):
