@@ -10,8 +10,8 @@ import pytest
 from tests.scenes import SIZE, read_barcode, scene_image, scene_instances
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
-from vidseg.video.clip import FrameClip
 from vidseg.video.info import VideoInfo
+from vidseg.video.moviepy_clip import FrameClip
 
 RATE = Fraction(24000, 1001)
 

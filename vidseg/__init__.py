@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from vidseg.structures.frame import Frame as Frame
     from vidseg.structures.instances import Instances as Instances
     from vidseg.training.run import train as train
-    from vidseg.video.clip import FrameClip as FrameClip
     from vidseg.video.codecs import choose_codec as choose_codec
+    from vidseg.video.moviepy_clip import FrameClip as FrameClip
     from vidseg.video.probe import probe as probe
     from vidseg.video.reader import read_frames as read_frames
     from vidseg.video.writer import open_writer as open_writer
@@ -43,7 +43,7 @@ _HOMES = {
     "Drawn": "outputs",
     "Exported": "outputs",
     "Frame": "structures.frame",
-    "FrameClip": "video.clip",
+    "FrameClip": "video.moviepy_clip",
     "Instances": "structures.instances",
     "MaskFolder": "export",
     "Masks": "outputs",

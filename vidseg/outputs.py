@@ -23,9 +23,9 @@ from vidseg.kinds import check_kinds
 from vidseg.search import Search
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
-from vidseg.video.clip import FrameClip
 from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.info import Kind, VideoInfo
+from vidseg.video.moviepy_clip import FrameClip
 from vidseg.video.writer import open_writer
 
 Write = Callable[[Frame, Instances], None]

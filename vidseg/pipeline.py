@@ -40,8 +40,8 @@ from vidseg.search import Search, Seconds, check_span
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances
 from vidseg.track.steady import FILL, RADIUS, frames_ahead
-from vidseg.video.clip import FrameClip
 from vidseg.video.info import VideoInfo
+from vidseg.video.moviepy_clip import FrameClip
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 

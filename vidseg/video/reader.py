@@ -21,9 +21,9 @@ from vidseg.video.color import to_rgb
 from vidseg.video.container import open_container
 from vidseg.video.decode import decode, lands, seekable
 from vidseg.video.info import VideoInfo
+from vidseg.video.large_arrays import apart
 from vidseg.video.orientation import Orientation, upright, upright_size
 from vidseg.video.photos import UNREADABLE, read_animation, read_photo
-from vidseg.video.room import apart
 from vidseg.video.timeline import scan
 
 log = logging.getLogger("vidseg")
