@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vidseg.flow import FlowFinder, Grey, chained, half, halved, reduced
+from vidseg.video.analysis.optical_flow import FlowFinder, Grey, chained, half, halved, reduced
 
 SIZES = [(1, 1), (1, 7), (7, 1), (2, 3), (5, 5), (90, 161)]
 

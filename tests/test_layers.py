@@ -61,13 +61,13 @@ MOVING = {
     "track.steady": "tracking.stages",
     "track.smooth": "tracking._smoothing",
     "track.motion": "tracking._kalman",
-    "export.mots": "results.formats.mots",
     "fingerprint": "results._fingerprint",
     "track.votes": "tracking.class_votes",
     "export.coco": "results.formats.coco",
     "export.yolo": "results.formats.yolo",
     "track.looks": "tracking._appearance",
     "track.trust": "tracking.confirmation",
+    "export.mots": "results.formats.mots",
     "export.npz": "results.formats.npz",
     "export.via": "results.formats.via",
     "detections": "results.vidseg_file",
@@ -90,8 +90,6 @@ MOVING = {
     "kinds": "pipeline._compatibility",
     "saved": "results.replay",
     "track": "tracking",
-    "cuts": "video.analysis.scene_cuts",
-    "flow": "video.analysis.optical_flow",
     "api": "pipeline.shortcuts",
 }
 """Modules that have not moved to their rooms yet, longest names first."""
@@ -118,6 +116,7 @@ def room(module: str) -> str:
     for old, new in MOVING.items():
         if f"{inside}.".startswith(f"{old}."):
             return new.split(".")[0]
+    return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]

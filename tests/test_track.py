@@ -25,13 +25,13 @@ from tests.doubles_track import (
     watched,
 )
 from tests.track_scores import Scores, scores
-from vidseg.cuts import CutFinder
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import UNTRACKED, Found, Instances
 from vidseg.structures.mask_overlap import mask_areas, mask_ious, shapes
 from vidseg.structures.masks import iou_matrix
 from vidseg.track.steady import fill_gaps, frames_ahead, smooth, steady, track
 from vidseg.track.tracker import MaskTracker
+from vidseg.video.analysis.scene_cuts import CutFinder
 
 MEMORY = 30
 GREY = np.full((*SIZE, 3), 110, np.uint8)

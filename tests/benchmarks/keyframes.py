@@ -37,7 +37,6 @@ from PIL import ImageDraw
 
 from tests.doubles_track import from_masks
 from vidseg.cli.machine import limit_threads
-from vidseg.flow import FlowFinder, reduced
 from vidseg.keyframes import Every
 from vidseg.keyframes.detection import _marked
 from vidseg.keyframes.moved import Key, between
@@ -46,6 +45,7 @@ from vidseg.search import Search
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import Crop, full_mask
+from vidseg.video.analysis.optical_flow import FlowFinder, reduced
 
 CLIPS = ("car-shadow", "libby", "blackswan")
 BOUND = 0.008

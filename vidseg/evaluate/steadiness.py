@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.concurrency import closing_input
-from vidseg.cuts import CutFinder
 from vidseg.evaluate.sequence import overlaps
-from vidseg.flow import FlowFinder, Grey, ends, reduced
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Found, Instances
 from vidseg.structures.mask_overlap import best_pairs
 from vidseg.structures.masks import RLE, full_mask, to_rle
+from vidseg.video.analysis.optical_flow import FlowFinder, Grey, ends, reduced
+from vidseg.video.analysis.scene_cuts import CutFinder
 
 LONGEST = 5
 """Frames that an object may be away and has flickered when it comes back."""

@@ -24,12 +24,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from vidseg.concurrency import batched, closing_input, map_ahead, prefetch
-from vidseg.cuts import CutFinder
-from vidseg.flow import FlowFinder, Grey, reduced
 from vidseg.keyframes.moved import Key, between
 from vidseg.predictor import Predictor, batches_at_once
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances
+from vidseg.video.analysis.optical_flow import FlowFinder, Grey, reduced
+from vidseg.video.analysis.scene_cuts import CutFinder
 
 Every = int | Literal["auto"]
 """Frames from keyframe to keyframe; or as things move, 1 to `SLOWEST`."""

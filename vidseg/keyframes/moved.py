@@ -1,6 +1,6 @@
 """Objects of two keyframes moved into the frames between them.
 
-Each point of a frame between is followed by optical flow (`vidseg.flow`) to both keyframes, and the
+Each point of a frame between is followed by optical flow (`vidseg.video.analysis.optical_flow`) to both keyframes, and the
 masks are read there: from the last keyframe forward, from the next one backward. The two are mixed
 by how near the keyframes are, and by how like the pictures are where the flow leads, which tells
 where a point is hidden or the flow lost. A box follows the edges of its mask.
@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.flow import Flow, FlowFinder, Grey, chained, half, halved, unlike
 from vidseg.keyframes.views import Box, Floats, Rows, View, Views, mask_edges, mask_in, points
 from vidseg.structures.boxes import clip_boxes
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.mask_overlap import Shapes, best_pairs, mask_areas, mask_ious, shapes
 from vidseg.structures.masks import THRESHOLD
+from vidseg.video.analysis.optical_flow import Flow, FlowFinder, Grey, chained, half, halved, unlike
 
 SAME = 0.25
 """Least overlap of an object, moved from keyframe to keyframe, with the same object there."""

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.flow import Flow
 from vidseg.structures.boxes import clip_boxes
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import THRESHOLD
+from vidseg.video.analysis.optical_flow import Flow
 
 CELLS = 64
 """Points along each side of the window in which the edges of a mask are looked for."""

@@ -15,13 +15,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.cuts import CutFinder
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.mask_overlap import Shapes, best_pairs, mask_ious, shapes
 from vidseg.track.looks import LEVELS, Looks, blended, likeness, looks_of
 from vidseg.track.motion import Motion, box_sizes, corrected, joined, moved, start
 from vidseg.track.votes import Votes
+from vidseg.video.analysis.scene_cuts import CutFinder
 
 Rows = NDArray[np.intp]
 

@@ -1,0 +1,1 @@
+"""What a video's pictures tell of time: scene cuts and optical flow."""
