@@ -14,8 +14,8 @@ from tests.reading import codes, read
 from tests.scenes import scene_image, write_scene
 from vidseg.errors import DamagedInputError
 from vidseg.structures.frame import Frame
-from vidseg.video.flaws import find_flaws
-from vidseg.video.ogg import checksum
+from vidseg.video.damage._ogg import checksum
+from vidseg.video.damage.find_damage import find_flaws
 from vidseg.video.probe import probe
 from vidseg.video.reader import read_frames
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from vidseg.video.careful import Losses, Run
-from vidseg.video.chains import Flaw
 from vidseg.video.container import TROUBLE, open_container
+from vidseg.video.damage.element_chain import Flaw
+from vidseg.video.damage.ffv1 import SliceChecks
+from vidseg.video.damage.find_damage import find_flaws
+from vidseg.video.damage.tolerant_decoder import Losses, Run
 from vidseg.video.decoders import open_decoder
-from vidseg.video.ffv1 import SliceChecks
-from vidseg.video.flaws import find_flaws
 from vidseg.video.info import VideoInfo
 from vidseg.video.timeline import decodable, is_shown, judged
 

@@ -10,11 +10,11 @@ from av.stream import Disposition
 from vidseg.errors import InputError
 from vidseg.video.color import HDR_TRANSFERS, frame_color
 from vidseg.video.container import TROUBLE, choose_stream, open_container
+from vidseg.video.damage.truncation import missing
 from vidseg.video.info import StreamInfo, VideoInfo
 from vidseg.video.orientation import frame_orientation, upright_size
 from vidseg.video.photos import is_picture, probe_folder, probe_picture
 from vidseg.video.timeline import Timeline, decodable, find_rate, has_times, is_reordered, scan
-from vidseg.video.wholeness import missing
 
 ALPHA_MODES = ("1", b"1")
 

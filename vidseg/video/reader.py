@@ -16,9 +16,9 @@ from av.video.reformatter import VideoReformatter
 
 from vidseg.errors import DamagedInputError
 from vidseg.structures.frame import Frame, Image
-from vidseg.video.careful import Losses
 from vidseg.video.color import to_rgb
 from vidseg.video.container import open_container
+from vidseg.video.damage.tolerant_decoder import Losses
 from vidseg.video.decode import decode, lands, seekable
 from vidseg.video.info import VideoInfo
 from vidseg.video.large_arrays import apart

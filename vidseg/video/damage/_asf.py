@@ -6,7 +6,7 @@ Names and sections are those of Microsoft's Advanced Systems Format specificatio
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from vidseg.video.chains import Data, Flaw
+from vidseg.video.damage.element_chain import Data, Flaw
 
 MAGIC = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")

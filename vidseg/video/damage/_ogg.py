@@ -2,7 +2,7 @@
 
 import zlib
 
-from vidseg.video.chains import Data, Flaw
+from vidseg.video.damage.element_chain import Data, Flaw
 
 MAGIC = b"OggS"
 FIRST, LAST = 2, 4

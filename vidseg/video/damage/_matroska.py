@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from vidseg.video.chains import Data, Flaw, mapped
+from vidseg.video.damage.element_chain import Data, Flaw, mapped
 
 EBML, SEGMENT, CLUSTER, CRC = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0xBF
 PARENTS = (SEGMENT, CLUSTER)

@@ -1,6 +1,6 @@
 """FFV1: the checksum at the end of every slice, which ffmpeg's decoder reads and passes over."""
 
-from vidseg.video.ogg import checksum
+from vidseg.video.damage._ogg import checksum
 
 TRAILER = 8
 """Bytes after a slice: 3 of size, 1 of status, 4 of checksum (RFC 9043 section 4.9)."""

@@ -7,9 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vidseg.video import asf, matroska
-from vidseg.video.chains import Data, mapped
-from vidseg.video.flaws import find_flaws
+from vidseg.video.damage import _asf as asf
+from vidseg.video.damage import _matroska as matroska
+from vidseg.video.damage.element_chain import Data, mapped
+from vidseg.video.damage.find_damage import find_flaws
 from vidseg.video.timeline import Timeline
 
 SLACK = Fraction(1, 2)

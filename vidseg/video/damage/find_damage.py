@@ -4,8 +4,11 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from vidseg.video import asf, chains, matroska, ogg
-from vidseg.video.chains import Data, Flaw, mapped
+from vidseg.video.damage import _asf as asf
+from vidseg.video.damage import _matroska as matroska
+from vidseg.video.damage import _ogg as ogg
+from vidseg.video.damage import element_chain as chains
+from vidseg.video.damage.element_chain import Data, Flaw, mapped
 
 FINDERS: dict[str, Callable[[Data], list[Flaw]]] = {
     "matroska": matroska.flaws, "ogg": ogg.flaws, "asf": asf.flaws, "avi": chains.avi,

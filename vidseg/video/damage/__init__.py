@@ -1,0 +1,1 @@
+"""Damage that ffmpeg would hide: lost frames, truncated files, broken checksums."""
