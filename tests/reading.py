@@ -5,8 +5,8 @@ from typing import Any
 
 from tests.scenes import read_barcode
 from vidseg.structures.frame import Frame
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 
 def read(path: Path, **options: Any) -> list[Frame]:

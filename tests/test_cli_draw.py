@@ -14,8 +14,8 @@ from tests.scenes import SIZE, read_barcode, scene_image, scene_masks, write_sce
 from vidseg.cli.draw import EffectText
 from vidseg.effects.parse import EFFECTS, settings_of
 from vidseg.structures.frame import Frame
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 README = (ROOT / "README.md").read_text()
 FINE = ("--crf", "4")

@@ -14,8 +14,8 @@ from tests.commands import fails, run
 from tests.doubles import OraclePredictor
 from tests.scenes import CLASSES, read_barcode, scene_image, scene_masks, write_scene
 from vidseg.structures.frame import Frame, Image
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 pytestmark = pytest.mark.usefixtures("oracle")
 

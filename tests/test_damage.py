@@ -11,8 +11,8 @@ from tests.reading import codes, read
 from tests.scenes import scene_image, write_scene
 from vidseg.errors import DamagedInputError
 from vidseg.structures.frame import Frame
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 
 def read_until_damage(path: Path) -> tuple[list[Frame], DamagedInputError]:

@@ -322,7 +322,7 @@ def test_what_was_drawn_on_the_stored_photo_turns_with_it(tmp_path: Path, exif: 
         {"category_id": 1, "segmentation": to_rle(pixels[..., 0] > 0)},
         file_name="a.png",
     )
-    from vidseg.video.photos import read_photo
+    from vidseg.video.decoding.image_reader import read_photo
 
     shown = read_photo(tmp_path / "a.png")[..., 0] > 0
     content = read_dataset(tmp_path)

@@ -16,8 +16,8 @@ from vidseg.errors import DamagedInputError
 from vidseg.structures.frame import Frame
 from vidseg.video.damage._ogg import checksum
 from vidseg.video.damage.find_damage import find_flaws
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 GROUPS = {"g": "15", "bf": "2"}
 FLIPPED = {

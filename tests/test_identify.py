@@ -23,8 +23,8 @@ from vidseg.structures.frame import Image, Moment
 from vidseg.structures.instances import Instances
 from vidseg.track.identify import identified, settled, untracked
 from vidseg.track.steady import steady
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 EYE = Faults(miss=0.2, jitter=1.0, weak=0.3, alarms=0.3, mislabel=0.2)
 FRAMES = 40

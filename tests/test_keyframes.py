@@ -22,8 +22,8 @@ from vidseg.search import Search
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.masks import iou_matrix
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 
 class Eye:

@@ -16,9 +16,9 @@ from tests import corpus
 from tests.reading import codes, read
 from tests.scenes import needs_pyav_18, scene_image, write_scene
 from vidseg.structures.frame import Frame
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.large_arrays import apart
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 VIDEOS = Path(__file__).resolve().parents[2] / "shared" / "data" / "videos"
 MANIFEST = VIDEOS / "manifest.json"

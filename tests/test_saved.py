@@ -15,8 +15,8 @@ from tests.doubles import OraclePredictor
 from tests.scenes import read_barcode, scene_image, scene_instances, write_scene
 from vidseg.detection_writer import part_of
 from vidseg.detections import read_detections
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 ORACLE = """
 import time, vidseg.search

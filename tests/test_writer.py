@@ -19,10 +19,10 @@ from tests.scenes import SIZE, needs_pyav_18, read_barcode, scene_image, write_s
 from vidseg.errors import OptionError, OutputError
 from vidseg.structures.frame import Frame
 from vidseg.video.codecs import choose_codec, output_kind
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.hardware import can_code
 from vidseg.video.info import Color, VideoInfo
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 from vidseg.video.writer import open_writer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "videos"

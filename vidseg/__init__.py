@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from vidseg.structures.instances import Instances as Instances
     from vidseg.training.run import train as train
     from vidseg.video.codecs import choose_codec as choose_codec
+    from vidseg.video.decoding.reader import read_frames as read_frames
     from vidseg.video.moviepy_clip import FrameClip as FrameClip
     from vidseg.video.probe import probe as probe
-    from vidseg.video.reader import read_frames as read_frames
     from vidseg.video.writer import open_writer as open_writer
 
 _HOMES = {
@@ -61,7 +61,7 @@ _HOMES = {
     "overlay": "api",
     "parse_effects": "effects.parse",
     "probe": "video.probe",
-    "read_frames": "video.reader",
+    "read_frames": "video.decoding.reader",
     "run": "pipeline",
     "splash": "api",
     "train": "training.run",

@@ -35,9 +35,9 @@ from vidseg.structures.instances import Instances, shown
 from vidseg.structures.mask_overlap import best_pairs
 from vidseg.structures.masks import iou_matrix
 from vidseg.video.codecs import Encoding, choose_codec
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 from vidseg.video.writer import open_writer
 
 AGREEING = 0.5

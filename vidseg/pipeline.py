@@ -40,10 +40,10 @@ from vidseg.search import Search, Seconds, check_span
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances
 from vidseg.track.steady import FILL, RADIUS, frames_ahead
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.info import VideoInfo
 from vidseg.video.moviepy_clip import FrameClip
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 DEFAULT_BATCH = 4
 """Frames a batch for a predictor that does not say by `batch_size` how many suit it."""

@@ -14,8 +14,8 @@ from vidseg.errors import VidsegError
 from vidseg.search import Search
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.info import VideoInfo
-from vidseg.video.reader import read_frames
 
 
 def pointed_at(

@@ -24,9 +24,9 @@ from vidseg.search import Search, Seconds, check_resume
 from vidseg.structures.instances import Found, Instances
 from vidseg.track.identify import untracked
 from vidseg.track.steady import frames_ahead
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 LEVELS = 16
 STEP = 256 // LEVELS

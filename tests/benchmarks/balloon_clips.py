@@ -22,7 +22,7 @@ from vidseg.datasets import Sample, read_dataset
 from vidseg.evaluate.clips import ANY, Clip, Track
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.masks import RLE, from_rle, to_rle
-from vidseg.video.photos import read_photo
+from vidseg.video.decoding.image_reader import read_photo
 
 SIZE = (360, 640)
 RATE = Fraction(24)

@@ -42,7 +42,7 @@ from vidseg.refine import refined
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import MASK_SIDE, UNTRACKED, Instances
 from vidseg.structures.masks import full_mask
-from vidseg.video.photos import read_photo
+from vidseg.video.decoding.image_reader import read_photo
 
 Mask = NDArray[np.bool_]
 COARSE, FINE = 0.008, 0.002

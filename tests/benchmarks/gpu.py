@@ -29,8 +29,8 @@ from tests.benchmarks.overlay import Given, first_picture
 from vidseg.cli.machine import limit_threads
 from vidseg.models.device import resolve_device
 from vidseg.models.predictor import MaskRCNNPredictor
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 BATCHES = 20
 

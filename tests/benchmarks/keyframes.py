@@ -233,8 +233,8 @@ def speed(model: str, frames: int, every: Every, rounds: int) -> None:
     from tests.benchmarks.duel import make_clip
     from tests.planted import CLASSES, planted
     from vidseg.models.predictor import MaskRCNNPredictor
+    from vidseg.video.decoding.reader import read_frames
     from vidseg.video.probe import probe
-    from vidseg.video.reader import read_frames
 
     with TemporaryDirectory() as folder:
         clip = make_clip(Path(folder) / "720p.mp4", 720, frames)

@@ -32,8 +32,8 @@ from vidseg.models.inference.forward import choose_boxes, extract, predict_masks
 from vidseg.models.inference.preprocess import prepare
 from vidseg.models.predictor import MaskRCNNPredictor, load_network
 from vidseg.structures.frame import Image
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 MODELS = ("maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2", "balloon")
 PARTS = ("pre-process", "backbone", "rpn", "box head", "mask head")

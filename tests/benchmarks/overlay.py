@@ -50,8 +50,8 @@ from vidseg.predictor import Predictor
 from vidseg.search import Search
 from vidseg.structures.colors import color_of
 from vidseg.structures.frame import Image
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 MODULE = "tests.benchmarks.overlay"
 THREADS = {"vidseg": {"OMP_NUM_THREADS": str(threads_for_a_frame()), "OMP_WAIT_POLICY": "passive"}}

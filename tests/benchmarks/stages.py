@@ -28,8 +28,8 @@ from vidseg.effects import Overlay
 from vidseg.models.device import resolve_device
 from vidseg.models.predictor import MaskRCNNPredictor
 from vidseg.structures.frame import Frame
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 from vidseg.video.writer import open_writer
 
 T = TypeVar("T")

@@ -40,8 +40,8 @@ def main() -> None:
     predictor = predict.MaskRCNNPredictor(network, classes, precision="auto")
     done("model made ready")
     from tests.benchmarks.duel import EXAMPLE
+    from vidseg.video.decoding.reader import read_frames
     from vidseg.video.probe import probe
-    from vidseg.video.reader import read_frames
 
     image = next(read_frames(probe(EXAMPLE))).image
     done("first frame")

@@ -80,7 +80,7 @@ def _write_pictures(asked: Asked, result: "Result") -> None:
     from vidseg.atomic_output import landing
     from vidseg.evaluate.pictures import precision_recall, worst_pictures
     from vidseg.evaluate.worst import compare
-    from vidseg.video.photos import readable_photo
+    from vidseg.video.decoding.image_reader import readable_photo
 
     assert asked.out is not None
     worst = [each for each in compare(result, asked.score) if each.quality < 1][:WORST]

@@ -122,7 +122,7 @@ def _found(clip: "Clip", search: "Search") -> Any:
 
 def _frames(clip: "Clip") -> "Iterator[Frame]":
     from vidseg.structures.frame import Frame
-    from vidseg.video.photos import readable_photo
+    from vidseg.video.decoding.image_reader import readable_photo
 
     for index, path in enumerate(clip.pictures):
         image = readable_photo(path)

@@ -102,7 +102,7 @@ def model(*, source: str, target: str, model: str, score: float, force: bool) ->
 
 def _read(source: str) -> "Image":
     from vidseg.errors import InputError
-    from vidseg.video.photos import readable_photo
+    from vidseg.video.decoding.image_reader import readable_photo
     from vidseg.video.probe import probe
 
     if probe(source).kind != "photo":

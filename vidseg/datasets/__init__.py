@@ -1,7 +1,7 @@
 """One door for annotated photos: `open_dataset(path)` for torch, `read_dataset(path)` without it.
 
 `look` finds the format, one module a format reads it, `door` joins what was found. Photos come
-through `vidseg.video.photos`, upright.
+through `vidseg.video.decoding.image_reader`, upright.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -21,7 +21,7 @@ from vidseg.datasets.shapes import ellipse, polygon, raster, rectangle
 from vidseg.datasets.values import Drawn, Naming, Polygon, Reading, Sample, Skipped
 from vidseg.errors import InputError
 from vidseg.structures.masks import from_rle, to_rle
-from vidseg.video.photos import UNREADABLE
+from vidseg.video.decoding.image_reader import UNREADABLE
 
 
 def read(path: Path, naming: Naming) -> Reading:

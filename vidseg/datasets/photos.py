@@ -1,6 +1,6 @@
 """From the photo that a file names and the shapes that it draws to a `Sample`.
 
-Photos are read by `vidseg.video.photos`, upright. Most tools of today show photos upright and draw
+Photos are read by `vidseg.video.decoding.image_reader`, upright. Most tools of today show photos upright and draw
 there. A file whose stated size fits only the photo as it is stored was drawn on that, and its
 shapes are turned with the photo. (Upside-down and mirrored photos, whose size tells nothing, count
 as shown upright.)
@@ -29,8 +29,8 @@ from vidseg.datasets.values import Annotation, Drawn, Polygon, Sample, Skipped
 from vidseg.errors import InputError
 from vidseg.structures.frame import Image
 from vidseg.structures.masks import RLE
+from vidseg.video.decoding.image_reader import SUFFIXES, probe_picture, readable_photo
 from vidseg.video.orientation import Orientation, upright_size
-from vidseg.video.photos import SUFFIXES, probe_picture, readable_photo
 
 Box = tuple[float, float, float, float]
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 
 from vidseg.errors import InputError
-from vidseg.video.photos import UNREADABLE
+from vidseg.video.decoding.image_reader import UNREADABLE
 
 Values = NDArray[np.uint8 | np.uint16 | np.int32 | np.int64 | np.bool_]
 VOID = (254, 255)

@@ -14,7 +14,7 @@ from vidseg.datasets.photos import Photos, photos_below, sample
 from vidseg.datasets.shapes import polygon
 from vidseg.datasets.values import Drawn, Naming, Reading, Sample, Skipped
 from vidseg.errors import InputError
-from vidseg.video.photos import probe_picture
+from vidseg.video.decoding.image_reader import probe_picture
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 FRACTIONS_END = 2.0

@@ -16,9 +16,9 @@ from vidseg.errors import InputError, OptionError
 from vidseg.structures.colors import Color
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances, check_fits
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 GREEN: Color = (0, 177, 64)
 """Chroma key green, as studios paint it."""

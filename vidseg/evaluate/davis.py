@@ -15,7 +15,7 @@ from vidseg.datasets.pixels import Values, read_values
 from vidseg.errors import InputError
 from vidseg.evaluate.clips import ANY, Clip, Track
 from vidseg.structures.masks import RLE, to_rle
-from vidseg.video.photos import SUFFIXES
+from vidseg.video.decoding.image_reader import SUFFIXES
 
 WHITE = 255
 TRUTHS = ("Annotations", "Annotations_unsupervised")

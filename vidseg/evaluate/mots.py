@@ -21,7 +21,7 @@ from vidseg.datasets.shapes import checked_rle
 from vidseg.errors import InputError
 from vidseg.evaluate.clips import Clip, Track
 from vidseg.structures.masks import RLE, to_rle
-from vidseg.video.photos import SUFFIXES
+from vidseg.video.decoding.image_reader import SUFFIXES
 
 IGNORED = 10
 NAMES = {1: "car", 2: "person"}

@@ -14,7 +14,7 @@ from vidseg.inspect.page import bars, figure, heading, page, paragraph, short, t
 from vidseg.inspect.pictures import colors_of, scaled, shrunk, with_boxes, with_masks
 from vidseg.structures.boxes import Boxes
 from vidseg.structures.frame import Image
-from vidseg.video.photos import readable_photo
+from vidseg.video.decoding.image_reader import readable_photo
 
 BINS = 24
 WORST = 12

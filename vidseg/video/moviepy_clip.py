@@ -15,9 +15,9 @@ from moviepy import AudioFileClip, VideoClip
 
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
-from vidseg.video.reader import read_frames
 
 log = logging.getLogger("vidseg")
 

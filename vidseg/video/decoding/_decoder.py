@@ -11,7 +11,7 @@ from vidseg.video.damage.element_chain import Flaw
 from vidseg.video.damage.ffv1 import SliceChecks
 from vidseg.video.damage.find_damage import find_flaws
 from vidseg.video.damage.tolerant_decoder import Losses, Run
-from vidseg.video.decoders import open_decoder
+from vidseg.video.decoding._decoder_options import open_decoder
 from vidseg.video.info import VideoInfo
 from vidseg.video.timeline import decodable, is_shown, judged
 

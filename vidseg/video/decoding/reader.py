@@ -19,11 +19,11 @@ from vidseg.structures.frame import Frame, Image
 from vidseg.video.color import to_rgb
 from vidseg.video.container import open_container
 from vidseg.video.damage.tolerant_decoder import Losses
-from vidseg.video.decode import decode, lands, seekable
+from vidseg.video.decoding._decoder import decode, lands, seekable
+from vidseg.video.decoding.image_reader import UNREADABLE, read_animation, read_photo
 from vidseg.video.info import VideoInfo
 from vidseg.video.large_arrays import apart
 from vidseg.video.orientation import Orientation, upright, upright_size
-from vidseg.video.photos import UNREADABLE, read_animation, read_photo
 from vidseg.video.timeline import scan
 
 log = logging.getLogger("vidseg")

@@ -1,0 +1,1 @@
+"""From packets to upright RGB frames."""
