@@ -174,7 +174,7 @@ def test_what_cameras_put_behind_an_mp4_is_no_flaw(tmp_path: Path) -> None:
 
 
 def test_sound_stays_with_the_pictures_behind_a_seam(tmp_path: Path) -> None:
-    from vidseg.video.seams import seam_lifts
+    from vidseg.video.demuxing.timestamp_resets import seam_lifts
 
     info = probe(corpus.clock_set_back(tmp_path))
     assert seam_lifts(info) == [Fraction(1)]

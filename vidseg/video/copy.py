@@ -16,9 +16,9 @@ import av
 from av.error import FFmpegError, InvalidDataError
 from av.stream import Discard
 
-from vidseg.video.container import TROUBLE, open_container
+from vidseg.video.demuxing.container import TROUBLE, open_container
+from vidseg.video.demuxing.timestamp_resets import seam_lifts
 from vidseg.video.info import VideoInfo
-from vidseg.video.seams import seam_lifts
 from vidseg.video.tracks import CopiedTrack, RunningClock, SoundTrack, TextTrack, Track
 
 log = logging.getLogger("vidseg")

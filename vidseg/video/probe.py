@@ -9,12 +9,19 @@ from av.stream import Disposition
 
 from vidseg.errors import InputError
 from vidseg.video.color import HDR_TRANSFERS, frame_color
-from vidseg.video.container import TROUBLE, choose_stream, open_container
 from vidseg.video.damage.truncation import missing
 from vidseg.video.decoding.image_reader import is_picture, probe_folder, probe_picture
+from vidseg.video.demuxing.container import TROUBLE, choose_stream, open_container
+from vidseg.video.demuxing.timeline import (
+    Timeline,
+    decodable,
+    find_rate,
+    has_times,
+    is_reordered,
+    scan,
+)
 from vidseg.video.info import StreamInfo, VideoInfo
 from vidseg.video.orientation import frame_orientation, upright_size
-from vidseg.video.timeline import Timeline, decodable, find_rate, has_times, is_reordered, scan
 
 ALPHA_MODES = ("1", b"1")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from av.codec import CodecContext
 
-from vidseg.video.container import TROUBLE
-from vidseg.video.timeline import is_shown
+from vidseg.video.demuxing.container import TROUBLE
+from vidseg.video.demuxing.timeline import is_shown
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from vidseg.video.damage import _asf as asf
 from vidseg.video.damage import _matroska as matroska
 from vidseg.video.damage.element_chain import Data, mapped
 from vidseg.video.damage.find_damage import find_flaws
-from vidseg.video.timeline import Timeline
+from vidseg.video.demuxing.timeline import Timeline
 
 SLACK = Fraction(1, 2)
 """Seconds by which announced durations of healthy files may be too long."""

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from vidseg.video.container import TROUBLE, open_container
 from vidseg.video.damage.element_chain import Flaw
 from vidseg.video.damage.ffv1 import SliceChecks
 from vidseg.video.damage.find_damage import find_flaws
 from vidseg.video.damage.tolerant_decoder import Losses, Run
 from vidseg.video.decoding._decoder_options import open_decoder
+from vidseg.video.demuxing.container import TROUBLE, open_container
+from vidseg.video.demuxing.timeline import decodable, is_shown, judged
 from vidseg.video.info import VideoInfo
-from vidseg.video.timeline import decodable, is_shown, judged
 
 SEEKABLE = ("mov", "matroska")
 """Containers in which a seek lands on the very key frame that was asked for."""

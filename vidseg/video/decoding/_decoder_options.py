@@ -7,7 +7,7 @@ import av
 from av.codec import CodecContext
 
 from vidseg.cpu_budget import threads_for_coding
-from vidseg.video.container import TROUBLE, open_container
+from vidseg.video.demuxing.container import TROUBLE, open_container
 from vidseg.video.info import VideoInfo
 
 STRICT = "explode"

@@ -17,14 +17,14 @@ from av.video.reformatter import VideoReformatter
 from vidseg.errors import DamagedInputError
 from vidseg.structures.frame import Frame, Image
 from vidseg.video.color import to_rgb
-from vidseg.video.container import open_container
 from vidseg.video.damage.tolerant_decoder import Losses
 from vidseg.video.decoding._decoder import decode, lands, seekable
 from vidseg.video.decoding.image_reader import UNREADABLE, read_animation, read_photo
+from vidseg.video.demuxing.container import open_container
+from vidseg.video.demuxing.timeline import scan
 from vidseg.video.info import VideoInfo
 from vidseg.video.large_arrays import apart
 from vidseg.video.orientation import Orientation, upright, upright_size
-from vidseg.video.timeline import scan
 
 log = logging.getLogger("vidseg")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vidseg.video.container import TROUBLE
+from vidseg.video.demuxing.container import TROUBLE
 
 COMMON_RATES = tuple(
     Fraction(base * 1000, divisor)

@@ -3,9 +3,9 @@
 from fractions import Fraction
 from itertools import pairwise
 
-from vidseg.video.container import TROUBLE, open_container
+from vidseg.video.demuxing.container import TROUBLE, open_container
+from vidseg.video.demuxing.timeline import decodable
 from vidseg.video.info import VideoInfo
-from vidseg.video.timeline import decodable
 
 
 def seam_lifts(info: VideoInfo) -> list[Fraction]:
