@@ -24,8 +24,8 @@ from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
 from vidseg.video.codecs import choose_codec
 from vidseg.video.decoding.reader import read_frames
+from vidseg.video.encoding.writer import open_writer
 from vidseg.video.probe import probe
-from vidseg.video.writer import open_writer
 
 pytestmark = pytest.mark.usefixtures("oracle")
 

@@ -20,10 +20,10 @@ from vidseg.errors import OptionError, OutputError
 from vidseg.structures.frame import Frame
 from vidseg.video.codecs import choose_codec, output_kind
 from vidseg.video.decoding.reader import read_frames
-from vidseg.video.hardware import can_code
+from vidseg.video.encoding._hardware_encoders import can_code
+from vidseg.video.encoding.writer import open_writer
 from vidseg.video.info import Color, VideoInfo
 from vidseg.video.probe import probe
-from vidseg.video.writer import open_writer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "videos"
 RATES = [Fraction(24000, 1001), Fraction(30000, 1001), Fraction(30), Fraction(60000, 1001)]
@@ -623,7 +623,7 @@ def test_wrong_shapes_are_refused(tmp_path: Path) -> None:
 def test_an_encoder_that_fails_midway_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vidseg.video.encode import VideoEncoder
+    from vidseg.video.encoding._encoder import VideoEncoder
 
     real = VideoEncoder.encode
 
@@ -669,7 +669,7 @@ def test_a_file_that_cannot_grow_is_an_error(tmp_path: Path, name: str, limit: i
 
 
 def test_a_lost_packet_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vidseg.video.encode import VideoEncoder
+    from vidseg.video.encoding._encoder import VideoEncoder
 
     real = VideoEncoder.flush
     monkeypatch.setattr(VideoEncoder, "flush", lambda self: real(self)[:-1])

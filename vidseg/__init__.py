@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from vidseg.training.run import train as train
     from vidseg.video.codecs import choose_codec as choose_codec
     from vidseg.video.decoding.reader import read_frames as read_frames
+    from vidseg.video.encoding.writer import open_writer as open_writer
     from vidseg.video.moviepy_clip import FrameClip as FrameClip
     from vidseg.video.probe import probe as probe
-    from vidseg.video.writer import open_writer as open_writer
 
 _HOMES = {
     "CutOut": "outputs",
@@ -57,7 +57,7 @@ _HOMES = {
     "frames": "api",
     "load_predictor": "models.predictor",
     "on_image": "effects",
-    "open_writer": "video.writer",
+    "open_writer": "video.encoding.writer",
     "overlay": "api",
     "parse_effects": "effects.parse",
     "probe": "video.probe",

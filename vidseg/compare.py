@@ -36,9 +36,9 @@ from vidseg.structures.mask_overlap import best_pairs
 from vidseg.structures.masks import iou_matrix
 from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.decoding.reader import read_frames
+from vidseg.video.encoding.writer import open_writer
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
-from vidseg.video.writer import open_writer
 
 AGREEING = 0.5
 """IoU from which two masks of one class are the same object, as in COCO's AP50."""

@@ -24,9 +24,9 @@ from vidseg.search import Search
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
 from vidseg.video.codecs import Encoding, choose_codec
+from vidseg.video.encoding.writer import open_writer
 from vidseg.video.info import Kind, VideoInfo
 from vidseg.video.moviepy_clip import FrameClip
-from vidseg.video.writer import open_writer
 
 Write = Callable[[Frame, Instances], None]
 """Adds the next frame with its objects."""

@@ -29,8 +29,8 @@ from vidseg.models.device import resolve_device
 from vidseg.models.predictor import MaskRCNNPredictor
 from vidseg.structures.frame import Frame
 from vidseg.video.decoding.reader import read_frames
+from vidseg.video.encoding.writer import open_writer
 from vidseg.video.probe import probe
-from vidseg.video.writer import open_writer
 
 T = TypeVar("T")
 Times = dict[str, dict[str, float]]

@@ -29,7 +29,7 @@ from vidseg.video.color import (
     TRANSFERS,
     matrix,
 )
-from vidseg.video.hardware import available
+from vidseg.video.encoding._hardware_encoders import available
 from vidseg.video.info import UNKNOWN, Color, VideoInfo
 
 SDR = Color(matrix="bt709", range="tv", primaries="bt709", transfer="bt709")

@@ -11,7 +11,7 @@ from av.video.format import VideoFormat
 
 from vidseg.structures.frame import Frame
 from vidseg.video.codecs import Encoding
-from vidseg.video.encode import fit, shape
+from vidseg.video.encoding._encoder import fit, shape
 from vidseg.video.info import VideoInfo
 
 log = logging.getLogger("vidseg")

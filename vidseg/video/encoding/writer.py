@@ -18,11 +18,11 @@ from vidseg.atomic_output import landing, output_error
 from vidseg.errors import OutputError, VidsegError
 from vidseg.structures.frame import Frame
 from vidseg.video.codecs import Encoding, choose_codec
-from vidseg.video.copy import StreamCopier
-from vidseg.video.encode import LARGEST_TIMESCALE, VideoEncoder, timescale
-from vidseg.video.gif import GifEncoder
+from vidseg.video.encoding._encoder import LARGEST_TIMESCALE, VideoEncoder, timescale
+from vidseg.video.encoding._gif import GifEncoder
+from vidseg.video.encoding._image_writer import PhotoFolderWriter, PhotoWriter
+from vidseg.video.encoding._stream_copier import StreamCopier
 from vidseg.video.info import VideoInfo
-from vidseg.video.pictures import PhotoFolderWriter, PhotoWriter
 
 AHEAD = 1
 """Frames that may wait for the encoder beside the one it works on: with 2 nothing is faster."""

@@ -18,8 +18,14 @@ from av.stream import Discard
 
 from vidseg.video.demuxing.container import TROUBLE, open_container
 from vidseg.video.demuxing.timestamp_resets import seam_lifts
+from vidseg.video.encoding._stream_tracks import (
+    CopiedTrack,
+    RunningClock,
+    SoundTrack,
+    TextTrack,
+    Track,
+)
 from vidseg.video.info import VideoInfo
-from vidseg.video.tracks import CopiedTrack, RunningClock, SoundTrack, TextTrack, Track
 
 log = logging.getLogger("vidseg")
 

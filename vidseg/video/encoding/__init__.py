@@ -1,0 +1,1 @@
+"""From frames to video, GIF and image files, with the other streams copied."""
