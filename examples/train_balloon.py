@@ -24,8 +24,8 @@ from torch import Tensor
 
 import vidseg
 from vidseg.datasets import Dataset, open_dataset
+from vidseg.detection.predictor import Predictor
 from vidseg.models.checkpoint import load_model, save_checkpoint
-from vidseg.predictor import Predictor
 from vidseg.training.loop import average_precision
 from vidseg.training.picture import Picture, to_sample
 from vidseg.training.start import Given

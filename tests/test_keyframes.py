@@ -14,8 +14,8 @@ from tests.doubles import BrokenPredictor, BrokenSource, OraclePredictor, SceneS
 from tests.doubles_track import BLUE, RED, Actor, Scene, during, line
 from tests.scenes import write_scene
 from tests.test_pipeline import Census
+from vidseg.detection import Every, detect_keyframes, frames_waiting
 from vidseg.errors import OptionError
-from vidseg.keyframes import Every, detect_keyframes, frames_waiting
 from vidseg.pipeline import detect
 from vidseg.saving import save_detections
 from vidseg.search import Search

@@ -22,7 +22,6 @@ ROOMS = [
 The package itself, "", only hands out names, when they are asked for.
 """
 MOVING = {
-    "keyframes.detection": "detection.keyframes",
     "evaluate.steadiness": "evaluation.temporal_stability",
     "export.mask_folder": "results.formats.mask_folder",
     "evaluate.sequence": "evaluation.trackeval_sequence",
@@ -33,10 +32,8 @@ MOVING = {
     "evaluate.tracks": "evaluation.tracking_metrics",
     "inspect.anchors": "inspection.anchors",
     "evaluate.alarms": "evaluation.false_positives",
-    "keyframes.views": "detection._warping",
     "inspect.weights": "inspection._weight_statistics",
     "export.pictures": "results.formats.mask_png",
-    "keyframes.moved": "detection._propagation",
     "evaluate.ytvis": "evaluation.ytvis",
     "export.cutouts": "results.formats.cutouts",
     "track.identify": "tracking.identify",
@@ -73,8 +70,6 @@ MOVING = {
     "detections": "results.vidseg_file",
     "export.png": "results.formats._png_bytes",
     "track.gaps": "tracking.interpolation",
-    "keyframes": "detection",
-    "predictor": "detection.predictor",
     "evaluate": "evaluation",
     "pointed": "pipeline._point_selection",
     "inspect": "inspection",
@@ -116,6 +111,7 @@ def room(module: str) -> str:
     for old, new in MOVING.items():
         if f"{inside}.".startswith(f"{old}."):
             return new.split(".")[0]
+    return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]

@@ -11,7 +11,7 @@ Memory: with batches of B frames, A of them at the model at once, and D drawn ou
 video: B read ahead, A B at the model, B that are done or wait for it, 7 that wait for the tracker
 to look ahead, the one after it, the one in the caller's hands, the copy that is being drawn, and
 for each drawn output 2 at its encoder. A frame's objects add some 40 KB; what the encoders
-themselves look ahead comes on top. Keyframes (`vidseg.keyframes`) make it more.
+themselves look ahead comes on top. Keyframes (`vidseg.detection`) make it more.
 
 An object that is pointed at is looked for first: the input is read once more up to that time, where
 everything found so far waits without its pictures.
@@ -28,13 +28,13 @@ from threading import Event
 
 from vidseg.atomic_output import check_output, output_error
 from vidseg.concurrency import batched, map_ahead, prefetch, until
+from vidseg.detection import Every, detect_keyframes, frames_waiting
+from vidseg.detection.predictor import Predictor, batches_at_once
 from vidseg.detection_writer import DetectionWriter, check_detections_output
 from vidseg.detections import Header
 from vidseg.errors import InputError, OptionError, VidsegError
-from vidseg.keyframes import Every, detect_keyframes, frames_waiting
 from vidseg.outputs import Output, Pass, Write
 from vidseg.pointed import pointed_at
-from vidseg.predictor import Predictor, batches_at_once
 from vidseg.saved import check_belongs, header_for, recorded, saved
 from vidseg.search import Search, Seconds, check_span
 from vidseg.structures.frame import Frame
@@ -67,7 +67,7 @@ def detect(
     Frames are predicted `batch_size` at a time; None takes what suits the predictor. An error of
     the source or the predictor comes after the frames before it; closing ends the threads and
     closes `frames`. With `every` other than 1, the predictor sees keyframes only, see
-    `vidseg.keyframes`.
+    `vidseg.detection`.
     """
     size = batch_size or getattr(predictor, "batch_size", DEFAULT_BATCH)
     if every != 1:

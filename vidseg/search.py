@@ -7,12 +7,12 @@ from typing import TypeVar
 
 from vidseg.choose import Chosen, Follow, Point, followed, only
 from vidseg.concurrency import closing_input
+from vidseg.detection import Every, longest
+from vidseg.detection.predictor import Predictor
 from vidseg.detections import Detections, read_detections
 from vidseg.errors import OptionError
-from vidseg.keyframes import Every, longest
 from vidseg.models.catalog import choose_model
 from vidseg.models.names import check_precision, check_size
-from vidseg.predictor import Predictor
 from vidseg.saved import choose_saved
 from vidseg.structures.instances import Found, Instances, shown
 from vidseg.track.identify import RULES, identified, settled, untracked
@@ -84,7 +84,7 @@ class Search:
         self.track = track
         """Whether to follow the objects of a video from frame to frame."""
         self.every: Every = every
-        """The model looks at every so manieth frame of a video, see `vidseg.keyframes`."""
+        """The model looks at every so manieth frame of a video, see `vidseg.detection`."""
         check_every(every)
         self.smooth = smooth
         """Frames before and after that smooth a frame of a video."""

@@ -37,9 +37,9 @@ from PIL import ImageDraw
 
 from tests.doubles_track import from_masks
 from vidseg.cli.machine import limit_threads
-from vidseg.keyframes import Every
-from vidseg.keyframes.detection import _marked
-from vidseg.keyframes.moved import Key, between
+from vidseg.detection import Every
+from vidseg.detection._propagation import Key, between
+from vidseg.detection.keyframes import _marked
 from vidseg.pipeline import detect
 from vidseg.search import Search
 from vidseg.structures.frame import Frame, Image

@@ -43,10 +43,10 @@ from tests.benchmarks.duel import (
 from tests.benchmarks.network import make
 from vidseg.cli.machine import limit_threads
 from vidseg.cpu_budget import threads_for_a_frame
+from vidseg.detection.predictor import Predictor
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.device import resolve_device
 from vidseg.models.predictor import MaskRCNNPredictor
-from vidseg.predictor import Predictor
 from vidseg.search import Search
 from vidseg.structures.colors import color_of
 from vidseg.structures.frame import Image

@@ -15,10 +15,10 @@ found: a model on a GPU and on a CPU give the same picture where they give the s
 
 from collections.abc import Callable, Collection
 
+from vidseg.detection.predictor import Predictor
 from vidseg.effects.drawing import Draw, Effect, Lasting, drawing, drawn
 from vidseg.effects.overlay import Overlay
 from vidseg.effects.splash import Splash
-from vidseg.predictor import Predictor
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import shown
 

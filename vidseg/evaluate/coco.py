@@ -22,10 +22,10 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from vidseg.concurrency import map_ahead, prefetch
+from vidseg.detection.predictor import Predictor, batches_at_once
 from vidseg.errors import OptionError
 from vidseg.evaluate.truth import Classes, Photo, Photos, Row, coco_truth, match_classes, photos
 from vidseg.export.about import shortest
-from vidseg.predictor import Predictor, batches_at_once
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import instance_rle
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vidseg.detection.predictor import Predictor
 from vidseg.evaluate.coco import LEAST_SCORE, evaluate
 from vidseg.models.predictor import MaskRCNNPredictor
-from vidseg.predictor import Predictor
 from vidseg.training.folder import Row, RunFolder
 from vidseg.training.learner import DivergedError, Learner
 from vidseg.training.samples import Batch

@@ -24,8 +24,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from vidseg.concurrency import batched, closing_input, map_ahead, prefetch
-from vidseg.keyframes.moved import Key, between
-from vidseg.predictor import Predictor, batches_at_once
+from vidseg.detection._propagation import Key, between
+from vidseg.detection.predictor import Predictor, batches_at_once
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances
 from vidseg.video.analysis.optical_flow import FlowFinder, Grey, reduced

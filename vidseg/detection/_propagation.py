@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.keyframes.views import Box, Floats, Rows, View, Views, mask_edges, mask_in, points
+from vidseg.detection._warping import Box, Floats, Rows, View, Views, mask_edges, mask_in, points
 from vidseg.structures.boxes import clip_boxes
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.mask_overlap import Shapes, best_pairs, mask_areas, mask_ious, shapes
