@@ -11,12 +11,12 @@ import pytest
 
 from tests.doubles import OraclePredictor
 from tests.scenes import scene_instances, write_scene
-from vidseg.choose import GONE, Chosen, followed, id_at, only
 from vidseg.errors import OptionError, VidsegError
 from vidseg.outputs import Masks
 from vidseg.pipeline import run
 from vidseg.search import Search
 from vidseg.structures.instances import Instances
+from vidseg.tracking.selection import GONE, Chosen, followed, id_at, only
 
 SIZE = (100, 200)
 

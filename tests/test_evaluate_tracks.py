@@ -23,8 +23,8 @@ from vidseg.export.png import png
 from vidseg.structures.frame import Moment
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import from_rle, instance_rle, label_map, to_rle
-from vidseg.track.steady import track as tracked
-from vidseg.track.tracker import MaskTracker
+from vidseg.tracking.mask_tracker import MaskTracker
+from vidseg.tracking.stages import track as tracked
 
 trackeval = pytest.importorskip("trackeval")
 

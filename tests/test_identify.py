@@ -21,8 +21,8 @@ from vidseg.saving import coarse, save_detections
 from vidseg.search import Search
 from vidseg.structures.frame import Image, Moment
 from vidseg.structures.instances import Instances
-from vidseg.track.identify import identified, settled, untracked
-from vidseg.track.steady import steady
+from vidseg.tracking.identify import identified, settled, untracked
+from vidseg.tracking.stages import steady
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
 

@@ -36,7 +36,6 @@ MOVING = {
     "export.pictures": "results.formats.mask_png",
     "evaluate.ytvis": "evaluation.ytvis",
     "export.cutouts": "results.formats.cutouts",
-    "track.identify": "tracking.identify",
     "evaluate.table": "evaluation.text_tables",
     "evaluate.davis": "evaluation.davis",
     "evaluate.truth": "evaluation.ground_truth",
@@ -45,7 +44,6 @@ MOVING = {
     "evaluate.clips": "evaluation.clips",
     "inspect.stages": "inspection._model_stages",
     "export.labelme": "results.formats.labelme",
-    "track.tracker": "tracking.mask_tracker",
     "evaluate.coco": "evaluation.coco_ap",
     "evaluate.mots": "evaluation.mots",
     "export.tracks": "results.formats.track_ids",
@@ -55,21 +53,14 @@ MOVING = {
     "export.table": "results.formats.csv_table",
     "export.ytvis": "results.formats.ytvis",
     "inspect.page": "inspection._html_page",
-    "track.steady": "tracking.stages",
-    "track.smooth": "tracking._smoothing",
-    "track.motion": "tracking._kalman",
     "fingerprint": "results._fingerprint",
-    "track.votes": "tracking.class_votes",
     "export.coco": "results.formats.coco",
     "export.yolo": "results.formats.yolo",
-    "track.looks": "tracking._appearance",
-    "track.trust": "tracking.confirmation",
     "export.mots": "results.formats.mots",
     "export.npz": "results.formats.npz",
     "export.via": "results.formats.via",
     "detections": "results.vidseg_file",
     "export.png": "results.formats._png_bytes",
-    "track.gaps": "tracking.interpolation",
     "evaluate": "evaluation",
     "pointed": "pipeline._point_selection",
     "inspect": "inspection",
@@ -79,12 +70,10 @@ MOVING = {
     "export": "results",
     "refine": "effects._edge_refinement",
     "saving": "pipeline.detect_to_file",
-    "choose": "tracking.selection",
     "search": "pipeline.search",
     "chart": "evaluation.line_chart",
     "kinds": "pipeline._compatibility",
     "saved": "results.replay",
-    "track": "tracking",
     "api": "pipeline.shortcuts",
 }
 """Modules that have not moved to their rooms yet, longest names first."""
@@ -111,6 +100,7 @@ def room(module: str) -> str:
     for old, new in MOVING.items():
         if f"{inside}.".startswith(f"{old}."):
             return new.split(".")[0]
+    return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]

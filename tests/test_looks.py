@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.random_instances import blobs
 from vidseg.structures.frame import Image
-from vidseg.track.looks import likeness, looks_of
+from vidseg.tracking._appearance import likeness, looks_of
 from vidseg.video.analysis.scene_cuts import thumbnail
 
 SIZE = (90, 160)

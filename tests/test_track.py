@@ -29,8 +29,8 @@ from vidseg.structures.frame import Frame
 from vidseg.structures.instances import UNTRACKED, Found, Instances
 from vidseg.structures.mask_overlap import mask_areas, mask_ious, shapes
 from vidseg.structures.masks import iou_matrix
-from vidseg.track.steady import fill_gaps, frames_ahead, smooth, steady, track
-from vidseg.track.tracker import MaskTracker
+from vidseg.tracking.mask_tracker import MaskTracker
+from vidseg.tracking.stages import fill_gaps, frames_ahead, smooth, steady, track
 from vidseg.video.analysis.scene_cuts import CutFinder
 
 MEMORY = 30

@@ -8,10 +8,10 @@ import pytest
 
 from tests.test_track import frames, objects, square
 from vidseg.structures.instances import UNTRACKED, Instances
-from vidseg.track.identify import identified, settled
-from vidseg.track.steady import fill_gaps, steady, track
-from vidseg.track.tracker import MaskTracker
-from vidseg.track.trust import FORGET, Trust
+from vidseg.tracking.confirmation import FORGET, Trust
+from vidseg.tracking.identify import identified, settled
+from vidseg.tracking.mask_tracker import MaskTracker
+from vidseg.tracking.stages import fill_gaps, steady, track
 
 
 def seen(*scores: float | None) -> list[Instances]:

@@ -13,8 +13,8 @@ from vidseg.export.formats import FORMATS, check_format, check_photos, open_form
 from vidseg.pipeline import OnFrame
 from vidseg.search import Search
 from vidseg.structures.instances import shown
-from vidseg.track.identify import settled, untracked
-from vidseg.track.steady import RADIUS
+from vidseg.tracking.identify import settled, untracked
+from vidseg.tracking.stages import RADIUS
 
 
 def export(

@@ -39,7 +39,7 @@ from vidseg.saved import check_belongs, header_for, recorded, saved
 from vidseg.search import Search, Seconds, check_span
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances
-from vidseg.track.steady import FILL, RADIUS, frames_ahead
+from vidseg.tracking.stages import FILL, RADIUS, frames_ahead
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.info import VideoInfo
 from vidseg.video.moviepy_clip import FrameClip

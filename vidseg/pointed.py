@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import islice
 
-from vidseg.choose import id_at
 from vidseg.concurrency import closing_input
 from vidseg.errors import VidsegError
 from vidseg.search import Search
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances
+from vidseg.tracking.selection import id_at
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.info import VideoInfo
 

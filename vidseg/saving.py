@@ -22,8 +22,8 @@ from vidseg.pipeline import (
 from vidseg.saved import saved
 from vidseg.search import Search, Seconds, check_resume
 from vidseg.structures.instances import Found, Instances
-from vidseg.track.identify import untracked
-from vidseg.track.steady import frames_ahead
+from vidseg.tracking.identify import untracked
+from vidseg.tracking.stages import frames_ahead
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe

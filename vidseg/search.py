@@ -5,7 +5,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
-from vidseg.choose import Chosen, Follow, Point, followed, only
 from vidseg.concurrency import closing_input
 from vidseg.detection import Every, longest
 from vidseg.detection.predictor import Predictor
@@ -15,8 +14,9 @@ from vidseg.models.catalog import choose_model
 from vidseg.models.names import check_precision, check_size
 from vidseg.saved import choose_saved
 from vidseg.structures.instances import Found, Instances, shown
-from vidseg.track.identify import RULES, identified, settled, untracked
-from vidseg.track.steady import FILL, RADIUS
+from vidseg.tracking.identify import RULES, identified, settled, untracked
+from vidseg.tracking.selection import Chosen, Follow, Point, followed, only
+from vidseg.tracking.stages import FILL, RADIUS
 from vidseg.video.info import Kind
 
 KEPT = 0.1

@@ -22,8 +22,8 @@ from tests.heldout import held_out
 from tests.track_scores import Scores, scores
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import MASK_SIDE, UNTRACKED, Instances
-from vidseg.track.steady import fill_gaps, smooth, steady, track
-from vidseg.track.tracker import MaskTracker
+from vidseg.tracking.mask_tracker import MaskTracker
+from vidseg.tracking.stages import fill_gaps, smooth, steady, track
 
 HEAD = f"{'':36} {'HOTA':>6} {'DetA':>6} {'AssA':>6} {'IDF1':>6} {'switches':>8} {'ids':>5}"
 

@@ -1,6 +1,6 @@
 """Objects that are missed, held where they were last seen: what hides people must fail safe.
 
-`vidseg.track.gaps` fills a miss in only where the object is seen again soon after. Here it is not
+`vidseg.tracking.interpolation` fills a miss in only where the object is seen again soon after. Here it is not
 known whether it will be: a lost track stays for some frames, once where it was last seen and once
 where it would be by now at its last speed. What is shown at a wrong place is no harm to what hides.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vidseg.structures.boxes import clip_boxes
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
-from vidseg.track.gaps import joined, sightings
+from vidseg.tracking.interpolation import joined, sightings
 
 STEADY = 0.5
 """Share of the last step in a track's speed; the rest is that of the steps before."""

@@ -20,7 +20,7 @@ from vidseg.structures.colors import Color
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances, check_fits
 from vidseg.structures.masks import crop, painting_order
-from vidseg.track.gaps import sightings
+from vidseg.tracking.interpolation import sightings
 
 WIDEST = 100
 """Pixels."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vidseg.structures.boxes import clip_boxes
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import THRESHOLD
-from vidseg.track.motion import box_sizes
+from vidseg.tracking._kalman import box_sizes
 
 NOISE = 0.06
 """How far a box edge may be off by mere noise, in box sizes."""

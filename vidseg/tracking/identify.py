@@ -8,10 +8,10 @@ import numpy as np
 
 from vidseg.concurrency import closing_input
 from vidseg.structures.instances import UNTRACKED, Found, Instances
-from vidseg.track.steady import fill_gaps, named, smooth, tracks_of
-from vidseg.track.tracker import MaskTracker
-from vidseg.track.trust import Trust
-from vidseg.track.votes import voted
+from vidseg.tracking.class_votes import voted
+from vidseg.tracking.confirmation import Trust
+from vidseg.tracking.mask_tracker import MaskTracker
+from vidseg.tracking.stages import fill_gaps, named, smooth, tracks_of
 
 T = TypeVar("T")
 

@@ -15,11 +15,11 @@ import numpy as np
 
 from vidseg.concurrency import closing_input
 from vidseg.structures.instances import UNTRACKED, Found, Instances
-from vidseg.track.gaps import Sighting, filled, sightings
-from vidseg.track.smooth import smoothed
-from vidseg.track.tracker import MaskTracker, Tracker
-from vidseg.track.trust import AROUND, Trust
-from vidseg.track.votes import voted
+from vidseg.tracking._smoothing import smoothed
+from vidseg.tracking.class_votes import voted
+from vidseg.tracking.confirmation import AROUND, Trust
+from vidseg.tracking.interpolation import Sighting, filled, sightings
+from vidseg.tracking.mask_tracker import MaskTracker, Tracker
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ def steady(
 
     0 switches either off. `pairs` should hold the predictor's weak objects too, from a score of 0.1
     on: they continue tracks. A track comes out where its scores pass `score` in the mean, see
-    `vidseg.track.trust`; where there is a `tracker` of your own, `score` is its affair.
+    `vidseg.tracking.confirmation`; where there is a `tracker` of your own, `score` is its affair.
 
     Memory: `frames_ahead(fill, radius)` frames wait here beside the one handed out, 44 MB at 1080p
     by default, and the objects of some frames more. An error of `pairs` comes after all the frames

@@ -1,6 +1,6 @@
 """Identities over time: which object of this frame is which of the last ones.
 
-Tracks move on at constant speed (`vidseg.track.motion`) and meet the objects of the next frame by
+Tracks move on at constant speed (`vidseg.tracking._kalman`) and meet the objects of the next frame by
 how far their masks overlap. Sure objects choose first, then the weak ones among the tracks left
 over, as in ByteTrack (Zhang et al. 2022, https://arxiv.org/abs/2110.06864): a weak object is never
 a new track, but it keeps a known one alive. A track that is lost for longer is found again by its
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.mask_overlap import Shapes, best_pairs, mask_ious, shapes
-from vidseg.track.looks import LEVELS, Looks, blended, likeness, looks_of
-from vidseg.track.motion import Motion, box_sizes, corrected, joined, moved, start
-from vidseg.track.votes import Votes
+from vidseg.tracking._appearance import LEVELS, Looks, blended, likeness, looks_of
+from vidseg.tracking._kalman import Motion, box_sizes, corrected, joined, moved, start
+from vidseg.tracking.class_votes import Votes
 from vidseg.video.analysis.scene_cuts import CutFinder
 
 Rows = NDArray[np.intp]
