@@ -9,8 +9,8 @@ import pytest
 from tests.commands import fails, run
 from tests.test_datasets_formats import SQUARE, photo, via, write
 from vidseg.cli.data import FORMATS, data
-from vidseg.datasets.door import READERS
-from vidseg.datasets.look import FORMATS as KNOWN
+from vidseg.datasets.format_detection import FORMATS as KNOWN
+from vidseg.datasets.loading import READERS
 
 
 def dataset(folder: Path) -> Path:

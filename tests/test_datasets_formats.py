@@ -16,7 +16,7 @@ from PIL import Image as Pictures
 from pycocotools import mask as coco
 
 from vidseg.datasets import Annotation, Content, read_dataset
-from vidseg.datasets.shapes import checked_rle
+from vidseg.datasets.rasterize import checked_rle
 from vidseg.errors import InputError, OptionError
 from vidseg.structures.masks import from_rle, to_rle
 

@@ -25,11 +25,11 @@ from tests.test_datasets_formats import (
 )
 from tests.test_datasets_tools import shared
 from vidseg.datasets import Content, Dataset, open_dataset, read_dataset
-from vidseg.datasets.outlines import edges, outline
-from vidseg.datasets.report import report
-from vidseg.datasets.shapes import raster
+from vidseg.datasets.convert import write_dataset
+from vidseg.datasets.rasterize import raster
 from vidseg.datasets.split import divide, source_video, write_lists
-from vidseg.datasets.write import write_dataset
+from vidseg.datasets.statistics import report
+from vidseg.datasets.vectorize import edges, outline
 from vidseg.errors import InputError, OptionError, OutputExistsError
 from vidseg.structures.masks import from_rle, to_rle
 

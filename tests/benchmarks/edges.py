@@ -35,8 +35,8 @@ import torch
 from numpy.typing import NDArray
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-from vidseg.datasets.dataset import masks_of
-from vidseg.datasets.door import read_dataset
+from vidseg.datasets.loading import read_dataset
+from vidseg.datasets.torch_dataset import masks_of
 from vidseg.models.predictor import load_predictor
 from vidseg.refine import refined
 from vidseg.structures.frame import Image

@@ -16,10 +16,10 @@ from vidseg.cli.types import FilePath
 
 if TYPE_CHECKING:
     from vidseg.datasets import Content
-    from vidseg.datasets.look import Format
+    from vidseg.datasets.format_detection import Format
 
 FORMATS = ("via", "coco", "labelme", "yolo", "masks", "voc", "rectlabel", "labelbox", "frames")
-"""As in `vidseg.datasets.look`, which is too heavy to import for a help text."""
+"""As in `vidseg.datasets.format_detection`, which is too heavy to import for a help text."""
 SHOWN = 20
 """Lines of a long list in the table, the commonest classes first; the JSON has all."""
 
@@ -89,7 +89,7 @@ def check(*, path: str, read: Read) -> None:
 
     JSON goes to stdout, a table to stderr.
     """
-    from vidseg.datasets.report import report
+    from vidseg.datasets.statistics import report
 
     facts = report(read(path))
     if not _quiet():
@@ -173,7 +173,7 @@ def convert(*, path: str, target: str, to: Any, split: str | None, tolerance: fl
     To correct what a model found, take `vidseg frames --image` of a video, convert that to VIA,
     mend it there, and train on it.
     """
-    from vidseg.datasets.write import write_dataset
+    from vidseg.datasets.convert import write_dataset
 
     content = read(path, split)
     lost = write_dataset(content, target, to=to, force=force, tolerance=tolerance)

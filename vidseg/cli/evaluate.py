@@ -135,6 +135,6 @@ def _clip_format(path: Path) -> str | None:
 
 def _is_video(path: Path) -> bool:
     """Any file that is not one of annotations."""
-    from vidseg.datasets.look import DATA
+    from vidseg.datasets.format_detection import DATA
 
     return path.is_file() and path.suffix.lower() not in DATA

@@ -6,11 +6,11 @@ through `vidseg.video.decoding.image_reader`, upright.
 
 from typing import TYPE_CHECKING, Any
 
-from vidseg.datasets.door import read_dataset
-from vidseg.datasets.values import Annotation, Content, Sample, Skipped
+from vidseg.datasets.loading import read_dataset
+from vidseg.datasets.records import Annotation, Content, Sample, Skipped
 
 if TYPE_CHECKING:
-    from vidseg.datasets.dataset import Dataset, open_dataset
+    from vidseg.datasets.torch_dataset import Dataset, open_dataset
 
 __all__ = [
     "Annotation",
@@ -26,7 +26,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """What needs torch is imported when it is first asked for."""
     if name in ("Dataset", "open_dataset"):
-        from vidseg.datasets import dataset
+        from vidseg.datasets import torch_dataset as dataset
 
         return getattr(dataset, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from vidseg.datasets.files import BROKEN, read_json, text
-from vidseg.datasets.photos import Photos, sample
-from vidseg.datasets.shapes import checked_rle, polygon
-from vidseg.datasets.values import Drawn, Naming, Polygon, Reading, Sample, Skipped
+from vidseg.datasets.annotation_files import BROKEN, read_json, text
+from vidseg.datasets.rasterize import checked_rle, polygon
+from vidseg.datasets.records import Drawn, Naming, Polygon, Reading, Sample, Skipped
+from vidseg.datasets.sample_builder import Photos, sample
 from vidseg.errors import InputError
 from vidseg.structures.masks import RLE
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vidseg.datasets.files import BROKEN, read_json, text
-from vidseg.datasets.photos import Photos, sample
-from vidseg.datasets.shapes import checked_rle
-from vidseg.datasets.values import Drawn, Naming, Reading, Sample, Skipped
+from vidseg.datasets.annotation_files import BROKEN, read_json, text
+from vidseg.datasets.rasterize import checked_rle
+from vidseg.datasets.records import Drawn, Naming, Reading, Sample, Skipped
+from vidseg.datasets.sample_builder import Photos, sample
 from vidseg.errors import InputError
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vidseg.datasets.files import BROKEN, read_text, text
-from vidseg.datasets.photos import Photos, sample
-from vidseg.datasets.shapes import polygon
-from vidseg.datasets.values import Drawn, Naming, Reading, Sample, Skipped
+from vidseg.datasets.annotation_files import BROKEN, read_text, text
+from vidseg.datasets.rasterize import polygon
+from vidseg.datasets.records import Drawn, Naming, Reading, Sample, Skipped
+from vidseg.datasets.sample_builder import Photos, sample
 
 NO_OUTLINE = {
     "ImageBoundingBox": "a box without a mask",

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pictures
 
-from vidseg.datasets.files import BROKEN, read_json, text
-from vidseg.datasets.photos import Photos, sample
-from vidseg.datasets.shapes import ellipse, polygon, raster, rectangle
-from vidseg.datasets.values import Drawn, Naming, Polygon, Reading, Sample, Skipped
+from vidseg.datasets.annotation_files import BROKEN, read_json, text
+from vidseg.datasets.rasterize import ellipse, polygon, raster, rectangle
+from vidseg.datasets.records import Drawn, Naming, Polygon, Reading, Sample, Skipped
+from vidseg.datasets.sample_builder import Photos, sample
 from vidseg.errors import InputError
 from vidseg.structures.masks import from_rle, to_rle
 from vidseg.video.decoding.image_reader import UNREADABLE

@@ -8,9 +8,9 @@ numbered from 1, and the object where there is no other value.
 from collections.abc import Iterator
 from pathlib import Path
 
-from vidseg.datasets.photos import files_below, photos_below, sample
-from vidseg.datasets.pixels import object_values, read_values
-from vidseg.datasets.values import NO_CLASS, Drawn, Naming, Reading, Sample, Skipped
+from vidseg.datasets.label_images import object_values, read_values
+from vidseg.datasets.records import NO_CLASS, Drawn, Naming, Reading, Sample, Skipped
+from vidseg.datasets.sample_builder import files_below, photos_below, sample
 from vidseg.errors import InputError
 from vidseg.structures.masks import to_rle
 

@@ -14,11 +14,11 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from vidseg.datasets.files import read_xml
-from vidseg.datasets.photos import Photos, sample
-from vidseg.datasets.pixels import read_values
-from vidseg.datasets.shapes import bezier, polygon
-from vidseg.datasets.values import Drawn, Naming, Polygon, Reading, Sample, Skipped
+from vidseg.datasets.annotation_files import read_xml
+from vidseg.datasets.label_images import read_values
+from vidseg.datasets.rasterize import bezier, polygon
+from vidseg.datasets.records import Drawn, Naming, Polygon, Reading, Sample, Skipped
+from vidseg.datasets.sample_builder import Photos, sample
 from vidseg.errors import InputError
 from vidseg.structures.masks import to_rle
 

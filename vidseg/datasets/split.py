@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidseg.atomic_output import check_output, landing
-from vidseg.datasets.values import Content, Sample
+from vidseg.datasets.records import Content, Sample
 from vidseg.errors import OptionError
 
 NUMBERED = re.compile(r"^(?P<video>.*?)[-_. ]*(?:frame|img)?[-_. ]*\d+$", re.IGNORECASE)

@@ -13,10 +13,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vidseg.datasets.files import BROKEN, read_json, read_text
-from vidseg.datasets.photos import Photos, sample
-from vidseg.datasets.shapes import ellipse, polygon, rectangle
-from vidseg.datasets.values import Drawn, Naming, Polygon, Reading, Skipped
+from vidseg.datasets.annotation_files import BROKEN, read_json, read_text
+from vidseg.datasets.rasterize import ellipse, polygon, rectangle
+from vidseg.datasets.records import Drawn, Naming, Polygon, Reading, Skipped
+from vidseg.datasets.sample_builder import Photos, sample
 from vidseg.errors import InputError, OptionError
 
 USUAL = ("class", "label", "name", "category", "type", "object")

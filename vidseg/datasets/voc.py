@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.datasets.files import read_text, read_xml
-from vidseg.datasets.photos import photos_below, sample
-from vidseg.datasets.pixels import Values, commonest, numbered, object_values, read_values
-from vidseg.datasets.values import Drawn, Naming, Reading, Sample, Skipped
+from vidseg.datasets.annotation_files import read_text, read_xml
+from vidseg.datasets.label_images import Values, commonest, numbered, object_values, read_values
+from vidseg.datasets.records import Drawn, Naming, Reading, Sample, Skipped
+from vidseg.datasets.sample_builder import photos_below, sample
 from vidseg.errors import InputError
 from vidseg.structures.masks import to_rle
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vidseg.datasets.files import read_text
-from vidseg.datasets.photos import Photos, photos_below, sample
-from vidseg.datasets.shapes import polygon
-from vidseg.datasets.values import Drawn, Naming, Reading, Sample, Skipped
+from vidseg.datasets.annotation_files import read_text
+from vidseg.datasets.rasterize import polygon
+from vidseg.datasets.records import Drawn, Naming, Reading, Sample, Skipped
+from vidseg.datasets.sample_builder import Photos, photos_below, sample
 from vidseg.errors import InputError
 from vidseg.video.decoding.image_reader import probe_picture
 

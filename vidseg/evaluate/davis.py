@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vidseg.datasets.pixels import Values, read_values
+from vidseg.datasets.label_images import Values, read_values
 from vidseg.errors import InputError
 from vidseg.evaluate.clips import ANY, Clip, Track
 from vidseg.structures.masks import RLE, to_rle

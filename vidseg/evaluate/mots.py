@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from pycocotools import mask as coco
 
-from vidseg.datasets.files import BROKEN, read_text
-from vidseg.datasets.pixels import read_values
-from vidseg.datasets.shapes import checked_rle
+from vidseg.datasets.annotation_files import BROKEN, read_text
+from vidseg.datasets.label_images import read_values
+from vidseg.datasets.rasterize import checked_rle
 from vidseg.errors import InputError
 from vidseg.evaluate.clips import Clip, Track
 from vidseg.structures.masks import RLE, to_rle

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from vidseg.datasets.files import BROKEN, read_json, read_text
-from vidseg.datasets.look import look, look_for
-from vidseg.datasets.values import Content, Sample, Skipped
+from vidseg.datasets.annotation_files import BROKEN, read_json, read_text
+from vidseg.datasets.format_detection import look, look_for
+from vidseg.datasets.records import Content, Sample, Skipped
 from vidseg.detections import Detections, read_detections
 from vidseg.errors import InputError, OptionError
 from vidseg.evaluate import davis, mots, ytvis

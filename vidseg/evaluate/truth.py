@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from vidseg.datasets import Sample
-from vidseg.datasets.photos import pixels_of
-from vidseg.datasets.values import NO_CLASS
+from vidseg.datasets.records import NO_CLASS
+from vidseg.datasets.sample_builder import pixels_of
 from vidseg.errors import OptionError
 from vidseg.structures.frame import Image
 from vidseg.structures.masks import to_rle

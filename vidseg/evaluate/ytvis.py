@@ -9,8 +9,8 @@ from typing import Any
 
 from pycocotools import mask as coco
 
-from vidseg.datasets.files import BROKEN, read_json, read_text, text
-from vidseg.datasets.shapes import checked_rle
+from vidseg.datasets.annotation_files import BROKEN, read_json, read_text, text
+from vidseg.datasets.rasterize import checked_rle
 from vidseg.errors import InputError
 from vidseg.evaluate.clips import Clip, Track
 from vidseg.structures.masks import RLE

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.datasets.outlines import outline
+from vidseg.datasets.vectorize import outline
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import crop

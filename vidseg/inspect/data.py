@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from vidseg.datasets import Content, Sample
-from vidseg.datasets.dataset import masks_of
-from vidseg.datasets.report import report
+from vidseg.datasets.statistics import report
+from vidseg.datasets.torch_dataset import masks_of
 from vidseg.inspect.anchors import FITTING, MISSED, Anchors
 from vidseg.inspect.page import bars, figure, heading, page, paragraph, short, table
 from vidseg.inspect.pictures import colors_of, scaled, shrunk, with_boxes, with_masks

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from vidseg.datasets.shapes import (
+from vidseg.datasets.rasterize import (
     area_of,
     box_of,
     is_far_outside,
@@ -25,7 +25,7 @@ from vidseg.datasets.shapes import (
     turn_pixels,
     turn_points,
 )
-from vidseg.datasets.values import Annotation, Drawn, Polygon, Sample, Skipped
+from vidseg.datasets.records import Annotation, Drawn, Polygon, Sample, Skipped
 from vidseg.errors import InputError
 from vidseg.structures.frame import Image
 from vidseg.structures.masks import RLE

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from vidseg.datasets.mask_folder import pair_in
-from vidseg.datasets.values import Skipped
+from vidseg.datasets.records import Skipped
 from vidseg.errors import InputError
 
 Format = Literal[

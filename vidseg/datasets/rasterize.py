@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from vidseg.datasets.values import Polygon
+from vidseg.datasets.records import Polygon
 from vidseg.structures.masks import RLE, from_rle, to_rle
 from vidseg.video.orientation import Orientation, upright
 

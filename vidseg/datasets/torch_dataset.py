@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from vidseg.datasets.door import only_split, read_dataset
-from vidseg.datasets.look import Format
-from vidseg.datasets.photos import pixels_of
-from vidseg.datasets.values import NO_CLASS, Content, Sample, Skipped
+from vidseg.datasets.format_detection import Format
+from vidseg.datasets.loading import only_split, read_dataset
+from vidseg.datasets.records import NO_CLASS, Content, Sample, Skipped
+from vidseg.datasets.sample_builder import pixels_of
 
 Target = dict[str, Any]
 
@@ -84,7 +84,7 @@ def open_dataset(
     class_attribute: str | None = None,
     class_name: str = NO_CLASS,
 ) -> Dataset:
-    """The dataset at `path`; the arguments are those of `vidseg.datasets.door.read_dataset`."""
+    """The dataset at `path`; the arguments are those of `vidseg.datasets.loading.read_dataset`."""
     return Dataset(
         read_dataset(
             path,

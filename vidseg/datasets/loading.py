@@ -16,10 +16,10 @@ from vidseg.datasets import (
     voc,
     yolo,
 )
-from vidseg.datasets.files import BROKEN
-from vidseg.datasets.look import SPLITS, Format, Source, look, look_for
-from vidseg.datasets.photos import photos_in
-from vidseg.datasets.values import NO_CLASS, Content, Naming, Reading, Sample, Skipped
+from vidseg.datasets.annotation_files import BROKEN
+from vidseg.datasets.format_detection import SPLITS, Format, Source, look, look_for
+from vidseg.datasets.records import NO_CLASS, Content, Naming, Reading, Sample, Skipped
+from vidseg.datasets.sample_builder import photos_in
 from vidseg.errors import InputError, OptionError
 
 READERS: dict[Format, Callable[[Path, Naming], Reading]] = {

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.datasets.shapes import raster
-from vidseg.datasets.values import Polygon
+from vidseg.datasets.rasterize import raster
+from vidseg.datasets.records import Polygon
 from vidseg.structures.masks import from_rle
 
 LOWEST_IOU = 0.9

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from vidseg.atomic_output import check_output, landing
-from vidseg.datasets.outlines import outline
-from vidseg.datasets.values import Annotation, Content, Sample, Skipped
+from vidseg.datasets.records import Annotation, Content, Sample, Skipped
+from vidseg.datasets.vectorize import outline
 from vidseg.structures.masks import from_rle
 
 Target = Literal["coco", "via"]

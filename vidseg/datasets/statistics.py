@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from vidseg.datasets.values import Content, Sample
+from vidseg.datasets.records import Content, Sample
 
 SHARES = (5, 25, 50, 75, 95)
 """Percentiles of the object sizes."""
