@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from vidseg.datasets.mask_folder import pair_in
+from vidseg.datasets.formats.mask_folder import pair_in
 from vidseg.datasets.records import Skipped
 from vidseg.errors import InputError
 

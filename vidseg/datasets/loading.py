@@ -5,19 +5,10 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from vidseg.datasets import (
-    coco,
-    frames,
-    labelbox,
-    labelme,
-    mask_folder,
-    rectlabel,
-    via,
-    voc,
-    yolo,
-)
 from vidseg.datasets.annotation_files import BROKEN
 from vidseg.datasets.format_detection import SPLITS, Format, Source, look, look_for
+from vidseg.datasets.formats import coco, labelbox, labelme, mask_folder, rectlabel, via, voc, yolo
+from vidseg.datasets.formats import vidseg_frames as frames
 from vidseg.datasets.records import NO_CLASS, Content, Naming, Reading, Sample, Skipped
 from vidseg.datasets.sample_builder import photos_in
 from vidseg.errors import InputError, OptionError
