@@ -15,7 +15,7 @@ from tests.random_instances import blobs
 from tests.scenes import write_scene
 from vidseg.cli.compare import table
 from vidseg.compare import Comparison, compare, matched
-from vidseg.effects.beside import side_by_side, size_beside
+from vidseg.effects.side_by_side import side_by_side, size_beside
 from vidseg.errors import OptionError
 from vidseg.video.probe import probe
 

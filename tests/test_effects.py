@@ -13,11 +13,11 @@ from tests.doubles import OraclePredictor
 from tests.random_instances import any_instances, blobs
 from tests.scenes import scene_image, scene_masks, write_scene
 from vidseg.effects import Effect, Overlay, Splash, on_image
-from vidseg.effects.blend import mix
-from vidseg.effects.layout import place_tags
+from vidseg.effects._blending import mix
+from vidseg.effects._label_layout import place_tags
 from vidseg.effects.overlay import letter_size, line_width
 from vidseg.effects.parse import parse_effect, parse_effects
-from vidseg.effects.text import tag
+from vidseg.effects.text_labels import tag
 from vidseg.structures.colors import color_of
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances

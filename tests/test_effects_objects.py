@@ -11,12 +11,12 @@ from scipy.ndimage import distance_transform_edt
 
 from tests.random_instances import blobs
 from vidseg.effects import Effect
-from vidseg.effects.backdrop import GREEN, ReplaceBackground, covering
+from vidseg.effects._alpha_masks import blend_into, grown_cover, soft_cover
 from vidseg.effects.background import BlurBackground, DimBackground, Spotlight
 from vidseg.effects.chain import Chain, Only, Split
-from vidseg.effects.cover import blend_into, grown_cover, soft_cover
-from vidseg.effects.lines import Contour, Halo
+from vidseg.effects.decorations import Contour, Halo
 from vidseg.effects.privacy import Blur, Fill, Pixelate, cell_size
+from vidseg.effects.replace_background import GREEN, ReplaceBackground, covering
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import full_mask

@@ -9,12 +9,12 @@ import pytest
 from tests.random_instances import blobs
 from tests.scenes import write_scene
 from vidseg.effects import Overlay, Splash
-from vidseg.effects.backdrop import ReplaceBackground
 from vidseg.effects.background import Spotlight
 from vidseg.effects.chain import Chain, Only, Split
-from vidseg.effects.lines import Contour, Trace
+from vidseg.effects.decorations import Contour, Trace
 from vidseg.effects.parse import EFFECTS, parse_effect, parse_effects, settings_of
 from vidseg.effects.privacy import Blur, Fill, Pixelate
+from vidseg.effects.replace_background import ReplaceBackground
 from vidseg.errors import InputError, OptionError
 
 NAMES = {1: "person", 2: "car", 3: "hot air balloon", 44: "Person"}

@@ -11,12 +11,13 @@ import pytest
 
 from tests.random_instances import blobs
 from tests.scenes import read_barcode, scene_image, write_scene
-from vidseg.effects import Effect, drawing, drawn
-from vidseg.effects.backdrop import ReplaceBackground
+from vidseg.effects import Effect, drawn
+from vidseg.effects import effect as drawing
 from vidseg.effects.chain import Chain, Only, Split
-from vidseg.effects.lines import Contour, Trace
+from vidseg.effects.decorations import Contour, Trace
 from vidseg.effects.parse import EFFECTS, parse_effect
 from vidseg.effects.privacy import Fill, Pixelate
+from vidseg.effects.replace_background import ReplaceBackground
 from vidseg.structures.colors import color_of
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 
 from tests.random_instances import blobs
-from vidseg.effects.hold import Hold
+from vidseg.effects._track_hold import Hold
 from vidseg.structures.frame import Moment
 from vidseg.structures.instances import UNTRACKED, Instances
 

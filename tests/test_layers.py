@@ -68,7 +68,6 @@ MOVING = {
     "compare": "pipeline.compare_models",
     "exports": "pipeline.export_file",
     "export": "results",
-    "refine": "effects._edge_refinement",
     "saving": "pipeline.detect_to_file",
     "search": "pipeline.search",
     "kinds": "pipeline._compatibility",
@@ -100,6 +99,7 @@ def room(module: str) -> str:
     for old, new in MOVING.items():
         if f"{inside}.".startswith(f"{old}."):
             return new.split(".")[0]
+    return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]

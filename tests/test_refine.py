@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.random_instances import any_instances
-from vidseg.refine import MARGIN, refined
+from vidseg.effects._edge_refinement import MARGIN, refined
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.masks import full_mask, soft_crop

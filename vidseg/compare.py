@@ -23,7 +23,7 @@ import numpy as np
 from vidseg.atomic_output import check_output
 from vidseg.detections import Detections, read_detections
 from vidseg.effects import Overlay
-from vidseg.effects.beside import side_by_side, size_beside
+from vidseg.effects.side_by_side import side_by_side, size_beside
 from vidseg.errors import OptionError, VidsegError
 from vidseg.kinds import check_kinds
 from vidseg.pipeline import OnFrame

@@ -11,7 +11,7 @@ DATA holds `davis/` (JPEGImages/480p, Annotations/480p), `balloon/` (Matterport'
 
 IoU is that of masks. F is the boundary measure of DAVIS (Perazzi et al. 2016, section 5): edges
 match within 0.8 % of the diagonal; "F fine" is the same at 0.2 %. "off" is the mean distance
-between the two edges in pixels. COCO's polygons are themselves rough. `vidseg.refine` was tuned on
+between the two edges in pixels. COCO's polygons are themselves rough. `vidseg.effects._edge_refinement` was tuned on
 `--half tune`: half of the photos, and the first 22 frames of DAVIS' sequences. Milliseconds are
 processor time an object, on one thread, the frame's reading left out.
 
@@ -37,8 +37,8 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from vidseg.datasets.loading import read_dataset
 from vidseg.datasets.torch_dataset import masks_of
+from vidseg.effects._edge_refinement import refined
 from vidseg.models.predictor import load_predictor
-from vidseg.refine import refined
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import MASK_SIDE, UNTRACKED, Instances
 from vidseg.structures.masks import full_mask

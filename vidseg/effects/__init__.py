@@ -2,7 +2,7 @@
 
 An effect never changes the picture it is given, keeps no state between frames, and may run in
 several threads at once. What looks at the time or at earlier frames does so in a run of its own,
-see `vidseg.effects.drawing`. `vidseg.effects.parse` makes effects from descriptions.
+see `vidseg.effects.effect`. `vidseg.effects.parse` makes effects from descriptions.
 
 Effects are drawn on the CPU, in whole numbers, from soft masks in their boxes, wherever those were
 found: a model on a GPU and on a CPU give the same picture where they give the same masks.
@@ -16,7 +16,7 @@ found: a model on a GPU and on a CPU give the same picture where they give the s
 from collections.abc import Callable, Collection
 
 from vidseg.detection.predictor import Predictor
-from vidseg.effects.drawing import Draw, Effect, Lasting, drawing, drawn
+from vidseg.effects.effect import Draw, Effect, Lasting, drawing, drawn
 from vidseg.effects.overlay import Overlay
 from vidseg.effects.splash import Splash
 from vidseg.structures.frame import Image

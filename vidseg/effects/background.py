@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike
 
-from vidseg.effects.blend import enlarged, shrunk
-from vidseg.effects.cover import Opacity, blend_into, soft_cover
+from vidseg.effects._alpha_masks import Opacity, blend_into, soft_cover
+from vidseg.effects._blending import enlarged, shrunk
 from vidseg.effects.overlay import box_pixels
 from vidseg.errors import OptionError
 from vidseg.structures.frame import Image

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vidseg.effects.drawing import Draw, Effect, drawing
+from vidseg.effects.effect import Draw, Effect, drawing
 from vidseg.effects.overlay import line_width
 from vidseg.errors import OptionError
 from vidseg.structures.colors import BLACK, WHITE

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.refine import refined
+from vidseg.effects._edge_refinement import refined
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances, check_fits
 from vidseg.structures.masks import Crop, soft_crop
@@ -32,7 +32,7 @@ class Cutout:
     """All objects on transparency. Opacities add up, so that touching objects show no seam."""
 
     refine: bool = True
-    """Whether edges follow the picture, see `vidseg.refine`, or the masks alone."""
+    """Whether edges follow the picture, see `vidseg.effects._edge_refinement`, or the masks alone."""
 
     def __call__(self, image: Image, instances: Instances) -> Image:
         """A new (H, W, 4) uint8 RGBA picture; `image` stays as it is."""

@@ -7,10 +7,10 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from vidseg.effects.blend import plain
-from vidseg.effects.layout import Box, place_tags
-from vidseg.effects.outline import draw_outline
-from vidseg.effects.text import tag
+from vidseg.effects._blending import plain
+from vidseg.effects._label_layout import Box, place_tags
+from vidseg.effects._mask_outline import draw_outline
+from vidseg.effects.text_labels import tag
 from vidseg.errors import OptionError
 from vidseg.structures.colors import Color, color_of
 from vidseg.structures.frame import Image

@@ -16,13 +16,13 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from PIL import ImageColor
 
-from vidseg.effects.backdrop import ReplaceBackground
 from vidseg.effects.background import BlurBackground, DimBackground, Spotlight
 from vidseg.effects.chain import Chain, Only, Split
-from vidseg.effects.drawing import Effect
-from vidseg.effects.lines import Contour, Halo, Trace
+from vidseg.effects.decorations import Contour, Halo, Trace
+from vidseg.effects.effect import Effect
 from vidseg.effects.overlay import Overlay
 from vidseg.effects.privacy import Blur, Fill, Pixelate
+from vidseg.effects.replace_background import ReplaceBackground
 from vidseg.effects.splash import Splash
 from vidseg.errors import InputError, OptionError
 from vidseg.structures.colors import Color

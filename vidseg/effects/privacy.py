@@ -1,8 +1,8 @@
 """Effects that hide the objects: blurred, pixelated or filled, with what is around them.
 
 They err on the safe side: masks are grown by `dilate`, and an object that is missed stays hidden
-where it was for `hold` frames more (`vidseg.effects.hold`; for tracked objects in a run, see
-`vidseg.effects.drawing`). What is never found cannot be hidden: a low `--score`, such as 0.2, shows
+where it was for `hold` frames more (`vidseg.effects._track_hold`; for tracked objects in a run, see
+`vidseg.effects.effect`). What is never found cannot be hidden: a low `--score`, such as 0.2, shows
 more objects and hides more. Nothing of the detail comes through: pixels are averages, and blur
 is made from a picture as coarse.
 """
@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.effects._alpha_masks import blend_into, grown_cover
+from vidseg.effects._blending import enlarged, plain, shrunk
+from vidseg.effects._track_hold import Hold
 from vidseg.effects.background import check_share
-from vidseg.effects.blend import enlarged, plain, shrunk
-from vidseg.effects.cover import blend_into, grown_cover
-from vidseg.effects.drawing import Draw
-from vidseg.effects.hold import Hold
+from vidseg.effects.effect import Draw
 from vidseg.errors import OptionError
 from vidseg.structures.colors import BLACK, Color
 from vidseg.structures.frame import Image
@@ -65,7 +65,7 @@ class _Hiding:
 
     @contextmanager
     def begin(self) -> Iterator[Draw]:
-        """Holds what is missed; see `vidseg.effects.drawing`."""
+        """Holds what is missed; see `vidseg.effects.effect`."""
         held = Hold(self.hold)
         yield lambda frame, instances: self(frame.image, held.update(frame, instances))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vidseg.effects.cover import Opacity, blend_into, hard_cover, soft_cover
+from vidseg.effects._alpha_masks import Opacity, blend_into, hard_cover, soft_cover
 from vidseg.errors import OptionError
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances, check_fits

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.chart import line_chart
-from vidseg.effects.text import tag
+from vidseg.effects.text_labels import tag
 from vidseg.evaluate.coco import Result
 from vidseg.evaluate.truth import Row
 from vidseg.evaluate.worst import Compared

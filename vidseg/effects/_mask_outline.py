@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.effects.blend import mix, plain
-from vidseg.effects.cover import widened
+from vidseg.effects._alpha_masks import widened
+from vidseg.effects._blending import mix, plain
 from vidseg.structures.colors import Color
 from vidseg.structures.frame import Image
 from vidseg.structures.masks import Crop

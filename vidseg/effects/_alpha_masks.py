@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.effects.blend import enlarged, mix, shrunk
+from vidseg.effects._blending import enlarged, mix, shrunk
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import Crop, crop, soft_crop

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from vidseg.effects.text import tag
+from vidseg.effects.text_labels import tag
 from vidseg.structures.colors import WHITE
 from vidseg.structures.frame import Image
 

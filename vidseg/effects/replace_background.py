@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vidseg.effects.blend import plain
-from vidseg.effects.cover import blend_into, soft_cover
-from vidseg.effects.drawing import Draw
+from vidseg.effects._alpha_masks import blend_into, soft_cover
+from vidseg.effects._blending import plain
+from vidseg.effects.effect import Draw
 from vidseg.errors import InputError, OptionError
 from vidseg.structures.colors import Color
 from vidseg.structures.frame import Frame, Image
@@ -61,7 +61,7 @@ class ReplaceBackground:
 
     @contextmanager
     def begin(self) -> Iterator[Draw]:
-        """Plays the file from its beginning; see `vidseg.effects.drawing`."""
+        """Plays the file from its beginning; see `vidseg.effects.effect`."""
         if self._info is None:
             yield lambda frame, instances: self(frame.image, instances)
             return

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from vidseg.effects._alpha_masks import blend_into, soft_edged, widened
+from vidseg.effects._blending import enlarged, plain, shrunk
+from vidseg.effects._mask_outline import draw_outline
 from vidseg.effects.background import check_share, fixed
-from vidseg.effects.blend import enlarged, plain, shrunk
-from vidseg.effects.cover import blend_into, soft_edged, widened
-from vidseg.effects.drawing import Draw
-from vidseg.effects.outline import draw_outline
+from vidseg.effects.effect import Draw
 from vidseg.effects.overlay import line_width, own_color
 from vidseg.errors import OptionError
 from vidseg.structures.colors import Color
@@ -108,7 +108,7 @@ class _Step(NamedTuple):
 class Trace:
     """The path of every tracked object, thinner and fainter the longer ago.
 
-    There is a path in a run only (`vidseg.effects.drawing`); a single picture has none.
+    There is a path in a run only (`vidseg.effects.effect`); a single picture has none.
     """
 
     length: int = 45
@@ -130,7 +130,7 @@ class Trace:
 
     @contextmanager
     def begin(self) -> Iterator[Draw]:
-        """Remembers the paths; see `vidseg.effects.drawing`."""
+        """Remembers the paths; see `vidseg.effects.effect`."""
         paths: dict[int, deque[_Step]] = {}
 
         def draw(frame: Frame, instances: Instances) -> Image:
