@@ -18,7 +18,7 @@ from vidseg.cli.evaluate import CLIP_FORMATS, evaluate
 from vidseg.detection_writer import DetectionWriter
 from vidseg.detections import Header
 from vidseg.evaluate.pictures import LONGEST
-from vidseg.export.png import png
+from vidseg.results.formats._png_bytes import png
 from vidseg.structures.frame import Moment
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import instance_rle, label_map, to_rle

@@ -19,7 +19,7 @@ from vidseg.evaluate import davis, mots, ytvis
 from vidseg.evaluate.clips import ANY, Clip, Track, tracks_of
 from vidseg.evaluate.sequence import Judged, sequence
 from vidseg.evaluate.tracks import score_tracks
-from vidseg.export.png import png
+from vidseg.results.formats._png_bytes import png
 from vidseg.structures.frame import Moment
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import from_rle, instance_rle, label_map, to_rle

@@ -23,8 +23,8 @@ from tests.scenes import CLASSES, scene_image, scene_instances, write_scene
 from vidseg.cli.export import FORMATS as OFFERED
 from vidseg.datasets import read_dataset
 from vidseg.errors import OutputError
-from vidseg.export.about import About
-from vidseg.export.formats import FORMATS, open_format
+from vidseg.results.formats.by_name import FORMATS, open_format
+from vidseg.results.formats.context import About
 from vidseg.structures.frame import Frame, Instant, Moment
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import areas, from_rle, full_mask, label_map

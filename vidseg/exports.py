@@ -8,9 +8,9 @@ from typing import Any
 from vidseg.atomic_output import check_output
 from vidseg.detections import Found
 from vidseg.errors import OptionError
-from vidseg.export.about import About
-from vidseg.export.formats import FORMATS, check_format, check_photos, open_format
 from vidseg.pipeline import OnFrame
+from vidseg.results.formats.by_name import FORMATS, check_format, check_photos, open_format
+from vidseg.results.formats.context import About
 from vidseg.search import Search
 from vidseg.structures.instances import shown
 from vidseg.tracking.identify import settled, untracked
@@ -26,7 +26,7 @@ def export(
     on_frame: OnFrame | None = None,
 ) -> int:
     """Write the saved detections of `search` to `target` in the format called `name`, see
-    `vidseg.export.formats`; returns the number of frames. Tracks are
+    `vidseg.results.formats.by_name`; returns the number of frames. Tracks are
     those that were saved.
 
     Raises:

@@ -17,10 +17,10 @@ from vidseg.effects.chain import files_of
 from vidseg.effects.cutout import Cutout, Matte
 from vidseg.errors import OptionError
 from vidseg.export import MaskFolder
-from vidseg.export.about import About
-from vidseg.export.cutouts import CutoutFolder
-from vidseg.export.formats import FORMATS, check_format, check_photos, open_format
 from vidseg.kinds import check_kinds
+from vidseg.results.formats.by_name import FORMATS, check_format, check_photos, open_format
+from vidseg.results.formats.context import About
+from vidseg.results.formats.cutouts import CutoutFolder
 from vidseg.search import Search
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
@@ -114,7 +114,7 @@ class Drawn:
 class CutOut:
     """The objects on transparency, or their black-and-white matte: a video, a photo or a folder.
 
-    See `vidseg.effects.cutout` and, for a picture an object, `vidseg.export.cutouts`.
+    See `vidseg.effects.cutout` and, for a picture an object, `vidseg.results.formats.cutouts`.
     """
 
     def __init__(
@@ -197,7 +197,7 @@ class Masks:
 
 
 class Exported:
-    """The objects in a format of `vidseg.export.formats`."""
+    """The objects in a format of `vidseg.results.formats.by_name`."""
 
     def __init__(self, target: str | Path, name: str, *, image: bool = False) -> None:
         """OptionError: no such format, or pictures for one that is a single file."""

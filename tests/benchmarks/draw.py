@@ -24,7 +24,7 @@ from tests.random_instances import blobs
 from vidseg.effects import Overlay, Splash
 from vidseg.effects import effect as drawing
 from vidseg.effects.parse import EFFECTS, parse_effect
-from vidseg.export.png import indexed_png
+from vidseg.results.formats._png_bytes import indexed_png
 from vidseg.structures.colors import color_of
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances

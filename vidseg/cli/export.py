@@ -20,7 +20,7 @@ FORMATS = (
     *("davis", "png16", "objects", "coco", "coco-dataset", "ytvis"),
     *("mots", "yolo", "labelme", "via", "npz", "csv"),
 )
-"""As in `vidseg.export.formats`, which is too heavy to import for a help text."""
+"""As in `vidseg.results.formats.by_name`, which is too heavy to import for a help text."""
 
 
 @click.command(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidseg.export.tracks import Identities
+from vidseg.results.formats.track_ids import Identities
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import RLE, instance_rle
@@ -67,7 +67,7 @@ def tracks_of(
     """The tracks in a stream of frames; an object without an id is a track of one frame.
 
     A track's score is the mean of its frames', its class the most frequent one (as in MaskTrack
-    R-CNN and `vidseg.export.ytvis`).
+    R-CNN and `vidseg.results.formats.ytvis`).
 
     Args:
         numbers: label to number of the truth's class, other labels being left out; None where

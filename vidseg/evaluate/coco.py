@@ -25,7 +25,7 @@ from vidseg.concurrency import map_ahead, prefetch
 from vidseg.detection.predictor import Predictor, batches_at_once
 from vidseg.errors import OptionError
 from vidseg.evaluate.truth import Classes, Photo, Photos, Row, coco_truth, match_classes, photos
-from vidseg.export.about import shortest
+from vidseg.results.formats.context import shortest
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import instance_rle
 

@@ -1,5 +1,5 @@
-"""Files made from what was found: one module a format; see `vidseg.export.formats`."""
+"""Files made from what was found: one module a format; see `vidseg.results.formats.by_name`."""
 
-from vidseg.export.mask_folder import MaskFolder
+from vidseg.results.formats.mask_folder import MaskFolder
 
 __all__ = ["MaskFolder"]

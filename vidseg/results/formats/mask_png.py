@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from vidseg.errors import OutputError
-from vidseg.export.about import About, Write
-from vidseg.export.mask_folder import object_numbers
-from vidseg.export.png import indexed_png, png
+from vidseg.results.formats._png_bytes import indexed_png, png
+from vidseg.results.formats.context import About, Write
+from vidseg.results.formats.mask_folder import object_numbers
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import full_mask, label_map

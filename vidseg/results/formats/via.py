@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vidseg.datasets.convert import CLASS, VIA_FORMAT, VIA_LOOK
-from vidseg.export.about import About, Write, polygon
+from vidseg.results.formats.context import About, Write, polygon
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import UNTRACKED, Instances
 

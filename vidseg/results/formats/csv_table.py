@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vidseg.export.about import About, Write, shortest
+from vidseg.results.formats.context import About, Write, shortest
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.masks import areas

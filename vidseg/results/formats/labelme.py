@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vidseg.export.about import About, Write, polygon
+from vidseg.results.formats.context import About, Write, polygon
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import UNTRACKED, Instances
 

@@ -12,17 +12,17 @@ from typing import NamedTuple
 
 from vidseg.atomic_output import landing
 from vidseg.errors import OptionError, OutputError
-from vidseg.export.about import About, Write
-from vidseg.export.coco import coco_dataset, coco_results
-from vidseg.export.labelme import labelme
-from vidseg.export.mots import mots
-from vidseg.export.npz import npz
-from vidseg.export.pictures import davis, objects, png16
-from vidseg.export.png import png
-from vidseg.export.table import table
-from vidseg.export.via import via
-from vidseg.export.yolo import yolo
-from vidseg.export.ytvis import ytvis
+from vidseg.results.formats._png_bytes import png
+from vidseg.results.formats.coco import coco_dataset, coco_results
+from vidseg.results.formats.context import About, Write
+from vidseg.results.formats.csv_table import table
+from vidseg.results.formats.labelme import labelme
+from vidseg.results.formats.mask_png import davis, objects, png16
+from vidseg.results.formats.mots import mots
+from vidseg.results.formats.npz import npz
+from vidseg.results.formats.via import via
+from vidseg.results.formats.yolo import yolo
+from vidseg.results.formats.ytvis import ytvis
 from vidseg.structures.frame import Frame, Instant
 from vidseg.structures.instances import Instances
 

@@ -9,8 +9,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from vidseg.export.about import About, Write
-from vidseg.export.tracks import Identities
+from vidseg.results.formats.context import About, Write
+from vidseg.results.formats.track_ids import Identities
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import instance_rle

@@ -7,8 +7,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
-from vidseg.export.about import About, Write
-from vidseg.export.mask_folder import object_numbers
+from vidseg.results.formats.context import About, Write
+from vidseg.results.formats.mask_folder import object_numbers
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import label_map

@@ -47,8 +47,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.atomic_output import landing
-from vidseg.export.about import shortest
-from vidseg.export.png import indexed_png, png
+from vidseg.results.formats._png_bytes import indexed_png, png
+from vidseg.results.formats.context import shortest
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.masks import full_mask, instance_rle, label_map

@@ -18,9 +18,9 @@ import numpy as np
 
 from vidseg.atomic_output import landing
 from vidseg.effects.cutout import cut_objects
-from vidseg.export.about import About
-from vidseg.export.mask_folder import object_numbers
-from vidseg.export.png import png
+from vidseg.results.formats._png_bytes import png
+from vidseg.results.formats.context import About
+from vidseg.results.formats.mask_folder import object_numbers
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import Crop

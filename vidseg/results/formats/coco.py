@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vidseg.export.about import About, Write, shortest
+from vidseg.results.formats.context import About, Write, shortest
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import areas, instance_rle

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from vidseg.errors import OutputError
-from vidseg.export.about import About, Write
-from vidseg.export.tracks import Identities
+from vidseg.results.formats.context import About, Write
+from vidseg.results.formats.track_ids import Identities
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import label_map, to_rle
