@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import vidseg.detections as detections
+import vidseg.results.vidseg_file as detections
 from tests.random_instances import any_instances, blobs
 from tests.scenes import CLASSES, scene_instances, write_scene
-from vidseg.detection_writer import DetectionWriter, part_of
-from vidseg.detections import (
+from vidseg.errors import InputError, OptionError, OutputError, OutputExistsError
+from vidseg.results._fingerprint import mark_of_input, same_input
+from vidseg.results.vidseg_file import (
     Found,
     Header,
     packed_frame,
@@ -27,8 +28,7 @@ from vidseg.detections import (
     skip_header,
     unpacked,
 )
-from vidseg.errors import InputError, OptionError, OutputError, OutputExistsError
-from vidseg.fingerprint import mark_of_input, same_input
+from vidseg.results.vidseg_writer import DetectionWriter, part_of
 from vidseg.structures.frame import Moment
 from vidseg.structures.instances import Instances
 from vidseg.video.probe import probe

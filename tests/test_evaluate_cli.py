@@ -15,10 +15,10 @@ from tests.scenes import CLASSES, SIZE, scene_image, scene_instances, write_scen
 from tests.test_evaluate_photos import annotations
 from vidseg.cli.data import FORMATS
 from vidseg.cli.evaluate import CLIP_FORMATS, evaluate
-from vidseg.detection_writer import DetectionWriter
-from vidseg.detections import Header
 from vidseg.evaluate.pictures import LONGEST
 from vidseg.results.formats._png_bytes import png
+from vidseg.results.vidseg_file import Header
+from vidseg.results.vidseg_writer import DetectionWriter
 from vidseg.structures.frame import Moment
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import instance_rle, label_map, to_rle

@@ -17,7 +17,7 @@ from tests.doubles import BrokenSource, SceneSource
 from tests.random_instances import blobs
 from tests.scenes import CLASSES, scene_image, scene_instances
 from vidseg.errors import OutputError, OutputExistsError
-from vidseg.export import MaskFolder
+from vidseg.results import MaskFolder
 from vidseg.results.formats import mask_folder
 from vidseg.results.formats.mask_folder import object_numbers
 from vidseg.structures.colors import davis_palette

@@ -15,8 +15,8 @@ from tests.doubles import OraclePredictor
 from tests.doubles_track import ALL, Faults, crossing, seen, watched
 from tests.random_instances import blobs
 from tests.scenes import write_scene
-from vidseg.detection_writer import part_of
-from vidseg.detections import packed_frame, read_detections, records, skip_header
+from vidseg.results.vidseg_file import packed_frame, read_detections, records, skip_header
+from vidseg.results.vidseg_writer import part_of
 from vidseg.saving import coarse, save_detections
 from vidseg.search import Search
 from vidseg.structures.frame import Image, Moment

@@ -25,7 +25,6 @@ MOVING = {
     "evaluate.steadiness": "evaluation.temporal_stability",
     "evaluate.pictures": "evaluation.plots",
     "evaluate.sequence": "evaluation.trackeval_sequence",
-    "detection_writer": "results.vidseg_writer",
     "evaluate.results": "evaluation.read_results",
     "inspect.pictures": "evaluation.annotated_pictures",
     "evaluate.tracks": "evaluation.tracking_metrics",
@@ -44,8 +43,6 @@ MOVING = {
     "inspect.model": "inspection.model_page",
     "inspect.page": "inspection._html_page",
     "inspect.data": "inspection.dataset_page",
-    "fingerprint": "results._fingerprint",
-    "detections": "results.vidseg_file",
     "evaluate": "evaluation",
     "pointed": "pipeline._point_selection",
     "exports": "pipeline.export_file",
@@ -54,8 +51,6 @@ MOVING = {
     "compare": "pipeline.compare_models",
     "saving": "pipeline.detect_to_file",
     "search": "pipeline.search",
-    "export": "results",
-    "saved": "results.replay",
     "chart": "evaluation.line_chart",
     "kinds": "pipeline._compatibility",
     "api": "pipeline.shortcuts",
@@ -84,6 +79,7 @@ def room(module: str) -> str:
     for old, new in MOVING.items():
         if f"{inside}.".startswith(f"{old}."):
             return new.split(".")[0]
+    return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]

@@ -13,8 +13,8 @@ import pytest
 from tests.commands import ROOT, fails, process, run
 from tests.doubles import OraclePredictor
 from tests.scenes import read_barcode, scene_image, scene_instances, write_scene
-from vidseg.detection_writer import part_of
-from vidseg.detections import read_detections
+from vidseg.results.vidseg_file import read_detections
+from vidseg.results.vidseg_writer import part_of
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
 

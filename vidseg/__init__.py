@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from vidseg.effects import on_image as on_image
     from vidseg.effects.parse import parse_effects as parse_effects
     from vidseg.errors import VidsegError as VidsegError
-    from vidseg.export import MaskFolder as MaskFolder
     from vidseg.models.predictor import load_predictor as load_predictor
     from vidseg.outputs import CutOut as CutOut
     from vidseg.outputs import Drawn as Drawn
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from vidseg.outputs import Masks as Masks
     from vidseg.pipeline import detect as detect
     from vidseg.pipeline import run as run
+    from vidseg.results import MaskFolder as MaskFolder
     from vidseg.search import Search as Search
     from vidseg.structures.frame import Frame as Frame
     from vidseg.structures.instances import Instances as Instances
@@ -45,7 +45,7 @@ _HOMES = {
     "Frame": "structures.frame",
     "FrameClip": "video.moviepy_clip",
     "Instances": "structures.instances",
-    "MaskFolder": "export",
+    "MaskFolder": "results",
     "Masks": "outputs",
     "Overlay": "effects",
     "Search": "search",

@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 
 from vidseg.atomic_output import check_output
-from vidseg.detections import Detections, read_detections
 from vidseg.effects import Overlay
 from vidseg.effects.side_by_side import side_by_side, size_beside
 from vidseg.errors import OptionError, VidsegError
 from vidseg.kinds import check_kinds
 from vidseg.pipeline import OnFrame
-from vidseg.saved import saved
+from vidseg.results.replay import saved
+from vidseg.results.vidseg_file import Detections, read_detections
 from vidseg.saving import save_detections
 from vidseg.search import Search
 from vidseg.structures.frame import Frame

@@ -16,8 +16,8 @@ from vidseg.effects import effect as drawing
 from vidseg.effects.chain import files_of
 from vidseg.effects.cutout import Cutout, Matte
 from vidseg.errors import OptionError
-from vidseg.export import MaskFolder
 from vidseg.kinds import check_kinds
+from vidseg.results import MaskFolder
 from vidseg.results.formats.by_name import FORMATS, check_format, check_photos, open_format
 from vidseg.results.formats.context import About
 from vidseg.results.formats.cutouts import CutoutFolder
@@ -172,7 +172,7 @@ class CutOut:
 
 
 class Masks:
-    """A folder with the masks of every frame and `instances.json`; see `vidseg.export`."""
+    """A folder with the masks of every frame and `instances.json`; see `vidseg.results`."""
 
     folder = True
 

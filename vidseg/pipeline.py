@@ -30,12 +30,12 @@ from vidseg.atomic_output import check_output, output_error
 from vidseg.concurrency import batched, map_ahead, prefetch, until
 from vidseg.detection import Every, detect_keyframes, frames_waiting
 from vidseg.detection.predictor import Predictor, batches_at_once
-from vidseg.detection_writer import DetectionWriter, check_detections_output
-from vidseg.detections import Header
 from vidseg.errors import InputError, OptionError, VidsegError
 from vidseg.outputs import Output, Pass, Write
 from vidseg.pointed import pointed_at
-from vidseg.saved import check_belongs, header_for, recorded, saved
+from vidseg.results.replay import check_belongs, header_for, recorded, saved
+from vidseg.results.vidseg_file import Header
+from vidseg.results.vidseg_writer import DetectionWriter, check_detections_output
 from vidseg.search import Search, Seconds, check_span
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances

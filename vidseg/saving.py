@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from vidseg.concurrency import closing_input, prefetch
-from vidseg.detection_writer import DetectionWriter, check_detections_output
-from vidseg.detections import read_detections
 from vidseg.pipeline import (
     READ_AHEAD,
     OnFrame,
@@ -19,7 +17,9 @@ from vidseg.pipeline import (
     found_in,
     header_of,
 )
-from vidseg.saved import saved
+from vidseg.results.replay import saved
+from vidseg.results.vidseg_file import read_detections
+from vidseg.results.vidseg_writer import DetectionWriter, check_detections_output
 from vidseg.search import Search, Seconds, check_resume
 from vidseg.structures.instances import Found, Instances
 from vidseg.tracking.identify import untracked

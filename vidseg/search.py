@@ -8,11 +8,11 @@ from typing import TypeVar
 from vidseg.concurrency import closing_input
 from vidseg.detection import Every, longest
 from vidseg.detection.predictor import Predictor
-from vidseg.detections import Detections, read_detections
 from vidseg.errors import OptionError
 from vidseg.models.catalog import choose_model
 from vidseg.models.names import check_precision, check_size
-from vidseg.saved import choose_saved
+from vidseg.results.replay import choose_saved
+from vidseg.results.vidseg_file import Detections, read_detections
 from vidseg.structures.instances import Found, Instances, shown
 from vidseg.tracking.identify import RULES, identified, settled, untracked
 from vidseg.tracking.selection import Chosen, Follow, Point, followed, only

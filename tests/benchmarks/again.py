@@ -21,7 +21,7 @@ import numpy as np
 import vidseg
 from tests.benchmarks import io, overlay
 from tests.benchmarks.duel import Run, machine, make_clip, pictures, run, summary, work
-from vidseg.detections import read_detections
+from vidseg.results.vidseg_file import read_detections
 from vidseg.saving import save_detections
 from vidseg.search import Search
 

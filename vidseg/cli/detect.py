@@ -115,7 +115,7 @@ def detect(
 
 
 def _check_outputs(jobs: list[Job], *, resume: bool, force: bool) -> None:
-    from vidseg.detection_writer import check_detections_output
+    from vidseg.results.vidseg_writer import check_detections_output
 
     sources = [job.source for job in jobs]
     for job in jobs:

@@ -105,7 +105,7 @@ def _tracks(
 def _found(clip: "Clip", search: "Search") -> Any:
     """The frames of a clip with the objects to show, tracked as those of a video."""
     from vidseg.pipeline import detect
-    from vidseg.saved import saved
+    from vidseg.results.replay import saved
 
     if not clip.pictures:
         raise InputError(

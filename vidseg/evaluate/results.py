@@ -13,12 +13,12 @@ from typing import NamedTuple
 from vidseg.datasets.annotation_files import BROKEN, read_json, read_text
 from vidseg.datasets.format_detection import look, look_for
 from vidseg.datasets.records import Content, Sample, Skipped
-from vidseg.detections import Detections, read_detections
 from vidseg.errors import InputError, OptionError
 from vidseg.evaluate import davis, mots, ytvis
 from vidseg.evaluate.clips import ANY, Clip, Track
 from vidseg.evaluate.coco import LEAST_SCORE, results
 from vidseg.evaluate.truth import Classes, Row, match_classes
+from vidseg.results.vidseg_file import Detections, read_detections
 
 SAVED = ".vidseg"
 CLIPS = {"ytvis": ytvis, "davis": davis, "mots": mots}

@@ -1,4 +1,4 @@
-"""Writing saved detections so that a run that was broken off can go on; see `vidseg.detections`.
+"""Writing saved detections so that a run that was broken off can go on; see `vidseg.results.vidseg_file`.
 
 The file grows as NAME.part beside its place, one record at a time, and gets its name when it is
 whole. Whatever ends a run before, the records written until then stay in the part, unless they are
@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 
 from vidseg.atomic_output import check_output, output_error
-from vidseg.detections import (
+from vidseg.errors import InputError, OptionError, OutputExistsError
+from vidseg.results.vidseg_file import (
     Header,
     packed,
     packed_frame,
@@ -23,7 +24,6 @@ from vidseg.detections import (
     skip_header,
     unpacked,
 )
-from vidseg.errors import InputError, OptionError, OutputExistsError
 from vidseg.structures.frame import Instant, Moment
 from vidseg.structures.instances import Instances
 

@@ -6,11 +6,11 @@ from contextlib import closing
 from fractions import Fraction
 
 from vidseg.concurrency import closing_input
-from vidseg.detection_writer import DetectionWriter
-from vidseg.detections import Detections, Header
 from vidseg.errors import InputError, OptionError
-from vidseg.fingerprint import mark_of_file, mark_of_input, same_input
 from vidseg.models.catalog import Choice, choose_labels, find_model
+from vidseg.results._fingerprint import mark_of_file, mark_of_input, same_input
+from vidseg.results.vidseg_file import Detections, Header
+from vidseg.results.vidseg_writer import DetectionWriter
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances
 from vidseg.version import __version__
