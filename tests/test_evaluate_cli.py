@@ -15,7 +15,7 @@ from tests.scenes import CLASSES, SIZE, scene_image, scene_instances, write_scen
 from tests.test_evaluate_photos import annotations
 from vidseg.cli.data import FORMATS
 from vidseg.cli.evaluate import CLIP_FORMATS, evaluate
-from vidseg.evaluate.pictures import LONGEST
+from vidseg.evaluation.plots import LONGEST
 from vidseg.results.formats._png_bytes import png
 from vidseg.results.vidseg_file import Header
 from vidseg.results.vidseg_writer import DetectionWriter

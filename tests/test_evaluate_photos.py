@@ -18,9 +18,9 @@ from tests.random_instances import blobs
 from tests.test_datasets_formats import write
 from vidseg.datasets import read_dataset
 from vidseg.errors import OptionError
-from vidseg.evaluate.alarms import false_alarms
-from vidseg.evaluate.coco import Result, evaluate, judge, results
-from vidseg.evaluate.truth import match_classes
+from vidseg.evaluation.coco_ap import Result, evaluate, judge, results
+from vidseg.evaluation.false_positives import false_alarms
+from vidseg.evaluation.ground_truth import match_classes
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import areas, instance_rle
@@ -307,7 +307,7 @@ def test_real_coco_annotations_are_those_that_pycocotools_sees(tmp_path: Path) -
             )
     file = tmp_path / "results.json"
     file.write_text(json.dumps(rows))
-    from vidseg.evaluate.truth import coco_truth, photos
+    from vidseg.evaluation.ground_truth import coco_truth, photos
 
     names = {Path(i["file_name"]).name: i["id"] for i in document["images"]}
     ids = [names[sample.path.name] for sample in dataset.samples]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.doubles_track import Actor, Scene, during, line
-from vidseg.evaluate.steadiness import Counts, report, steadiness
+from vidseg.evaluation.temporal_stability import Counts, report, steadiness
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import UNTRACKED, Instances
 

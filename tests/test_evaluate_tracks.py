@@ -15,10 +15,10 @@ from pycocotools import mask as coco
 
 from tests.doubles_track import Actor, Faults, Scene, crossing, line, watched
 from vidseg.errors import InputError, VidsegError
-from vidseg.evaluate import davis, mots, ytvis
-from vidseg.evaluate.clips import ANY, Clip, Track, tracks_of
-from vidseg.evaluate.sequence import Judged, sequence
-from vidseg.evaluate.tracks import score_tracks
+from vidseg.evaluation import davis, mots, ytvis
+from vidseg.evaluation.clips import ANY, Clip, Track, tracks_of
+from vidseg.evaluation.trackeval_sequence import Judged, sequence
+from vidseg.evaluation.tracking_metrics import score_tracks
 from vidseg.results.formats._png_bytes import png
 from vidseg.structures.frame import Moment
 from vidseg.structures.instances import Instances

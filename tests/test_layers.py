@@ -22,28 +22,12 @@ ROOMS = [
 The package itself, "", only hands out names, when they are asked for.
 """
 MOVING = {
-    "evaluate.steadiness": "evaluation.temporal_stability",
-    "evaluate.pictures": "evaluation.plots",
-    "evaluate.sequence": "evaluation.trackeval_sequence",
-    "evaluate.results": "evaluation.read_results",
-    "inspect.pictures": "evaluation.annotated_pictures",
-    "evaluate.tracks": "evaluation.tracking_metrics",
-    "evaluate.alarms": "evaluation.false_positives",
     "inspect.weights": "inspection._weight_statistics",
     "inspect.anchors": "inspection.anchors",
-    "evaluate.table": "evaluation.text_tables",
-    "evaluate.worst": "evaluation.per_photo",
-    "evaluate.truth": "evaluation.ground_truth",
-    "evaluate.davis": "evaluation.davis",
     "inspect.stages": "inspection._model_stages",
-    "evaluate.ytvis": "evaluation.ytvis",
-    "evaluate.clips": "evaluation.clips",
-    "evaluate.coco": "evaluation.coco_ap",
-    "evaluate.mots": "evaluation.mots",
     "inspect.model": "inspection.model_page",
     "inspect.page": "inspection._html_page",
     "inspect.data": "inspection.dataset_page",
-    "evaluate": "evaluation",
     "pointed": "pipeline._point_selection",
     "exports": "pipeline.export_file",
     "inspect": "inspection",
@@ -51,7 +35,6 @@ MOVING = {
     "compare": "pipeline.compare_models",
     "saving": "pipeline.detect_to_file",
     "search": "pipeline.search",
-    "chart": "evaluation.line_chart",
     "kinds": "pipeline._compatibility",
     "api": "pipeline.shortcuts",
 }
@@ -79,6 +62,7 @@ def room(module: str) -> str:
     for old, new in MOVING.items():
         if f"{inside}.".startswith(f"{old}."):
             return new.split(".")[0]
+    return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]

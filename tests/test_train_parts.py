@@ -10,8 +10,8 @@ import torch
 
 from tests.doubles_train import ARCHITECTURE, CLASSES, Toys, build_tiny, use_tiny
 from tests.tiny import tiny_maskrcnn
-from vidseg.chart import line_chart, ticks
 from vidseg.errors import ModelError, OptionError, WeightsUnavailableError
+from vidseg.evaluation.line_chart import line_chart, ticks
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.catalog import MODELS
 from vidseg.models.checkpoint import save_checkpoint

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.datasets import Sample, read_dataset
-from vidseg.evaluate.clips import ANY, Clip, Track
+from vidseg.evaluation.clips import ANY, Clip, Track
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.masks import RLE, from_rle, to_rle
 from vidseg.video.decoding.image_reader import read_photo

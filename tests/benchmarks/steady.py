@@ -25,10 +25,10 @@ from scipy.optimize import linear_sum_assignment
 
 from tests.benchmarks.balloon_clips import render
 from tests.doubles_track import ALL, BAR, SCENES, Scene, seen
-from vidseg.evaluate.clips import ANY, Clip, Track, tracks_of
-from vidseg.evaluate.sequence import Judged, overlaps
-from vidseg.evaluate.steadiness import Counts, report, steadiness
-from vidseg.evaluate.tracks import score_tracks
+from vidseg.evaluation.clips import ANY, Clip, Track, tracks_of
+from vidseg.evaluation.temporal_stability import Counts, report, steadiness
+from vidseg.evaluation.trackeval_sequence import Judged, overlaps
+from vidseg.evaluation.tracking_metrics import score_tracks
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Instances, shown
 from vidseg.structures.masks import RLE, from_rle, instance_rle, label_map

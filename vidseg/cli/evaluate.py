@@ -128,7 +128,7 @@ def _check_fits(asked: Asked, split: str | None, *, photos: bool, clips: bool) -
 
 
 def _clip_format(path: Path) -> str | None:
-    from vidseg.evaluate.results import CLIPS
+    from vidseg.evaluation.read_results import CLIPS
 
     return next((name for name, reader in CLIPS.items() if reader.is_truth(path)), None)
 

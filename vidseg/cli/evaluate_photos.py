@@ -8,7 +8,7 @@ from vidseg.cli.evaluate_asked import Asked
 from vidseg.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from vidseg.evaluate.coco import Result
+    from vidseg.evaluation.coco_ap import Result
 
 WORST = 12
 """Photos that `--out` shows."""
@@ -20,10 +20,10 @@ def judge_photos(
     """The report, and the table for people; writes the pictures."""
     from vidseg.atomic_output import check_output
     from vidseg.datasets import read_dataset
-    from vidseg.evaluate.alarms import false_alarms
-    from vidseg.evaluate.coco import LEAST_SCORE
-    from vidseg.evaluate.table import photo_lines
-    from vidseg.evaluate.truth import some
+    from vidseg.evaluation.coco_ap import LEAST_SCORE
+    from vidseg.evaluation.false_positives import false_alarms
+    from vidseg.evaluation.ground_truth import some
+    from vidseg.evaluation.text_tables import photo_lines
 
     if asked.out is not None:
         check_output(asked.out, [asked.path], force=asked.run.force, folder=True)
@@ -51,9 +51,9 @@ def judge_photos(
 
 
 def _judged(asked: Asked, content: Any) -> "Result":
-    from vidseg.evaluate.coco import LEAST_SCORE, evaluate, judge
-    from vidseg.evaluate.results import SAVED, numbering, read_coco, read_saved
-    from vidseg.evaluate.truth import coco_truth, match_classes, photos
+    from vidseg.evaluation.coco_ap import LEAST_SCORE, evaluate, judge
+    from vidseg.evaluation.ground_truth import coco_truth, match_classes, photos
+    from vidseg.evaluation.read_results import SAVED, numbering, read_coco, read_saved
 
     numbered = numbering(asked.path, content)
     if asked.detections is None:
@@ -78,8 +78,8 @@ def _judged(asked: Asked, content: Any) -> "Result":
 
 def _write_pictures(asked: Asked, result: "Result") -> None:
     from vidseg.atomic_output import landing
-    from vidseg.evaluate.pictures import precision_recall, worst_pictures
-    from vidseg.evaluate.worst import compare
+    from vidseg.evaluation.per_photo import compare
+    from vidseg.evaluation.plots import precision_recall, worst_pictures
     from vidseg.video.decoding.image_reader import readable_photo
 
     assert asked.out is not None

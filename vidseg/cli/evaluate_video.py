@@ -11,8 +11,8 @@ from vidseg.cli.progress import Progress
 from vidseg.errors import InputError, OptionError
 
 if TYPE_CHECKING:
-    from vidseg.evaluate.clips import Clip, Track
-    from vidseg.evaluate.truth import Classes
+    from vidseg.evaluation.clips import Clip, Track
+    from vidseg.evaluation.ground_truth import Classes
     from vidseg.search import Search
     from vidseg.structures.frame import Frame
 
@@ -22,10 +22,10 @@ Report = tuple[dict[str, Any], list[str]]
 
 def judge_clips(asked: Asked, kind: str) -> Report:
     """Tracks against the annotated clips of the format `kind`."""
-    from vidseg.evaluate.results import CLIPS
-    from vidseg.evaluate.sequence import Judged
-    from vidseg.evaluate.table import clip_lines
-    from vidseg.evaluate.tracks import check_installed, score_tracks
+    from vidseg.evaluation.read_results import CLIPS
+    from vidseg.evaluation.text_tables import clip_lines
+    from vidseg.evaluation.trackeval_sequence import Judged
+    from vidseg.evaluation.tracking_metrics import check_installed, score_tracks
 
     check_installed()
     clips = CLIPS[kind].read_truth(asked.path)
@@ -56,9 +56,9 @@ def judge_clips(asked: Asked, kind: str) -> Report:
 
 def judge_video(asked: Asked) -> Report:
     """How steady the objects of a video are."""
-    from vidseg.evaluate.steadiness import report as rates
-    from vidseg.evaluate.steadiness import steadiness
-    from vidseg.evaluate.table import video_lines
+    from vidseg.evaluation.temporal_stability import report as rates
+    from vidseg.evaluation.temporal_stability import steadiness
+    from vidseg.evaluation.text_tables import video_lines
     from vidseg.pipeline import exact, expected_frames, search_in
     from vidseg.search import MOVING
     from vidseg.video.probe import probe
@@ -85,9 +85,9 @@ def _tracks(
     asked: Asked, clip: "Clip", search: "Search | None", *, alone: bool, done: Any
 ) -> "tuple[Classes | None, list[Track]]":
     """The classes that are judged (None: all are one) and the tracks found."""
-    from vidseg.evaluate.clips import tracks_of
-    from vidseg.evaluate.results import SAVED, read_tracks, result_of
-    from vidseg.evaluate.truth import match_classes
+    from vidseg.evaluation.clips import tracks_of
+    from vidseg.evaluation.ground_truth import match_classes
+    from vidseg.evaluation.read_results import SAVED, read_tracks, result_of
 
     if search is None:
         assert asked.detections is not None

@@ -8,9 +8,9 @@ from torch import Tensor
 from torchvision.models.detection import MaskRCNN
 
 from vidseg.effects import Overlay
+from vidseg.evaluation.annotated_pictures import colors_of, heat, mask_tile, scaled, with_boxes
 from vidseg.inspect.anchors import Anchors
 from vidseg.inspect.page import figure, heading, page, paragraph, table
-from vidseg.inspect.pictures import colors_of, heat, mask_tile, scaled, with_boxes
 from vidseg.inspect.stages import Judged, Proposed, Stages, follow
 from vidseg.inspect.weights import HEAD, weight_rows
 from vidseg.structures.frame import Image

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from vidseg.atomic_output import landing, output_error
-from vidseg.chart import Points, line_chart
 from vidseg.errors import ModelError, OutputError, OutputExistsError
+from vidseg.evaluation.line_chart import Points, line_chart
 from vidseg.models.checkpoint import load_state, read_header, save_checkpoint
 
 Row = dict[str, Any]

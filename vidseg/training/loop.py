@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vidseg.detection.predictor import Predictor
-from vidseg.evaluate.coco import LEAST_SCORE, evaluate
+from vidseg.evaluation.coco_ap import LEAST_SCORE, evaluate
 from vidseg.models.predictor import MaskRCNNPredictor
 from vidseg.training.folder import Row, RunFolder
 from vidseg.training.learner import DivergedError, Learner
@@ -193,7 +193,7 @@ class _Stoppable:
 
 
 def average_precision(val: Any) -> Measure:
-    """AP of masks and boxes on the photos of `val`, as `vidseg.evaluate` counts it."""
+    """AP of masks and boxes on the photos of `val`, as `vidseg.evaluation` counts it."""
 
     def measure(predictor: Predictor) -> Row:
         result = evaluate(val, predictor)

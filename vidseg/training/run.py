@@ -251,7 +251,7 @@ def _header(
 
 
 class _Named:
-    """A dataset with the names of its classes and boxes, as `vidseg.evaluate` wants it."""
+    """A dataset with the names of its classes and boxes, as `vidseg.evaluation` wants it."""
 
     def __init__(self, items: Items, classes: Mapping[int, str]) -> None:
         self._items, self.classes = items, classes

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.chart import line_chart
 from vidseg.effects.text_labels import tag
-from vidseg.evaluate.coco import Result
-from vidseg.evaluate.truth import Row
-from vidseg.evaluate.worst import Compared
-from vidseg.inspect.pictures import scaled, shrunk, with_masks
+from vidseg.evaluation.annotated_pictures import scaled, shrunk, with_masks
+from vidseg.evaluation.coco_ap import Result
+from vidseg.evaluation.ground_truth import Row
+from vidseg.evaluation.line_chart import line_chart
+from vidseg.evaluation.per_photo import Compared
 from vidseg.structures.colors import Color
 from vidseg.structures.frame import Image
 from vidseg.structures.masks import from_rle

@@ -24,7 +24,15 @@ from pycocotools.cocoeval import COCOeval
 from vidseg.concurrency import map_ahead, prefetch
 from vidseg.detection.predictor import Predictor, batches_at_once
 from vidseg.errors import OptionError
-from vidseg.evaluate.truth import Classes, Photo, Photos, Row, coco_truth, match_classes, photos
+from vidseg.evaluation.ground_truth import (
+    Classes,
+    Photo,
+    Photos,
+    Row,
+    coco_truth,
+    match_classes,
+    photos,
+)
 from vidseg.results.formats.context import shortest
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import instance_rle
@@ -130,7 +138,7 @@ def evaluate(
     are matched by name; those that only one side knows are left out, see `Result.matching`.
 
     Args:
-        dataset: see `vidseg.evaluate.truth.Photos`.
+        dataset: see `vidseg.evaluation.ground_truth.Photos`.
         predictor: must keep objects from a score of 0.05 on.
         classes: judge these alone.
         ids: COCO's image ids of the photos, if not 1 and so on. Among detections of equal score,

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from vidseg.evaluate.coco import Result
-from vidseg.evaluate.truth import Row
+from vidseg.evaluation.coco_ap import Result
+from vidseg.evaluation.ground_truth import Row
 from vidseg.structures.mask_overlap import best_pairs
 
 MATCHED = 0.5

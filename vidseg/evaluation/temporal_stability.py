@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.concurrency import closing_input
-from vidseg.evaluate.sequence import overlaps
+from vidseg.evaluation.trackeval_sequence import overlaps
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Found, Instances
 from vidseg.structures.mask_overlap import best_pairs

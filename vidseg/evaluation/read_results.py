@@ -14,10 +14,10 @@ from vidseg.datasets.annotation_files import BROKEN, read_json, read_text
 from vidseg.datasets.format_detection import look, look_for
 from vidseg.datasets.records import Content, Sample, Skipped
 from vidseg.errors import InputError, OptionError
-from vidseg.evaluate import davis, mots, ytvis
-from vidseg.evaluate.clips import ANY, Clip, Track
-from vidseg.evaluate.coco import LEAST_SCORE, results
-from vidseg.evaluate.truth import Classes, Row, match_classes
+from vidseg.evaluation import davis, mots, ytvis
+from vidseg.evaluation.clips import ANY, Clip, Track
+from vidseg.evaluation.coco_ap import LEAST_SCORE, results
+from vidseg.evaluation.ground_truth import Classes, Row, match_classes
 from vidseg.results.vidseg_file import Detections, read_detections
 
 SAVED = ".vidseg"

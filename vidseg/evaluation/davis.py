@@ -13,7 +13,7 @@ import numpy as np
 
 from vidseg.datasets.label_images import Values, read_values
 from vidseg.errors import InputError
-from vidseg.evaluate.clips import ANY, Clip, Track
+from vidseg.evaluation.clips import ANY, Clip, Track
 from vidseg.structures.masks import RLE, to_rle
 from vidseg.video.decoding.image_reader import SUFFIXES
 

@@ -19,7 +19,7 @@ from vidseg.datasets.annotation_files import BROKEN, read_text
 from vidseg.datasets.label_images import read_values
 from vidseg.datasets.rasterize import checked_rle
 from vidseg.errors import InputError
-from vidseg.evaluate.clips import Clip, Track
+from vidseg.evaluation.clips import Clip, Track
 from vidseg.structures.masks import RLE, to_rle
 from vidseg.video.decoding.image_reader import SUFFIXES
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 from scipy.optimize import linear_sum_assignment
 
-from vidseg.evaluate.clips import Clip, Track
+from vidseg.evaluation.clips import Clip, Track
 from vidseg.structures.masks import RLE
 
 MATCHED = 0.5

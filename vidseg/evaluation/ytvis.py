@@ -12,7 +12,7 @@ from pycocotools import mask as coco
 from vidseg.datasets.annotation_files import BROKEN, read_json, read_text, text
 from vidseg.datasets.rasterize import checked_rle
 from vidseg.errors import InputError
-from vidseg.evaluate.clips import Clip, Track
+from vidseg.evaluation.clips import Clip, Track
 from vidseg.structures.masks import RLE
 
 

@@ -2,7 +2,7 @@
 
 HOTA, CLEAR (MOTA and id switches), IDF1, J&F and the mask AP of whole tracks, for every class and
 over all: there, detections are averaged for HOTA, CLEAR and IDF1, tracks for J&F, classes for AP.
-`vidseg.evaluate.sequence` prepares the data as TrackEval's own readers of YouTube-VIS, DAVIS and
+`vidseg.evaluation.trackeval_sequence` prepares the data as TrackEval's own readers of YouTube-VIS, DAVIS and
 MOTS do, so that the numbers are those of the tool. (One difference: the tool numbers the tracks of
 YouTube-VIS from 0 and lets what track 0 matched be matched again; here they count from 1.)
 
@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from vidseg.errors import VidsegError
-from vidseg.evaluate.clips import ANY
-from vidseg.evaluate.sequence import Data, Judged, best_alone, sequence
+from vidseg.evaluation.clips import ANY
+from vidseg.evaluation.trackeval_sequence import Data, Judged, best_alone, sequence
 
 MOST = 100
 """Tracks of a class and clip that count for AP, the best ones, as in YouTube-VIS."""

@@ -5,8 +5,8 @@ AP hardly sees them, for it ranks by score; who splashes a video sees every one.
 
 from collections import Counter
 
-from vidseg.evaluate.coco import Result
-from vidseg.evaluate.truth import Row
+from vidseg.evaluation.coco_ap import Result
+from vidseg.evaluation.ground_truth import Row
 
 
 def false_alarms(result: Result, score: float) -> Row:
