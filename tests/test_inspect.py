@@ -11,11 +11,11 @@ from torch import nn
 from tests.commands import fails, run
 from tests.test_datasets_formats import SQUARE, photo, via
 from tests.tiny import tiny_maskrcnn
-from vidseg.inspect.anchors import Anchors
-from vidseg.inspect.model import inspect_model
-from vidseg.inspect.page import bars, figure, page, short, table
-from vidseg.inspect.stages import follow
-from vidseg.inspect.weights import weight_rows
+from vidseg.inspection._html_page import bars, figure, page, short, table
+from vidseg.inspection._model_stages import follow
+from vidseg.inspection._weight_statistics import weight_rows
+from vidseg.inspection.anchors import Anchors
+from vidseg.inspection.model_page import inspect_model
 from vidseg.models.inference.preprocess import network_size
 
 PHOTO = np.random.default_rng(3).integers(0, 255, (90, 130, 3), np.uint8)

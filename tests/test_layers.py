@@ -22,15 +22,8 @@ ROOMS = [
 The package itself, "", only hands out names, when they are asked for.
 """
 MOVING = {
-    "inspect.weights": "inspection._weight_statistics",
-    "inspect.anchors": "inspection.anchors",
-    "inspect.stages": "inspection._model_stages",
-    "inspect.model": "inspection.model_page",
-    "inspect.page": "inspection._html_page",
-    "inspect.data": "inspection.dataset_page",
     "pointed": "pipeline._point_selection",
     "exports": "pipeline.export_file",
-    "inspect": "inspection",
     "outputs": "pipeline.outputs",
     "compare": "pipeline.compare_models",
     "saving": "pipeline.detect_to_file",
@@ -62,6 +55,7 @@ def room(module: str) -> str:
     for old, new in MOVING.items():
         if f"{inside}.".startswith(f"{old}."):
             return new.split(".")[0]
+    return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]

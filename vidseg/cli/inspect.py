@@ -58,8 +58,8 @@ def data(
     check_output(target, [path], force=force)
     content = read(path, split)
     limit_threads(several=False)
-    from vidseg.inspect.anchors import Anchors
-    from vidseg.inspect.data import inspect_data
+    from vidseg.inspection.anchors import Anchors
+    from vidseg.inspection.dataset_page import inspect_data
 
     _write(
         target, inspect_data(content, Anchors(_network_for_anchors(model)), photos=photos), force
@@ -94,7 +94,7 @@ def model(*, source: str, target: str, model: str, score: float, force: bool) ->
     check_output(target, [source], force=force)
     photo = _read(source)
     limit_threads(several=False)
-    from vidseg.inspect.model import inspect_model
+    from vidseg.inspection.model_page import inspect_model
     from vidseg.models.predictor import load_network
 
     _write(target, inspect_model(load_network(model), names, photo, score=score), force)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from torch import Tensor, nn
 
-from vidseg.inspect.page import bars
+from vidseg.inspection._html_page import bars
 
 BINS = 31
 HEAD = ("layer", "shape", "mean", "standard deviation", "smallest", "largest", "histogram", "")

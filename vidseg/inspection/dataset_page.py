@@ -10,8 +10,8 @@ from vidseg.datasets import Content, Sample
 from vidseg.datasets.statistics import report
 from vidseg.datasets.torch_dataset import masks_of
 from vidseg.evaluation.annotated_pictures import colors_of, scaled, shrunk, with_boxes, with_masks
-from vidseg.inspect.anchors import FITTING, MISSED, Anchors
-from vidseg.inspect.page import bars, figure, heading, page, paragraph, short, table
+from vidseg.inspection._html_page import bars, figure, heading, page, paragraph, short, table
+from vidseg.inspection.anchors import FITTING, MISSED, Anchors
 from vidseg.structures.boxes import Boxes
 from vidseg.structures.frame import Image
 from vidseg.video.decoding.image_reader import readable_photo

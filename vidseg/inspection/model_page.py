@@ -9,10 +9,10 @@ from torchvision.models.detection import MaskRCNN
 
 from vidseg.effects import Overlay
 from vidseg.evaluation.annotated_pictures import colors_of, heat, mask_tile, scaled, with_boxes
-from vidseg.inspect.anchors import Anchors
-from vidseg.inspect.page import figure, heading, page, paragraph, table
-from vidseg.inspect.stages import Judged, Proposed, Stages, follow
-from vidseg.inspect.weights import HEAD, weight_rows
+from vidseg.inspection._html_page import figure, heading, page, paragraph, table
+from vidseg.inspection._model_stages import Judged, Proposed, Stages, follow
+from vidseg.inspection._weight_statistics import HEAD, weight_rows
+from vidseg.inspection.anchors import Anchors
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import shown
 
