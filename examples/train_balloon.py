@@ -26,9 +26,9 @@ import vidseg
 from vidseg.datasets import Dataset, open_dataset
 from vidseg.detection.predictor import Predictor
 from vidseg.models.checkpoint import load_model, save_checkpoint
+from vidseg.training.initial_weights import Given
 from vidseg.training.loop import average_precision
-from vidseg.training.picture import Picture, to_sample
-from vidseg.training.start import Given
+from vidseg.training.training_sample import Picture, to_sample
 
 ARCHITECTURE = "maskrcnn_shufflenet_v2_x0_5_fpn"
 CROP = (384, 448)

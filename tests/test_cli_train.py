@@ -15,7 +15,7 @@ from tests.doubles_train import ARCHITECTURE, Toys, use_tiny
 from vidseg.cli.train import _SoftStop
 from vidseg.datasets import open_dataset
 from vidseg.models.checkpoint import read_header
-from vidseg.training.picture import from_item
+from vidseg.training.training_sample import from_item
 
 FAST = ("--steps", 4, "--every", 2, "--image-size", 64, "--workers", 0, "--weights", "none")
 TINY = "import tests.doubles_train as d; from vidseg.models.architectures import ARCHITECTURES; "
@@ -29,7 +29,7 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     use_tiny(monkeypatch)
     tiny = architectures.ARCHITECTURES[ARCHITECTURE]
     monkeypatch.setitem(architectures.ARCHITECTURES, "maskrcnn_resnet50_fpn", tiny)
-    monkeypatch.setattr("vidseg.training.start.SMALL", "maskrcnn_resnet50_fpn")
+    monkeypatch.setattr("vidseg.training.initial_weights.SMALL", "maskrcnn_resnet50_fpn")
 
 
 @pytest.fixture

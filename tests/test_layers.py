@@ -75,6 +75,7 @@ def room(module: str) -> str:
     return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]
+    return inside.split(".")[0]
 
 
 def name_of(path: Path) -> str:

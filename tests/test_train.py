@@ -15,7 +15,7 @@ from tests.commands import ROOT
 from tests.doubles_train import ARCHITECTURE, CLASSES, StopAt, Toys, use_tiny
 from vidseg.errors import InputError, ModelError, OptionError, OutputError, OutputExistsError
 from vidseg.models.checkpoint import load_model, load_state, read_header
-from vidseg.training.learner import DivergedError
+from vidseg.training._learner import DivergedError
 from vidseg.training.loop import Outcome
 
 
@@ -169,7 +169,7 @@ def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_stops_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vidseg.training import learner
+    from vidseg.training import _learner as learner
 
     real = learner.losses_of
 

@@ -16,13 +16,13 @@ from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.catalog import MODELS
 from vidseg.models.checkpoint import save_checkpoint
 from vidseg.models.names import COCO
-from vidseg.training import augment
-from vidseg.training.learner import Learner, decay_at, rate_at
-from vidseg.training.losses import hardest, losses_of
-from vidseg.training.picture import Picture, from_item, to_sample
-from vidseg.training.samples import Samples, batches
+from vidseg.training import _augment as augment
+from vidseg.training._learner import Learner, decay_at, rate_at
+from vidseg.training._losses import hardest, losses_of
+from vidseg.training._sampler import Samples, batches
+from vidseg.training.initial_weights import Given, load_start, make_model
 from vidseg.training.settings import AUGMENTATIONS, Options, Settings, settle
-from vidseg.training.start import Given, load_start, make_model
+from vidseg.training.training_sample import Picture, from_item, to_sample
 
 
 def settings(**changes: Any) -> Settings:
@@ -319,7 +319,7 @@ def test_coco_where_it_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def offline(name: str, **_: Any) -> None:
         raise WeightsUnavailableError("The weights could not be fetched: without a network, x.")
 
-    monkeypatch.setattr("vidseg.training.start.fetch_weights", offline)
+    monkeypatch.setattr("vidseg.training.initial_weights.fetch_weights", offline)
     with pytest.raises(WeightsUnavailableError, match=r"fetched\. --weights also takes: bundled"):
         load_start("coco")
     sentence = r"no COCO weights for maskrcnn_resnet101_fpn\. --weights also takes: imagenet .*none"
@@ -337,8 +337,8 @@ def test_coco_weights_start_every_torchvision_model(monkeypatch: pytest.MonkeyPa
     def fake(name: str, path: Path) -> Any:
         return coco._BUILDERS[name]().eval()
 
-    monkeypatch.setattr("vidseg.training.start.fetch_weights", lambda *_, **__: Path("x"))
-    monkeypatch.setattr("vidseg.training.start.load_coco", fake)
+    monkeypatch.setattr("vidseg.training.initial_weights.fetch_weights", lambda *_, **__: Path("x"))
+    monkeypatch.setattr("vidseg.training.initial_weights.load_coco", fake)
     given = load_start("coco", "maskrcnn_resnet50_fpn")
     assert (given.classes, given.image_size) == (COCO, (800, 1333))
     ours = made(given, {1: "balloon", 2: "person"})

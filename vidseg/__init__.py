@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from vidseg.search import Search as Search
     from vidseg.structures.frame import Frame as Frame
     from vidseg.structures.instances import Instances as Instances
-    from vidseg.training.run import train as train
+    from vidseg.training.train import train as train
     from vidseg.video.codecs import choose_codec as choose_codec
     from vidseg.video.decoding.reader import read_frames as read_frames
     from vidseg.video.encoding.writer import open_writer as open_writer
@@ -64,7 +64,7 @@ _HOMES = {
     "read_frames": "video.decoding.reader",
     "run": "pipeline",
     "splash": "api",
-    "train": "training.run",
+    "train": "training.train",
 }
 
 

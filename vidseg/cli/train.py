@@ -126,11 +126,11 @@ def train(
     limit_threads(several=False)
     folder = Path(out) if out else Path("runs", _name(path))
     from vidseg.datasets import Dataset
-    from vidseg.training.folder import RunFolder
+    from vidseg.training.run_folder import RunFolder
 
     RunFolder(folder).check(resume=weights == "last", force=run.force)
     dataset = Dataset(read(path))
-    from vidseg.training.run import train
+    from vidseg.training.train import train
 
     with _Show(run) as show, _SoftStop() as stop:
         outcome = train(

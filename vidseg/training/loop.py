@@ -12,9 +12,9 @@ from typing import Any
 from vidseg.detection.predictor import Predictor
 from vidseg.evaluation.coco_ap import LEAST_SCORE, evaluate
 from vidseg.models.predictor import MaskRCNNPredictor
-from vidseg.training.folder import Row, RunFolder
-from vidseg.training.learner import DivergedError, Learner
-from vidseg.training.samples import Batch
+from vidseg.training._learner import DivergedError, Learner
+from vidseg.training._sampler import Batch
+from vidseg.training.run_folder import Row, RunFolder
 
 OnStep = Callable[[int, int, Row], None]
 """Called after every step with how many are done, of how many, and the losses."""

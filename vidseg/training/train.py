@@ -16,9 +16,10 @@ from vidseg.models.architectures import build
 from vidseg.models.device import resolve_device
 from vidseg.models.download import Progress
 from vidseg.models.inference.optimize import resolve_precision
-from vidseg.training.data import check_same_data, classes_of, facts_of, train_and_val
-from vidseg.training.folder import RunFolder
-from vidseg.training.learner import Learner
+from vidseg.training._learner import Learner
+from vidseg.training._sampler import Items, Samples, batches
+from vidseg.training._splits import check_same_data, classes_of, facts_of, train_and_val
+from vidseg.training.initial_weights import Given, load_start, make_model
 from vidseg.training.loop import (
     Course,
     Measure,
@@ -27,8 +28,7 @@ from vidseg.training.loop import (
     Outcome,
     average_precision,
 )
-from vidseg.training.picture import boxes_of
-from vidseg.training.samples import Items, Samples, batches
+from vidseg.training.run_folder import RunFolder
 from vidseg.training.settings import (
     Layers,
     Options,
@@ -37,7 +37,7 @@ from vidseg.training.settings import (
     check_same,
     settle,
 )
-from vidseg.training.start import Given, load_start, make_model
+from vidseg.training.training_sample import boxes_of
 from vidseg.version import __version__
 
 
@@ -85,7 +85,7 @@ def train(
             the dataset has no val split (0.2 if None; 0 measures nothing).
         classes: label from 1 on to name; None: the dataset's own attribute `classes`.
         weights: `coco`, `imagenet` (the trunk alone), `bundled`, `none`, a model file, or `last`
-            to go on with the run in `out`; or what `vidseg.training.start.load_start` gives.
+            to go on with the run in `out`; or what `vidseg.training.initial_weights.load_start` gives.
         arch: a key of `vidseg.models.architectures.ARCHITECTURES`; None: that of the weights.
         epochs: how often each photo is shown; `steps` says the same in batches. 1000 steps if None.
         batch_size: pictures a step; 2 if None.
@@ -97,7 +97,7 @@ def train(
         device: auto, cpu, cuda, cuda:N or mps.
         precision: float32, bfloat16, float16 (CUDA alone), or auto: the fastest that trains well.
         every: steps between two checkpoints with AP; None: an epoch, or a twentieth of the run.
-        hard_negatives: see `vidseg.training.losses.losses_of`.
+        hard_negatives: see `vidseg.training._losses.losses_of`.
         seed: of all random numbers; 0 if None.
         workers: processes that read pictures beside the one that trains.
         force: write over the run in `out`.

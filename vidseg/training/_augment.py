@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.training.picture import Picture
+from vidseg.training.training_sample import Picture
 
 Random = np.random.Generator
 

@@ -16,8 +16,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from vidseg.errors import VidsegError
-from vidseg.training import augment
-from vidseg.training.picture import Picture, Target, from_item, to_sample
+from vidseg.training import _augment as augment
+from vidseg.training.training_sample import Picture, Target, from_item, to_sample
 
 Sample = tuple[torch.Tensor, Target]
 Batch = tuple[list[torch.Tensor], list[Target]]

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.roi_heads import fastrcnn_loss, maskrcnn_loss
 
-from vidseg.training.picture import Target
+from vidseg.training.training_sample import Target
 
 
 def losses_of(

@@ -12,7 +12,7 @@ from typing import Any
 from vidseg.datasets import Content, Dataset
 from vidseg.datasets.split import divide
 from vidseg.errors import InputError, OptionError
-from vidseg.training.samples import Items
+from vidseg.training._sampler import Items
 
 log = logging.getLogger("vidseg")
 

@@ -12,9 +12,9 @@ from torchvision.models.detection import MaskRCNN
 
 from vidseg.errors import VidsegError
 from vidseg.models.memory import is_out_of_memory
-from vidseg.training.losses import losses_of
-from vidseg.training.picture import Target
+from vidseg.training._losses import losses_of
 from vidseg.training.settings import WARM_UP, Settings
+from vidseg.training.training_sample import Target
 
 TRUNK_RATE = 0.3
 """Learning rate of a pretrained trunk, in those of the heads."""

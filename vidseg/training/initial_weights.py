@@ -53,7 +53,7 @@ class Given:
     classes: Mapping[int, str]
     """What a whole model knows; empty for anything less."""
     frozen_norms: str | None
-    """See `vidseg.training.learner.Learner`."""
+    """See `vidseg.training._learner.Learner`."""
 
     @property
     def pretrained(self) -> bool:
