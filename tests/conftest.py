@@ -57,7 +57,7 @@ def _no_error_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 def oracle(monkeypatch: pytest.MonkeyPatch) -> OraclePredictor:
     """The predictor that every command loads in this test, whatever --model says."""
     predictor = OraclePredictor()
-    monkeypatch.setattr("vidseg.search.load", lambda search: predictor)
+    monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: predictor)
     return predictor
 
 

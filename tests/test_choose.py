@@ -12,9 +12,9 @@ import pytest
 from tests.doubles import OraclePredictor
 from tests.scenes import scene_instances, write_scene
 from vidseg.errors import OptionError, VidsegError
-from vidseg.outputs import Masks
-from vidseg.pipeline import run
-from vidseg.search import Search
+from vidseg.pipeline.outputs import Masks
+from vidseg.pipeline.run import run
+from vidseg.pipeline.search import Search
 from vidseg.structures.instances import Instances
 from vidseg.tracking.selection import GONE, Chosen, followed, id_at, only
 

@@ -139,7 +139,7 @@ def test_effects_name_the_classes_that_are_looked_for(
         asked.append(classes)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vidseg.search.Search", search)
+    monkeypatch.setattr("vidseg.pipeline.search.Search", search)
     for words in (
         ["--effect", "blur:class=balloon", "--effect", "split"],
         ["--effect", "blur:class=balloon", "--effect", "contour"],

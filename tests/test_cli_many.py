@@ -17,10 +17,10 @@ from tests.scenes import scene_image, write_scene
 from tests.test_formats import contents
 from vidseg.cli.to import To, Wanted
 from vidseg.errors import OptionError, OutputError
-from vidseg.outputs import Exported, Masks, Pass, Write
-from vidseg.pipeline import read_frames
-from vidseg.pipeline import run as pass_over
-from vidseg.search import Search
+from vidseg.pipeline.outputs import Exported, Masks, Pass, Write
+from vidseg.pipeline.run import read_frames
+from vidseg.pipeline.run import run as pass_over
+from vidseg.pipeline.search import Search
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Instances
 
@@ -55,7 +55,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         opened.append(1)
         return read_frames(*words, **options)
 
-    monkeypatch.setattr("vidseg.pipeline.read_frames", counted)
+    monkeypatch.setattr("vidseg.pipeline.run.read_frames", counted)
     return opened
 
 
@@ -206,13 +206,13 @@ def test_nothing_to_make_is_an_error(clip: Path, model: Path) -> None:
 
 
 SLOW = """
-import time, vidseg.search
+import time, vidseg.pipeline.search
 from tests.doubles import OraclePredictor
 class Slow(OraclePredictor):
     def predict(self, images):
         time.sleep(0.2)
         return super().predict(images)
-vidseg.search.load = lambda search: Slow()
+vidseg.pipeline.search.load = lambda search: Slow()
 """
 
 

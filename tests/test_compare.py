@@ -14,9 +14,9 @@ from tests.commands import ROOT, fails, process, write_scene_model
 from tests.random_instances import blobs
 from tests.scenes import write_scene
 from vidseg.cli.compare import table
-from vidseg.compare import Comparison, compare, matched
 from vidseg.effects.side_by_side import side_by_side, size_beside
 from vidseg.errors import OptionError
+from vidseg.pipeline.compare_models import Comparison, compare, matched
 from vidseg.video.probe import probe
 
 VIDEO = ROOT / "examples" / "balloons.mp4"
@@ -91,7 +91,7 @@ def test_an_error_of_a_model_is_that_of_the_comparison(tmp_path: Path) -> None:
 
 
 def test_the_table_of_models_that_find_nothing() -> None:
-    from vidseg.compare import Agreement, Measured
+    from vidseg.pipeline.compare_models import Agreement, Measured
 
     models = tuple(Measured(name, 1, 2, 4, 1000) for name in ("a", "b"))
     lines = table(Comparison(models, (Agreement(("a", "b"), 0, 1.0, None),)))

@@ -19,7 +19,7 @@ from tests.doubles import BrokenPredictor, OraclePredictor
 from tests.scenes import read_barcode, scene_image, scene_instances, write_scene
 from vidseg.effects.cutout import Cutout, Matte, cut_objects
 from vidseg.errors import OptionError
-from vidseg.outputs import CutOut
+from vidseg.pipeline.outputs import CutOut
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
 from vidseg.video.codecs import choose_codec
@@ -286,7 +286,7 @@ def test_one_call_does_what_the_command_does(clip: Path, model: Path, tmp_path: 
 def test_a_run_that_breaks_leaves_nothing(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vidseg.search.load", lambda search: BrokenPredictor(6))
+    monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: BrokenPredictor(6))
     before = set(tmp_path.iterdir())
     for target in ("out", "out.mov", "out.webm"):
         output = CutOut(tmp_path / target, per_object=target == "out")

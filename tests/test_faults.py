@@ -20,14 +20,14 @@ from vidseg.cli.progress import Progress
 from vidseg.errors import ModelError
 
 SLOW = """
-import time, vidseg.search
+import time, vidseg.pipeline.search
 from tests.doubles import OraclePredictor
 class Slow(OraclePredictor):
     def predict(self, images):
         print("predicting", flush=True)
         time.sleep(0.1)
         return super().predict(images)
-vidseg.search.load = lambda search: Slow()
+vidseg.pipeline.search.load = lambda search: Slow()
 """
 
 
@@ -111,7 +111,7 @@ def test_weights_load_last(
     def fail(_: object) -> None:
         raise ModelError("the weights came too early")
 
-    monkeypatch.setattr("vidseg.search.load", fail)
+    monkeypatch.setattr("vidseg.pipeline.search.load", fail)
     late = fails("splash", "--model", model, clip, tmp_path / "out.mp4")
     assert late == "the weights came too early"
     for source, target, says in (
@@ -183,7 +183,7 @@ def test_a_predictor_that_fails_leaves_nothing(
     clip: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = BrokenPredictor(at=17, error=MemoryError())
-    monkeypatch.setattr("vidseg.search.load", lambda search: broken)
+    monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: broken)
     assert "memory" in fails("splash", "--model", model, clip, tmp_path / "out.mp4")
     assert "memory" in fails("frames", "--model", model, clip, tmp_path / "out")
 
@@ -191,7 +191,7 @@ def test_a_predictor_that_fails_leaves_nothing(
 def test_what_nobody_foresaw_keeps_its_traceback(
     clip: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vidseg.search.load", lambda search: BrokenPredictor(at=17))
+    monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: BrokenPredictor(at=17))
     with pytest.raises(RuntimeError, match="the predictor broke"):
         run("splash", "--model", model, clip, tmp_path / "out.mp4")
 

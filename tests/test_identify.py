@@ -15,10 +15,10 @@ from tests.doubles import OraclePredictor
 from tests.doubles_track import ALL, Faults, crossing, seen, watched
 from tests.random_instances import blobs
 from tests.scenes import write_scene
+from vidseg.pipeline.detect_to_file import coarse, save_detections
+from vidseg.pipeline.search import Search
 from vidseg.results.vidseg_file import packed_frame, read_detections, records, skip_header
 from vidseg.results.vidseg_writer import part_of
-from vidseg.saving import coarse, save_detections
-from vidseg.search import Search
 from vidseg.structures.frame import Image, Moment
 from vidseg.structures.instances import Instances
 from vidseg.tracking.identify import identified, settled, untracked
@@ -47,7 +47,7 @@ def clip(tmp_path: Path) -> Path:
 @pytest.fixture
 def faulty(monkeypatch: pytest.MonkeyPatch) -> FaultyOracle:
     predictor = FaultyOracle()
-    monkeypatch.setattr("vidseg.search.load", lambda search: predictor)
+    monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: predictor)
     return predictor
 
 
@@ -154,7 +154,7 @@ def test_a_run_that_failed_in_a_gap_resumes_to_the_same_file(
 
     def detect(saved: Path, *, broken: int | None = None, resume: bool = False) -> None:
         search = Search(model=model, batch_size=1, fill=fill)
-        monkeypatch.setattr("vidseg.search.load", lambda _: _Blinking(broken))
+        monkeypatch.setattr("vidseg.pipeline.search.load", lambda _: _Blinking(broken))
         save_detections(clip, saved, search=search, resume=resume)
 
     whole, saved = tmp_path / "whole.vidseg", tmp_path / "saved.vidseg"

@@ -16,9 +16,9 @@ from tests.scenes import write_scene
 from tests.test_pipeline import Census
 from vidseg.detection import Every, detect_keyframes, frames_waiting
 from vidseg.errors import OptionError
-from vidseg.pipeline import detect
-from vidseg.saving import save_detections
-from vidseg.search import Search
+from vidseg.pipeline.detect_to_file import save_detections
+from vidseg.pipeline.run import detect
+from vidseg.pipeline.search import Search
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.masks import iou_matrix
@@ -308,7 +308,7 @@ def test_wrong_steps_are_refused() -> None:
 def test_a_run_with_keyframes_that_breaks_leaves_nothing_to_resume(
     model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("vidseg.search.load", lambda _: BrokenPredictor(at=4))
+    monkeypatch.setattr("vidseg.pipeline.search.load", lambda _: BrokenPredictor(at=4))
     clip = write_scene(tmp_path / "in.mp4", frames=40)
     search = Search(model=model, every=5, batch_size=1)
     with pytest.raises(RuntimeError, match="broke"):

@@ -21,16 +21,7 @@ ROOMS = [
 
 The package itself, "", only hands out names, when they are asked for.
 """
-MOVING = {
-    "pointed": "pipeline._point_selection",
-    "exports": "pipeline.export_file",
-    "outputs": "pipeline.outputs",
-    "compare": "pipeline.compare_models",
-    "saving": "pipeline.detect_to_file",
-    "search": "pipeline.search",
-    "kinds": "pipeline._compatibility",
-    "api": "pipeline.shortcuts",
-}
+MOVING = {}
 """Modules that have not moved to their rooms yet, longest names first."""
 
 HOMES = {
@@ -55,6 +46,7 @@ def room(module: str) -> str:
     for old, new in MOVING.items():
         if f"{inside}.".startswith(f"{old}."):
             return new.split(".")[0]
+    return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]
     return inside.split(".")[0]

@@ -17,10 +17,10 @@ from PIL import Image as Picture
 from tests.doubles import BrokenPredictor, BrokenSource, OraclePredictor, SceneSource
 from tests.scenes import read_barcode, scene_image, scene_instances, write_scene
 from vidseg.errors import InputError, OptionError
-from vidseg.kinds import check_kinds
-from vidseg.outputs import Drawn, Masks
-from vidseg.pipeline import detect, expected_frames, frames_alive, run
-from vidseg.search import Search
+from vidseg.pipeline._compatibility import check_kinds
+from vidseg.pipeline.outputs import Drawn, Masks
+from vidseg.pipeline.run import detect, expected_frames, frames_alive, run
+from vidseg.pipeline.search import Search
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
 from vidseg.video.info import VideoInfo
@@ -141,9 +141,9 @@ def test_no_more_pictures_are_alive_than_stated(
     def drawn(image: Image, _: Instances) -> Image:
         return census.register(image.copy())
 
-    monkeypatch.setattr("vidseg.pipeline.read_frames", counted)
+    monkeypatch.setattr("vidseg.pipeline.run.read_frames", counted)
     predictor = OraclePredictor() if at_once == 1 else TwoAtOnce()
-    monkeypatch.setattr("vidseg.search.load", lambda search: predictor)
+    monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: predictor)
     clip = write_scene(tmp_path / "in.mp4", frames=60)
     search = Search(model=model, batch_size=batch_size)
     wanted = [Drawn(tmp_path / f"{n}.mp4", drawn) for n in range(outputs)]
@@ -196,7 +196,7 @@ def test_ctrl_c_does_not_wait_until_the_tracker_has_looked_ahead(
             return found
 
     predictor = Slow()
-    monkeypatch.setattr("vidseg.search.load", lambda search: predictor)
+    monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: predictor)
     clip = write_scene(tmp_path / "in.mp4", frames=60)
     search = Search(model=model, batch_size=1, fill=50, every=every)
     with pytest.raises(KeyboardInterrupt):

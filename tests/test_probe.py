@@ -13,7 +13,7 @@ from PIL import Image as Pictures
 from tests import corpus
 from tests.scenes import write_scene
 from vidseg.errors import InputError
-from vidseg.kinds import check_kinds
+from vidseg.pipeline._compatibility import check_kinds
 from vidseg.video.codecs import choose_codec
 from vidseg.video.color import matrix
 from vidseg.video.info import VideoInfo

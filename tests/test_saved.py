@@ -19,13 +19,13 @@ from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
 
 ORACLE = """
-import time, vidseg.search
+import time, vidseg.pipeline.search
 from tests.doubles import OraclePredictor
 class Slow(OraclePredictor):
     def predict(self, images):
         time.sleep(0.005)
         return super().predict(images)
-vidseg.search.load = lambda search: Slow()
+vidseg.pipeline.search.load = lambda search: Slow()
 """
 
 

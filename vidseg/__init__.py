@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any
 from vidseg.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from vidseg.api import cutout as cutout
-    from vidseg.api import frames as frames
-    from vidseg.api import overlay as overlay
-    from vidseg.api import splash as splash
     from vidseg.effects import Overlay as Overlay
     from vidseg.effects import Splash as Splash
     from vidseg.effects import on_image as on_image
     from vidseg.effects.parse import parse_effects as parse_effects
     from vidseg.errors import VidsegError as VidsegError
     from vidseg.models.predictor import load_predictor as load_predictor
-    from vidseg.outputs import CutOut as CutOut
-    from vidseg.outputs import Drawn as Drawn
-    from vidseg.outputs import Exported as Exported
-    from vidseg.outputs import Masks as Masks
-    from vidseg.pipeline import detect as detect
-    from vidseg.pipeline import run as run
+    from vidseg.pipeline.outputs import CutOut as CutOut
+    from vidseg.pipeline.outputs import Drawn as Drawn
+    from vidseg.pipeline.outputs import Exported as Exported
+    from vidseg.pipeline.outputs import Masks as Masks
+    from vidseg.pipeline.run import detect as detect
+    from vidseg.pipeline.run import run as run
+    from vidseg.pipeline.search import Search as Search
+    from vidseg.pipeline.shortcuts import cutout as cutout
+    from vidseg.pipeline.shortcuts import frames as frames
+    from vidseg.pipeline.shortcuts import overlay as overlay
+    from vidseg.pipeline.shortcuts import splash as splash
     from vidseg.results import MaskFolder as MaskFolder
-    from vidseg.search import Search as Search
     from vidseg.structures.frame import Frame as Frame
     from vidseg.structures.instances import Instances as Instances
     from vidseg.training.train import train as train
@@ -39,31 +39,31 @@ if TYPE_CHECKING:
     from vidseg.video.probe import probe as probe
 
 _HOMES = {
-    "CutOut": "outputs",
-    "Drawn": "outputs",
-    "Exported": "outputs",
+    "CutOut": "pipeline.outputs",
+    "Drawn": "pipeline.outputs",
+    "Exported": "pipeline.outputs",
     "Frame": "structures.frame",
     "FrameClip": "video.moviepy_clip",
     "Instances": "structures.instances",
     "MaskFolder": "results",
-    "Masks": "outputs",
+    "Masks": "pipeline.outputs",
     "Overlay": "effects",
-    "Search": "search",
+    "Search": "pipeline.search",
     "Splash": "effects",
     "VidsegError": "errors",
     "choose_codec": "video.codecs",
-    "cutout": "api",
-    "detect": "pipeline",
-    "frames": "api",
+    "cutout": "pipeline.shortcuts",
+    "detect": "pipeline.run",
+    "frames": "pipeline.shortcuts",
     "load_predictor": "models.predictor",
     "on_image": "effects",
     "open_writer": "video.encoding.writer",
-    "overlay": "api",
+    "overlay": "pipeline.shortcuts",
     "parse_effects": "effects.parse",
     "probe": "video.probe",
     "read_frames": "video.decoding.reader",
-    "run": "pipeline",
-    "splash": "api",
+    "run": "pipeline.run",
+    "splash": "pipeline.shortcuts",
     "train": "training.train",
 }
 

@@ -21,9 +21,9 @@ import numpy as np
 import vidseg
 from tests.benchmarks import io, overlay
 from tests.benchmarks.duel import Run, machine, make_clip, pictures, run, summary, work
+from vidseg.pipeline.detect_to_file import save_detections
+from vidseg.pipeline.search import Search
 from vidseg.results.vidseg_file import read_detections
-from vidseg.saving import save_detections
-from vidseg.search import Search
 
 MODULE = "tests.benchmarks.again"
 SAVED = ".vidseg"

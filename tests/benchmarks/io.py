@@ -30,9 +30,9 @@ from tests.benchmarks.duel import (
     run,
     work,
 )
-from vidseg.outputs import Drawn
-from vidseg.pipeline import run as pass_over
-from vidseg.search import Search
+from vidseg.pipeline.outputs import Drawn
+from vidseg.pipeline.run import run as pass_over
+from vidseg.pipeline.search import Search
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances
 from vidseg.video.probe import probe

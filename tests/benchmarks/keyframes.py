@@ -40,8 +40,8 @@ from vidseg.cli.machine import limit_threads
 from vidseg.detection import Every
 from vidseg.detection._propagation import Key, between
 from vidseg.detection.keyframes import _marked
-from vidseg.pipeline import detect
-from vidseg.search import Search
+from vidseg.pipeline.run import detect
+from vidseg.pipeline.search import Search
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import Crop, full_mask

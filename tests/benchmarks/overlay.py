@@ -47,7 +47,7 @@ from vidseg.detection.predictor import Predictor
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.device import resolve_device
 from vidseg.models.predictor import MaskRCNNPredictor
-from vidseg.search import Search
+from vidseg.pipeline.search import Search
 from vidseg.structures.colors import color_of
 from vidseg.structures.frame import Image
 from vidseg.video.decoding.reader import read_frames

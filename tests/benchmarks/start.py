@@ -15,7 +15,13 @@ import time
 
 from vidseg.cli.machine import limit_threads
 
-REST = ("vidseg.api", "vidseg.pipeline", "vidseg.search", "vidseg.outputs", "vidseg.effects")
+REST = (
+    "vidseg.pipeline.shortcuts",
+    "vidseg.pipeline.run",
+    "vidseg.pipeline.search",
+    "vidseg.pipeline.outputs",
+    "vidseg.effects",
+)
 
 
 def main() -> None:

@@ -85,7 +85,7 @@ def oracle(scene: Scene, faults) -> Case:
 
 def balloons(data: Path, model: str, count: int, frames: int) -> list[Case]:
     from vidseg.models.predictor import load_predictor
-    from vidseg.pipeline import detect
+    from vidseg.pipeline.run import detect
 
     predictor = load_predictor(model)
     clips = render(data, count=count, frames=frames)

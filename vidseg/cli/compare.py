@@ -25,7 +25,7 @@ from vidseg.cli.talk import say
 from vidseg.cli.types import Device, FilePath, Model, split_names
 
 if TYPE_CHECKING:
-    from vidseg.compare import Comparison, OnModel
+    from vidseg.pipeline.compare_models import Comparison, OnModel
 
 
 @click.command(
@@ -68,7 +68,7 @@ def compare(
     JSON goes to stdout, a table to stderr. OUT, where it is given, is a video that shows what the
     models find beside each other.
     """
-    from vidseg.search import Search
+    from vidseg.pipeline.search import Search
     from vidseg.video.codecs import choose_codec
 
     names = split_names(classes)
@@ -79,7 +79,7 @@ def compare(
         Search(**each, score=score)  # wrong options come out before anything starts
     encoding = choose_codec(target, quality.codec, quality.crf, quality.preset) if target else None
     limit_threads()
-    from vidseg.compare import compare as measure
+    from vidseg.pipeline.compare_models import compare as measure
 
     with ExitStack() as bars:
         comparison = measure(

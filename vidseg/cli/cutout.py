@@ -26,7 +26,7 @@ from vidseg.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from vidseg.search import Search
+    from vidseg.pipeline.search import Search
 
 
 @click.command(
@@ -85,7 +85,7 @@ def cutout(
     }
     with outputs_checked(plan, force=run.force, folders=folders):
         limit_threads(several=several_frames(sources))
-        from vidseg.outputs import CutOut
+        from vidseg.pipeline.outputs import CutOut
 
         outputs = {
             job: [

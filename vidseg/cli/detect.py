@@ -28,7 +28,7 @@ from vidseg.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from vidseg.search import Search
+    from vidseg.pipeline.search import Search
 
 
 @click.command(
@@ -85,7 +85,7 @@ def detect(
     `--detections OUT` gives it to overlay, splash and frames, which then need no model. Until it is
     whole, the file is called OUT.part. Several inputs get a file each in the folder OUT.
     """
-    from vidseg.search import check_resume
+    from vidseg.pipeline.search import check_resume
 
     check_resume(every, resume=resume)
     kept = max(score, keep_score)
@@ -94,7 +94,7 @@ def detect(
     with folder_made(plan):
         _check_outputs(plan.jobs, resume=resume, force=run.force)
         limit_threads(several=several_frames(sources))
-        from vidseg.saving import save_detections
+        from vidseg.pipeline.detect_to_file import save_detections
 
         def do(job: Job, on_frame: OnFrame) -> None:
             save_detections(

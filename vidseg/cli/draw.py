@@ -24,7 +24,7 @@ from vidseg.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from vidseg.search import Search
+    from vidseg.pipeline.search import Search
 
 
 class EffectText(click.ParamType):

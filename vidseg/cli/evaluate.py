@@ -27,7 +27,7 @@ from vidseg.cli.types import FilePath
 from vidseg.errors import InputError, OptionError
 
 if TYPE_CHECKING:
-    from vidseg.search import Search
+    from vidseg.pipeline.search import Search
 
 CLIP_FORMATS = ("ytvis", "davis", "mots")
 
@@ -91,7 +91,7 @@ def evaluate(
     MOTS (HOTA, IDF1, J&F, AP of tracks), or a video that nobody annotated (flicker, coverage). JSON
     goes to stdout, a table to stderr.
     """
-    from vidseg.search import check_range
+    from vidseg.pipeline.search import check_range
 
     check_range("score", score)
     results = Path(detections) if detections else None

@@ -11,7 +11,7 @@ from vidseg.cli.talk import say
 from vidseg.errors import OptionError
 
 if TYPE_CHECKING:
-    from vidseg.search import Search
+    from vidseg.pipeline.search import Search
 
 
 @dataclass(frozen=True, slots=True)

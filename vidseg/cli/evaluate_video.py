@@ -13,7 +13,7 @@ from vidseg.errors import InputError, OptionError
 if TYPE_CHECKING:
     from vidseg.evaluation.clips import Clip, Track
     from vidseg.evaluation.ground_truth import Classes
-    from vidseg.search import Search
+    from vidseg.pipeline.search import Search
     from vidseg.structures.frame import Frame
 
 Report = tuple[dict[str, Any], list[str]]
@@ -59,8 +59,8 @@ def judge_video(asked: Asked) -> Report:
     from vidseg.evaluation.temporal_stability import report as rates
     from vidseg.evaluation.temporal_stability import steadiness
     from vidseg.evaluation.text_tables import video_lines
-    from vidseg.pipeline import exact, expected_frames, search_in
-    from vidseg.search import MOVING
+    from vidseg.pipeline.run import exact, expected_frames, search_in
+    from vidseg.pipeline.search import MOVING
     from vidseg.video.probe import probe
 
     start, end = exact(asked.span.start, asked.span.end)
@@ -104,7 +104,7 @@ def _tracks(
 
 def _found(clip: "Clip", search: "Search") -> Any:
     """The frames of a clip with the objects to show, tracked as those of a video."""
-    from vidseg.pipeline import detect
+    from vidseg.pipeline.run import detect
     from vidseg.results.replay import saved
 
     if not clip.pictures:

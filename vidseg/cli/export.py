@@ -50,8 +50,8 @@ def export(
 
     OUT is a file or a folder, as the format has it.
     """
-    from vidseg.exports import export as write
-    from vidseg.search import Search
+    from vidseg.pipeline.export_file import export as write
+    from vidseg.pipeline.search import Search
 
     search = Search(
         split_names(classes), score=score, max_objects=max_objects, detections=detections

@@ -22,7 +22,7 @@ from vidseg.cli.types import FilePath, InputPath
 from vidseg.errors import OptionError
 
 if TYPE_CHECKING:
-    from vidseg.search import Search
+    from vidseg.pipeline.search import Search
 
 
 @click.command(
@@ -72,7 +72,7 @@ def frames(
     check_one_input(plan, search)
     with outputs_checked(plan, force=run.force, folders=True):
         limit_threads(several=several_frames(sources))
-        from vidseg.outputs import Masks
+        from vidseg.pipeline.outputs import Masks
 
         outputs = {
             job: [Masks(job.target, per_object=per_object, image=image)] for job in plan.jobs
@@ -97,7 +97,7 @@ def _save_as(
     if others:
         raise OptionError("--format writes one output; run the inputs one after another.")
     limit_threads(several=several_frames(sources))
-    from vidseg.outputs import Exported
+    from vidseg.pipeline.outputs import Exported
 
     output = Exported(target, name, image=image)
     make({Job(Path(source), Path(target)): [output]}, search=search, span=span, run=run)

@@ -87,7 +87,7 @@ def model(*, source: str, target: str, model: str, score: float, force: bool) ->
     """Anchors, proposals, classes, masks, the picture, activations and weights, step by step."""
     from vidseg.atomic_output import check_output
     from vidseg.models.catalog import class_names
-    from vidseg.search import check_range
+    from vidseg.pipeline.search import check_range
 
     check_range("score", score)
     names = class_names(model)

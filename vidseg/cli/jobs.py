@@ -13,7 +13,7 @@ from vidseg.cli.talk import say
 from vidseg.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
-    from vidseg.search import Search
+    from vidseg.pipeline.search import Search
 
 OnFrame = Callable[[int, int | None], None]
 FOREIGN = ".mp4"

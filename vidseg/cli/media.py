@@ -21,8 +21,8 @@ from vidseg.cli.types import FilePath, InputPath
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
-    from vidseg.outputs import Output
-    from vidseg.search import Search
+    from vidseg.pipeline.outputs import Output
+    from vidseg.pipeline.search import Search
 
 
 def media_arguments(command: Command) -> Command:
@@ -53,7 +53,7 @@ def draw(
     }
     with outputs_checked(plan, force=run.force):
         limit_threads(several=several_frames(sources))
-        from vidseg.outputs import Drawn
+        from vidseg.pipeline.outputs import Drawn
 
         drawn = effect()
         outputs = {job: [Drawn(job.target, drawn, encodings[job])] for job in plan.jobs}
@@ -64,7 +64,7 @@ def make(
     outputs: "Mapping[Job, Sequence[Output]]", *, search: "Search", span: Span, run: Run
 ) -> None:
     """Make the outputs of each job in one pass over its input."""
-    from vidseg.pipeline import run as pass_over
+    from vidseg.pipeline.run import run as pass_over
 
     def do(job: Job, on_frame: OnFrame) -> None:
         pass_over(

@@ -23,7 +23,7 @@ from vidseg.cli.types import BatchSize, ClassNames, Device, Model, Time, split_n
 from vidseg.models.names import PRECISIONS
 
 if TYPE_CHECKING:
-    from vidseg.search import Search
+    from vidseg.pipeline.search import Search
 
 VERBOSITY = "vidseg.verbosity"
 """Key in `ctx.meta`: -1 for -q, 0, 1 for -v, 2 for -vv."""
@@ -95,7 +95,7 @@ def model_options(command: Command) -> Command:
         batch_size: int | None,
         **others: Any,
     ) -> Any:
-        from vidseg.search import Search
+        from vidseg.pipeline.search import Search
 
         searching = partial(
             Search,
@@ -112,7 +112,7 @@ def model_options(command: Command) -> Command:
 
 
 def search_options(command: Command) -> Command:
-    """Which objects to show, found or saved before: gives `search`, a `vidseg.search.Search`."""
+    """Which objects to show, found or saved before: gives `search`, a `vidseg.pipeline.search.Search`."""
 
     @SCORE
     @MAX_OBJECTS
@@ -211,7 +211,7 @@ def span_options(command: Command) -> Command:
     def wrapper(
         *, start: Fraction | None, end: Fraction | None, keep_going: bool, **others: Any
     ) -> Any:
-        from vidseg.search import check_span
+        from vidseg.pipeline.search import check_span
 
         check_span(start, end)
         return command(span=Span(start, end, keep_going), **others)

@@ -19,7 +19,7 @@ from vidseg.cli.options import (
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
-    from vidseg.search import Search
+    from vidseg.pipeline.search import Search
 
 
 @click.command(

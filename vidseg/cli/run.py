@@ -22,7 +22,7 @@ from vidseg.cli.to import Wanted, outputs_for, refuse_slashes, to_option
 from vidseg.cli.types import FilePath
 
 if TYPE_CHECKING:
-    from vidseg.search import Search
+    from vidseg.pipeline.search import Search
 
 
 @click.command(

@@ -18,8 +18,8 @@ from vidseg.cli.options import Command, Quality, option
 from vidseg.errors import OptionError
 
 if TYPE_CHECKING:
-    from vidseg.outputs import Output
-    from vidseg.search import Search
+    from vidseg.pipeline.outputs import Output
+    from vidseg.pipeline.search import Search
     from vidseg.video.codecs import Encoding
 
 DETECTIONS = "detections"
@@ -110,14 +110,14 @@ def outputs_for(wanted: Sequence[Wanted], search: "Search", quality: Quality) ->
 
 def _drawn(each: Wanted, search: "Search", encoding: "Encoding") -> "Output":
     from vidseg.effects.parse import parse_effect
-    from vidseg.outputs import Drawn
+    from vidseg.pipeline.outputs import Drawn
 
     text = f"{each.kind}:{each.settings}" if each.settings else each.kind
     return Drawn(each.target, parse_effect(text, search.names), encoding)
 
 
 def _saved(each: Wanted) -> "Output":
-    from vidseg.outputs import Exported, Masks
+    from vidseg.pipeline.outputs import Exported, Masks
 
     on = _switched_on(each)
     if each.kind == "frames":

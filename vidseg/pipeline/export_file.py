@@ -7,11 +7,11 @@ from typing import Any
 
 from vidseg.atomic_output import check_output
 from vidseg.errors import OptionError
-from vidseg.pipeline import OnFrame
+from vidseg.pipeline.run import OnFrame
+from vidseg.pipeline.search import Search
 from vidseg.results.formats.by_name import FORMATS, check_format, check_photos, open_format
 from vidseg.results.formats.context import About
 from vidseg.results.vidseg_file import Found
-from vidseg.search import Search
 from vidseg.structures.instances import shown
 from vidseg.tracking.identify import settled, untracked
 from vidseg.tracking.stages import RADIUS

@@ -24,12 +24,12 @@ from vidseg.atomic_output import check_output
 from vidseg.effects import Overlay
 from vidseg.effects.side_by_side import side_by_side, size_beside
 from vidseg.errors import OptionError, VidsegError
-from vidseg.kinds import check_kinds
-from vidseg.pipeline import OnFrame
+from vidseg.pipeline._compatibility import check_kinds
+from vidseg.pipeline.detect_to_file import save_detections
+from vidseg.pipeline.run import OnFrame
+from vidseg.pipeline.search import Search
 from vidseg.results.replay import saved
 from vidseg.results.vidseg_file import Detections, read_detections
-from vidseg.saving import save_detections
-from vidseg.search import Search
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Instances, shown
 from vidseg.structures.mask_overlap import best_pairs

@@ -1,6 +1,6 @@
 """What one pass over an input can make: each kind of output is a small value.
 
-A further kind is a class here that is an `Output`; `vidseg.pipeline.run` takes any of them.
+A further kind is a class here that is an `Output`; `vidseg.pipeline.run.run` takes any of them.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,12 +16,12 @@ from vidseg.effects import effect as drawing
 from vidseg.effects.chain import files_of
 from vidseg.effects.cutout import Cutout, Matte
 from vidseg.errors import OptionError
-from vidseg.kinds import check_kinds
+from vidseg.pipeline._compatibility import check_kinds
+from vidseg.pipeline.search import Search
 from vidseg.results import MaskFolder
 from vidseg.results.formats.by_name import FORMATS, check_format, check_photos, open_format
 from vidseg.results.formats.context import About
 from vidseg.results.formats.cutouts import CutoutFolder
-from vidseg.search import Search
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
 from vidseg.video.codecs import Encoding, choose_codec

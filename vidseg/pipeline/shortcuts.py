@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 from vidseg.effects import Overlay, Splash
-from vidseg.outputs import CutOut, Drawn, Exported, Masks
-from vidseg.pipeline import OnFrame, run
-from vidseg.search import Search, Seconds
+from vidseg.pipeline.outputs import CutOut, Drawn, Exported, Masks
+from vidseg.pipeline.run import OnFrame, run
+from vidseg.pipeline.search import Search, Seconds
 from vidseg.video.codecs import Encoding
 
 Wanted = Search | str | Iterable[str]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vidseg.concurrency import closing_input, prefetch
-from vidseg.pipeline import (
+from vidseg.pipeline.run import (
     READ_AHEAD,
     OnFrame,
     exact,
@@ -17,10 +17,10 @@ from vidseg.pipeline import (
     found_in,
     header_of,
 )
+from vidseg.pipeline.search import Search, Seconds, check_resume
 from vidseg.results.replay import saved
 from vidseg.results.vidseg_file import read_detections
 from vidseg.results.vidseg_writer import DetectionWriter, check_detections_output
-from vidseg.search import Search, Seconds, check_resume
 from vidseg.structures.instances import Found, Instances
 from vidseg.tracking.identify import untracked
 from vidseg.tracking.stages import frames_ahead

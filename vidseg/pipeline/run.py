@@ -31,12 +31,12 @@ from vidseg.concurrency import batched, map_ahead, prefetch, until
 from vidseg.detection import Every, detect_keyframes, frames_waiting
 from vidseg.detection.predictor import Predictor, batches_at_once
 from vidseg.errors import InputError, OptionError, VidsegError
-from vidseg.outputs import Output, Pass, Write
-from vidseg.pointed import pointed_at
+from vidseg.pipeline._point_selection import pointed_at
+from vidseg.pipeline.outputs import Output, Pass, Write
+from vidseg.pipeline.search import Search, Seconds, check_span
 from vidseg.results.replay import check_belongs, header_for, recorded, saved
 from vidseg.results.vidseg_file import Header
 from vidseg.results.vidseg_writer import DetectionWriter, check_detections_output
-from vidseg.search import Search, Seconds, check_span
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances
 from vidseg.tracking.stages import FILL, RADIUS, frames_ahead

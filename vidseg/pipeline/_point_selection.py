@@ -10,7 +10,7 @@ from itertools import islice
 
 from vidseg.concurrency import closing_input
 from vidseg.errors import VidsegError
-from vidseg.search import Search
+from vidseg.pipeline.search import Search
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances
 from vidseg.tracking.selection import id_at
