@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from tests.commands import ROOT
-from vidseg.cli.jobs import several_frames
-from vidseg.cli.machine import limit_threads
+from vidseg.cli.batch import several_frames
+from vidseg.cli.threads import limit_threads
 
 OPENBLAS = "OPENBLAS_NUM_THREADS"
 
@@ -16,7 +16,7 @@ OPENBLAS = "OPENBLAS_NUM_THREADS"
 @pytest.fixture(autouse=True)
 def _eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vidseg.cpu_budget.cores", lambda: 8)
-    monkeypatch.setattr("vidseg.cli.machine.cores", lambda: 8)
+    monkeypatch.setattr("vidseg.cli.threads.cores", lambda: 8)
     monkeypatch.setattr("cv2.setNumThreads", lambda _: None)
     for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(name, "")  # to be taken away again afterwards

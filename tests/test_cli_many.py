@@ -15,7 +15,7 @@ from tests.commands import fails, process, run
 from tests.doubles import OraclePredictor
 from tests.scenes import scene_image, write_scene
 from tests.test_formats import contents
-from vidseg.cli.to import To, Wanted
+from vidseg.cli.output_specs import To, Wanted
 from vidseg.errors import OptionError, OutputError
 from vidseg.pipeline.outputs import Exported, Masks, Pass, Write
 from vidseg.pipeline.run import read_frames

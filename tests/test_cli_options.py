@@ -9,7 +9,7 @@ from click.shell_completion import ShellComplete
 
 from tests.commands import fails, run
 from vidseg.cli import main
-from vidseg.cli.types import Time, split_names
+from vidseg.cli.param_types import Time, split_names
 
 COMMANDS = sorted(main.commands)
 DRAWING = ("overlay", "splash")

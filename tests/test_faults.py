@@ -15,7 +15,7 @@ import pytest
 from tests.commands import fails, process, run, write_scene_model
 from tests.doubles import BrokenPredictor, OraclePredictor
 from tests.scenes import scene_image, write_scene
-from vidseg.cli.exits import Stopped, sentence_for, stop_on_signals
+from vidseg.cli.exit_codes import Stopped, sentence_for, stop_on_signals
 from vidseg.cli.progress import Progress
 from vidseg.errors import ModelError
 

@@ -21,9 +21,6 @@ ROOMS = [
 
 The package itself, "", only hands out names, when they are asked for.
 """
-MOVING = {}
-"""Modules that have not moved to their rooms yet, longest names first."""
-
 HOMES = {
     "moviepy": {"video"},
     "av": {"video"},
@@ -41,33 +38,8 @@ HOMES = {
 
 
 def room(module: str) -> str:
-    """`vidseg.video.reader` is in the room `video`."""
-    inside = module.partition(".")[2]
-    for old, new in MOVING.items():
-        if f"{inside}.".startswith(f"{old}."):
-            return new.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
-    return inside.split(".")[0]
+    """`vidseg.video.probe` is in the room `video`."""
+    return [*module.split("."), ""][1]
 
 
 def name_of(path: Path) -> str:

@@ -31,7 +31,7 @@ def interrupted(module: str, handler: str) -> "subprocess.CompletedProcess[str]"
     )
 
 
-@pytest.mark.parametrize("module", ["vidseg.cli", "click", "vidseg.cli.exits"])
+@pytest.mark.parametrize("module", ["vidseg.cli", "click", "vidseg.cli.exit_codes"])
 def test_ctrl_c_while_the_program_is_imported(module: str) -> None:
     ended = interrupted(module, "default_int_handler")
     assert ended.returncode == 128 + signal.SIGINT

@@ -26,7 +26,7 @@ import vidseg
 from tests.benchmarks.duel import count_frames, machine, make_clip
 from tests.benchmarks.network import make
 from tests.benchmarks.overlay import Given, first_picture
-from vidseg.cli.machine import limit_threads
+from vidseg.cli.threads import limit_threads
 from vidseg.models.device import resolve_device
 from vidseg.models.predictor import MaskRCNNPredictor
 from vidseg.video.decoding.reader import read_frames

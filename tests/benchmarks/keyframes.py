@@ -36,7 +36,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 
 from tests.doubles_track import from_masks
-from vidseg.cli.machine import limit_threads
+from vidseg.cli.threads import limit_threads
 from vidseg.detection import Every
 from vidseg.detection._propagation import Key, between
 from vidseg.detection.keyframes import _marked

@@ -41,7 +41,7 @@ from tests.benchmarks.duel import (
     work,
 )
 from tests.benchmarks.network import make
-from vidseg.cli.machine import limit_threads
+from vidseg.cli.threads import limit_threads
 from vidseg.cpu_budget import threads_for_a_frame
 from vidseg.detection.predictor import Predictor
 from vidseg.models.architectures import ARCHITECTURES

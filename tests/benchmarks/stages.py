@@ -22,7 +22,7 @@ import torch
 from tests.benchmarks.duel import machine, make_clip
 from tests.benchmarks.network import make, network_stages
 from tests.benchmarks.overlay import Given
-from vidseg.cli.machine import limit_threads
+from vidseg.cli.threads import limit_threads
 from vidseg.cpu_budget import threads_for_a_frame
 from vidseg.effects import Overlay
 from vidseg.models.device import resolve_device

@@ -13,7 +13,7 @@ import importlib
 import json
 import time
 
-from vidseg.cli.machine import limit_threads
+from vidseg.cli.threads import limit_threads
 
 REST = (
     "vidseg.pipeline.shortcuts",

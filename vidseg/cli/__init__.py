@@ -13,17 +13,17 @@ from vidseg.cli.data import data
 from vidseg.cli.detect import detect
 from vidseg.cli.draw import draw
 from vidseg.cli.evaluate import evaluate
-from vidseg.cli.exits import CommandError, errors_as_sentences, stop_on_signals
+from vidseg.cli.exit_codes import CommandError, errors_as_sentences, stop_on_signals
 from vidseg.cli.export import export
 from vidseg.cli.frames import frames
 from vidseg.cli.info import info
 from vidseg.cli.inspect import inspect
-from vidseg.cli.machine import numpy_on_one_thread
 from vidseg.cli.models import models
 from vidseg.cli.options import VERBOSITY, examples
 from vidseg.cli.overlay import overlay
 from vidseg.cli.run import run
 from vidseg.cli.splash import splash
+from vidseg.cli.threads import numpy_on_one_thread
 from vidseg.cli.train import train
 from vidseg.version import __version__
 

@@ -3,7 +3,7 @@
 import click
 
 from vidseg.cli.options import examples, option, talk_options
-from vidseg.cli.types import Model
+from vidseg.cli.param_types import Model
 
 
 @click.command(epilog=examples("vidseg classes", "vidseg classes --model balloon"))

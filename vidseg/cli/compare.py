@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidseg.cli.machine import limit_threads
+from vidseg.cli.console import say
 from vidseg.cli.options import (
     CLASS,
     SCORE,
@@ -20,9 +20,9 @@ from vidseg.cli.options import (
     run_options,
     span_options,
 )
+from vidseg.cli.param_types import Device, FilePath, Model, split_names
 from vidseg.cli.progress import Progress
-from vidseg.cli.talk import say
-from vidseg.cli.types import Device, FilePath, Model, split_names
+from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:
     from vidseg.pipeline.compare_models import Comparison, OnModel

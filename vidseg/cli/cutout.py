@@ -4,15 +4,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidseg.cli.jobs import (
+from vidseg.cli.batch import (
     check_one_input,
     folder_plan,
     media_plan,
     outputs_checked,
     several_frames,
 )
-from vidseg.cli.machine import limit_threads
-from vidseg.cli.media import make, media_arguments
+from vidseg.cli.drawing import make, media_arguments
 from vidseg.cli.options import (
     Quality,
     Run,
@@ -24,6 +23,7 @@ from vidseg.cli.options import (
     search_options,
     span_options,
 )
+from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:
     from vidseg.pipeline.search import Search

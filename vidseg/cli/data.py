@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidseg.cli.console import say
 from vidseg.cli.options import Command, examples, option, talk_options
-from vidseg.cli.talk import say
-from vidseg.cli.types import FilePath
+from vidseg.cli.param_types import FilePath
 
 if TYPE_CHECKING:
     from vidseg.datasets import Content

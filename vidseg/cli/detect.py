@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from vidseg.cli.jobs import (
+from vidseg.cli.batch import (
     Job,
     OnFrame,
     detections_plan,
@@ -14,8 +14,7 @@ from vidseg.cli.jobs import (
     run_jobs,
     several_frames,
 )
-from vidseg.cli.machine import limit_threads
-from vidseg.cli.media import media_arguments
+from vidseg.cli.drawing import media_arguments
 from vidseg.cli.options import (
     EVERY,
     Run,
@@ -26,6 +25,7 @@ from vidseg.cli.options import (
     run_options,
     span_options,
 )
+from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:
     from vidseg.pipeline.search import Search

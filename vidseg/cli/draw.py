@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from vidseg.cli.jobs import several_frames
-from vidseg.cli.machine import limit_threads
-from vidseg.cli.media import draw as draw_all
-from vidseg.cli.media import media_arguments
+from vidseg.cli.batch import several_frames
+from vidseg.cli.drawing import draw as draw_all
+from vidseg.cli.drawing import media_arguments
 from vidseg.cli.options import (
     Command,
     Quality,
@@ -22,6 +21,7 @@ from vidseg.cli.options import (
     search_options,
     span_options,
 )
+from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:
     from vidseg.pipeline.search import Search

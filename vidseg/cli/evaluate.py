@@ -9,10 +9,9 @@ import click
 
 from vidseg.cli.data import CLASS_ATTRIBUTE, CLASS_NAME
 from vidseg.cli.data import FORMATS as PHOTO_FORMATS
-from vidseg.cli.evaluate_asked import Asked
 from vidseg.cli.evaluate_photos import judge_photos
+from vidseg.cli.evaluate_request import Asked
 from vidseg.cli.evaluate_video import judge_clips, judge_video
-from vidseg.cli.machine import limit_threads
 from vidseg.cli.options import (
     SCORE,
     Run,
@@ -23,7 +22,8 @@ from vidseg.cli.options import (
     run_options,
     span_options,
 )
-from vidseg.cli.types import FilePath
+from vidseg.cli.param_types import FilePath
+from vidseg.cli.threads import limit_threads
 from vidseg.errors import InputError, OptionError
 
 if TYPE_CHECKING:

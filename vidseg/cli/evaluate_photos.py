@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidseg.cli.evaluate_asked import Asked
+from vidseg.cli.evaluate_request import Asked
 from vidseg.cli.progress import Progress
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from vidseg.cli.evaluate_asked import Asked
+from vidseg.cli.evaluate_request import Asked
 from vidseg.cli.progress import Progress
 from vidseg.errors import InputError, OptionError
 

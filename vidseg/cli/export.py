@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from vidseg.cli.jobs import Job, OnFrame, run_jobs
+from vidseg.cli.batch import Job, OnFrame, run_jobs
 from vidseg.cli.options import (
     CLASS,
     MAX_OBJECTS,
@@ -14,7 +14,7 @@ from vidseg.cli.options import (
     option,
     run_options,
 )
-from vidseg.cli.types import FilePath, split_names
+from vidseg.cli.param_types import FilePath, split_names
 
 FORMATS = (
     *("davis", "png16", "objects", "coco", "coco-dataset", "ytvis"),

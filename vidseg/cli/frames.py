@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vidseg.cli.batch import Job, check_one_input, folder_plan, outputs_checked, several_frames
+from vidseg.cli.drawing import make
 from vidseg.cli.export import FORMATS
-from vidseg.cli.jobs import Job, check_one_input, folder_plan, outputs_checked, several_frames
-from vidseg.cli.machine import limit_threads
-from vidseg.cli.media import make
 from vidseg.cli.options import (
     Run,
     Span,
@@ -18,7 +17,8 @@ from vidseg.cli.options import (
     search_options,
     span_options,
 )
-from vidseg.cli.types import FilePath, InputPath
+from vidseg.cli.param_types import FilePath, InputPath
+from vidseg.cli.threads import limit_threads
 from vidseg.errors import OptionError
 
 if TYPE_CHECKING:

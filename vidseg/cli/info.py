@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidseg.cli.options import examples, talk_options
-from vidseg.cli.types import FilePath
+from vidseg.cli.param_types import FilePath
 
 if TYPE_CHECKING:
     from vidseg.video.info import VideoInfo

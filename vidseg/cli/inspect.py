@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from vidseg.cli.data import Read, dataset_options
-from vidseg.cli.machine import limit_threads
 from vidseg.cli.options import SCORE, examples, option, talk_options
-from vidseg.cli.types import FilePath, Model
+from vidseg.cli.param_types import FilePath, Model
+from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:
     from torchvision.models.detection import MaskRCNN

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidseg.cli.follow import EVERY as EVERY
-from vidseg.cli.follow import follow_options
+from vidseg.cli.console import talking
 from vidseg.cli.option import Command, option
 from vidseg.cli.option import examples as examples
-from vidseg.cli.talk import talking
-from vidseg.cli.types import BatchSize, ClassNames, Device, Model, Time, split_names
+from vidseg.cli.param_types import BatchSize, ClassNames, Device, Model, Time, split_names
+from vidseg.cli.tracking_options import EVERY as EVERY
+from vidseg.cli.tracking_options import follow_options
 from vidseg.models.names import PRECISIONS
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from vidseg.cli.exits import check_stopped
-from vidseg.cli.talk import Bar, say
+from vidseg.cli.console import Bar, say
+from vidseg.cli.exit_codes import check_stopped
 
 LONG_RUN = 600
 """Seconds from which on a run is announced as long."""

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidseg.cli.jobs import Job, several_frames
-from vidseg.cli.machine import limit_threads
-from vidseg.cli.media import make
+from vidseg.cli.batch import Job, several_frames
+from vidseg.cli.drawing import make
 from vidseg.cli.options import (
     Quality,
     Run,
@@ -18,8 +17,9 @@ from vidseg.cli.options import (
     search_options,
     span_options,
 )
-from vidseg.cli.to import Wanted, outputs_for, refuse_slashes, to_option
-from vidseg.cli.types import FilePath
+from vidseg.cli.output_specs import Wanted, outputs_for, refuse_slashes, to_option
+from vidseg.cli.param_types import FilePath
+from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:
     from vidseg.pipeline.search import Search

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidseg.cli.media import draw, media_arguments
+from vidseg.cli.drawing import draw, media_arguments
 from vidseg.cli.options import (
     Quality,
     Run,

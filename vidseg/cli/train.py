@@ -12,13 +12,13 @@ from typing import Any
 
 import click
 
+from vidseg.cli.console import Bar, say
 from vidseg.cli.data import Read, dataset_options
-from vidseg.cli.exits import SIGNALS, STOPPED, CommandError
-from vidseg.cli.machine import limit_threads
+from vidseg.cli.exit_codes import SIGNALS, STOPPED, CommandError
 from vidseg.cli.options import Run, examples, option, run_options
+from vidseg.cli.param_types import BatchSize, Device, FilePath
 from vidseg.cli.progress import Download, duration
-from vidseg.cli.talk import Bar, say
-from vidseg.cli.types import BatchSize, Device, FilePath
+from vidseg.cli.threads import limit_threads
 from vidseg.cpu_budget import cores
 from vidseg.models.names import PRECISIONS
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidseg.cli.jobs import (
+from vidseg.cli.batch import (
     Job,
     OnFrame,
     check_one_input,
@@ -15,9 +15,9 @@ from vidseg.cli.jobs import (
     run_jobs,
     several_frames,
 )
-from vidseg.cli.machine import limit_threads
 from vidseg.cli.options import Command, Quality, Run, Span
-from vidseg.cli.types import FilePath, InputPath
+from vidseg.cli.param_types import FilePath, InputPath
+from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect

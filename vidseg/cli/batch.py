@@ -6,10 +6,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from vidseg.cli.exits import CommandError, sentence_for
+from vidseg.cli.console import say
+from vidseg.cli.exit_codes import CommandError, sentence_for
 from vidseg.cli.options import Run
 from vidseg.cli.progress import Download, Progress, duration
-from vidseg.cli.talk import say
 from vidseg.errors import OptionError, OutputError
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidseg.cli.jobs import introduce
+from vidseg.cli.batch import introduce
+from vidseg.cli.console import say
 from vidseg.cli.options import Run, Span
-from vidseg.cli.talk import say
 from vidseg.errors import OptionError
 
 if TYPE_CHECKING:

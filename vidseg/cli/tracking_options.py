@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from vidseg.cli.option import Command, option
-from vidseg.cli.types import Time
+from vidseg.cli.param_types import Time
 
 
 class Every(click.ParamType):
