@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands import fails, run
 from tests.test_datasets_formats import SQUARE, photo, via, write
-from vidseg.cli.data import FORMATS, data
+from vidseg.cli.commands.data import FORMATS, data
 from vidseg.datasets.format_detection import FORMATS as KNOWN
 from vidseg.datasets.loading import READERS
 

@@ -11,7 +11,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from tests.commands import ROOT, fails, run
 from tests.doubles import OraclePredictor
 from tests.scenes import SIZE, read_barcode, scene_image, scene_masks, write_scene
-from vidseg.cli.draw import EffectText
+from vidseg.cli.commands.draw import EffectText
 from vidseg.effects.parse import EFFECTS, settings_of
 from vidseg.structures.frame import Frame
 from vidseg.video.decoding.reader import read_frames

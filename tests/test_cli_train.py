@@ -12,7 +12,7 @@ import pytest
 
 from tests.commands import fails, process, run
 from tests.doubles_train import ARCHITECTURE, Toys, use_tiny
-from vidseg.cli.train import _SoftStop
+from vidseg.cli.commands.train import _SoftStop
 from vidseg.datasets import open_dataset
 from vidseg.models.checkpoint import read_header
 from vidseg.training.training_sample import from_item

@@ -13,7 +13,7 @@ import pytest
 from tests.commands import ROOT, fails, process, write_scene_model
 from tests.random_instances import blobs
 from tests.scenes import write_scene
-from vidseg.cli.compare import table
+from vidseg.cli.commands.compare import table
 from vidseg.effects.side_by_side import side_by_side, size_beside
 from vidseg.errors import OptionError
 from vidseg.pipeline.compare_models import Comparison, compare, matched

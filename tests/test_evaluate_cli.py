@@ -13,8 +13,8 @@ from tests.commands import fails, run
 from tests.doubles import OraclePredictor
 from tests.scenes import CLASSES, SIZE, scene_image, scene_instances, write_scene
 from tests.test_evaluate_photos import annotations
-from vidseg.cli.data import FORMATS
-from vidseg.cli.evaluate import CLIP_FORMATS, evaluate
+from vidseg.cli.commands.data import FORMATS
+from vidseg.cli.commands.evaluate import CLIP_FORMATS, evaluate
 from vidseg.evaluation.plots import LONGEST
 from vidseg.results.formats._png_bytes import png
 from vidseg.results.vidseg_file import Header

@@ -20,7 +20,7 @@ from tests.commands import fails, run
 from tests.doubles import OraclePredictor
 from tests.random_instances import blobs
 from tests.scenes import CLASSES, scene_image, scene_instances, write_scene
-from vidseg.cli.export import FORMATS as OFFERED
+from vidseg.cli.commands.export import FORMATS as OFFERED
 from vidseg.datasets import read_dataset
 from vidseg.errors import OutputError
 from vidseg.results.formats.by_name import FORMATS, open_format

@@ -6,25 +6,25 @@ from typing import Any
 
 import click
 
-from vidseg.cli.classes import classes
-from vidseg.cli.compare import compare
-from vidseg.cli.cutout import cutout
-from vidseg.cli.data import data
-from vidseg.cli.detect import detect
-from vidseg.cli.draw import draw
-from vidseg.cli.evaluate import evaluate
+from vidseg.cli.commands.classes import classes
+from vidseg.cli.commands.compare import compare
+from vidseg.cli.commands.cutout import cutout
+from vidseg.cli.commands.data import data
+from vidseg.cli.commands.detect import detect
+from vidseg.cli.commands.draw import draw
+from vidseg.cli.commands.evaluate import evaluate
+from vidseg.cli.commands.export import export
+from vidseg.cli.commands.frames import frames
+from vidseg.cli.commands.info import info
+from vidseg.cli.commands.inspect import inspect
+from vidseg.cli.commands.models import models
+from vidseg.cli.commands.overlay import overlay
+from vidseg.cli.commands.run import run
+from vidseg.cli.commands.splash import splash
+from vidseg.cli.commands.train import train
 from vidseg.cli.exit_codes import CommandError, errors_as_sentences, stop_on_signals
-from vidseg.cli.export import export
-from vidseg.cli.frames import frames
-from vidseg.cli.info import info
-from vidseg.cli.inspect import inspect
-from vidseg.cli.models import models
 from vidseg.cli.options import VERBOSITY, examples
-from vidseg.cli.overlay import overlay
-from vidseg.cli.run import run
-from vidseg.cli.splash import splash
 from vidseg.cli.threads import numpy_on_one_thread
-from vidseg.cli.train import train
 from vidseg.version import __version__
 
 

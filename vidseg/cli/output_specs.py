@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from vidseg.cli.export import FORMATS
+from vidseg.cli.commands.export import FORMATS
 from vidseg.cli.options import Command, Quality, option
 from vidseg.errors import OptionError
 

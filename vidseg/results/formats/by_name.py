@@ -1,7 +1,7 @@
 """The formats by name. Each is a context manager that gives a function to write a frame with its
 objects; what has to come last is written when the block ends well.
 
-A further format is a module here, a line in `FORMATS`, and a name in `vidseg.cli.export`.
+A further format is a module here, a line in `FORMATS`, and a name in `vidseg.cli.commands.export`.
 """
 
 import shutil

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidseg.cli.data import CLASS_ATTRIBUTE, CLASS_NAME
-from vidseg.cli.data import FORMATS as PHOTO_FORMATS
-from vidseg.cli.evaluate_photos import judge_photos
+from vidseg.cli.commands.data import CLASS_ATTRIBUTE, CLASS_NAME
+from vidseg.cli.commands.data import FORMATS as PHOTO_FORMATS
+from vidseg.cli.commands.evaluate_photos import judge_photos
+from vidseg.cli.commands.evaluate_video import judge_clips, judge_video
 from vidseg.cli.evaluate_request import Asked
-from vidseg.cli.evaluate_video import judge_clips, judge_video
 from vidseg.cli.options import (
     SCORE,
     Run,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from vidseg.cli.batch import Job, check_one_input, folder_plan, outputs_checked, several_frames
+from vidseg.cli.commands.export import FORMATS
 from vidseg.cli.drawing import make
-from vidseg.cli.export import FORMATS
 from vidseg.cli.options import (
     Run,
     Span,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidseg.cli.data import Read, dataset_options
+from vidseg.cli.commands.data import Read, dataset_options
 from vidseg.cli.options import SCORE, examples, option, talk_options
 from vidseg.cli.param_types import FilePath, Model
 from vidseg.cli.threads import limit_threads

@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
+from vidseg.cli.commands.data import Read, dataset_options
 from vidseg.cli.console import Bar, say
-from vidseg.cli.data import Read, dataset_options
 from vidseg.cli.exit_codes import SIGNALS, STOPPED, CommandError
 from vidseg.cli.options import Run, examples, option, run_options
 from vidseg.cli.param_types import BatchSize, Device, FilePath
