@@ -11,8 +11,7 @@ import pytest
 
 from tests.random_instances import blobs
 from tests.scenes import read_barcode, scene_image, write_scene
-from vidseg.effects import Effect, drawn
-from vidseg.effects import effect as drawing
+from vidseg.effects import Effect, drawing, drawn
 from vidseg.effects.chain import Chain, Only, Split
 from vidseg.effects.decorations import Contour, Trace
 from vidseg.effects.parse import EFFECTS, parse_effect

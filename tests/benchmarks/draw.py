@@ -21,8 +21,7 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
 
 from tests.random_instances import blobs
-from vidseg.effects import Overlay, Splash
-from vidseg.effects import effect as drawing
+from vidseg.effects import Overlay, Splash, drawing
 from vidseg.effects.parse import EFFECTS, parse_effect
 from vidseg.results.formats._png_bytes import indexed_png
 from vidseg.structures.colors import color_of

@@ -11,7 +11,8 @@ DATA holds `davis/` (JPEGImages/480p, Annotations/480p), `balloon/` (Matterport'
 
 IoU is that of masks. F is the boundary measure of DAVIS (Perazzi et al. 2016, section 5): edges
 match within 0.8 % of the diagonal; "F fine" is the same at 0.2 %. "off" is the mean distance
-between the two edges in pixels. COCO's polygons are themselves rough. `vidseg.effects._edge_refinement` was tuned on
+between the two edges in pixels. COCO's polygons are themselves rough.
+`vidseg.effects._edge_refinement` was tuned on
 `--half tune`: half of the photos, and the first 22 frames of DAVIS' sequences. Milliseconds are
 processor time an object, on one thread, the frame's reading left out.
 

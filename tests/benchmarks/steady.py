@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.steady [DATA] [--clips 3] [--frames 48] [--no-oracle]
 
-The same detections are shown frame by frame (no tracking) and through `vidseg.tracking.stages`: those
+The same detections are shown frame by frame (no tracking) and through `vidseg.tracking.stages`:
+those
 of the oracle with known faults on the synthetic scenes, and with DATA (see `balloon_clips`) those
 of the model on rendered clips. Flicker and the agreement of moved masks are those of `vidseg
 evaluate`. J&F is TrackEval's, with each object named after the true one that it overlaps most in

@@ -112,7 +112,7 @@ def model_options(command: Command) -> Command:
 
 
 def search_options(command: Command) -> Command:
-    """Which objects to show, found or saved before: gives `search`, a `vidseg.pipeline.search.Search`."""
+    """Which objects to show, found or saved before: gives `search`, a `Search`."""
 
     @SCORE
     @MAX_OBJECTS

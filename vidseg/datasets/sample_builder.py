@@ -1,6 +1,7 @@
 """From the photo that a file names and the shapes that it draws to a `Sample`.
 
-Photos are read by `vidseg.video.decoding.image_reader`, upright. Most tools of today show photos upright and draw
+Photos are read by `vidseg.video.decoding.image_reader`, upright. Most tools of today show photos
+upright and draw
 there. A file whose stated size fits only the photo as it is stored was drawn on that, and its
 shapes are turned with the photo. (Upside-down and mirrored photos, whose size tells nothing, count
 as shown upright.)

@@ -1,6 +1,7 @@
 """Objects of two keyframes moved into the frames between them.
 
-Each point of a frame between is followed by optical flow (`vidseg.video.analysis.optical_flow`) to both keyframes, and the
+Each point of a frame between is followed by optical flow (`vidseg.video.analysis.optical_flow`) to
+both keyframes, and the
 masks are read there: from the last keyframe forward, from the next one backward. The two are mixed
 by how near the keyframes are, and by how like the pictures are where the flow leads, which tells
 where a point is hidden or the flow lost. A box follows the edges of its mask.

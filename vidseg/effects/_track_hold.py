@@ -1,6 +1,7 @@
 """Objects that are missed, held where they were last seen: what hides people must fail safe.
 
-`vidseg.tracking.interpolation` fills a miss in only where the object is seen again soon after. Here it is not
+`vidseg.tracking.interpolation` fills a miss in only where the object is seen again soon after.
+Here it is not
 known whether it will be: a lost track stays for some frames, once where it was last seen and once
 where it would be by now at its last speed. What is shown at a wrong place is no harm to what hides.
 """

@@ -32,7 +32,7 @@ class Cutout:
     """All objects on transparency. Opacities add up, so that touching objects show no seam."""
 
     refine: bool = True
-    """Whether edges follow the picture, see `vidseg.effects._edge_refinement`, or the masks alone."""
+    """Whether edges follow the picture (`_edge_refinement`), or the masks alone."""
 
     def __call__(self, image: Image, instances: Instances) -> Image:
         """A new (H, W, 4) uint8 RGBA picture; `image` stays as it is."""

@@ -2,7 +2,8 @@
 
 HOTA, CLEAR (MOTA and id switches), IDF1, J&F and the mask AP of whole tracks, for every class and
 over all: there, detections are averaged for HOTA, CLEAR and IDF1, tracks for J&F, classes for AP.
-`vidseg.evaluation.trackeval_sequence` prepares the data as TrackEval's own readers of YouTube-VIS, DAVIS and
+`vidseg.evaluation.trackeval_sequence` prepares the data as TrackEval's own readers of YouTube-VIS,
+DAVIS and
 MOTS do, so that the numbers are those of the tool. (One difference: the tool numbers the tracks of
 YouTube-VIS from 0 and lets what track 0 matched be matched again; here they count from 1.)
 

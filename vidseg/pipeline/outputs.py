@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vidseg.atomic_output import check_output
-from vidseg.effects import Effect
-from vidseg.effects import effect as drawing
+from vidseg.effects import Effect, drawing
 from vidseg.effects.chain import files_of
 from vidseg.effects.cutout import Cutout, Matte
 from vidseg.errors import OptionError

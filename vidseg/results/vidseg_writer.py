@@ -1,4 +1,5 @@
-"""Writing saved detections so that a run that was broken off can go on; see `vidseg.results.vidseg_file`.
+"""Writing saved detections so that a run that was broken off can go on; see
+`vidseg.results.vidseg_file`.
 
 The file grows as NAME.part beside its place, one record at a time, and gets its name when it is
 whole. Whatever ends a run before, the records written until then stay in the part, unless they are

@@ -1,7 +1,8 @@
 """How much objects overlap, for many at once: masks compared at a few points each; and which belong
 together by it.
 
-A tracker asks this of every track and object of every frame. `vidseg.structures.masks.iou_matrix` counts
+A tracker asks this of every track and object of every frame. `vidseg.structures.masks.iou_matrix`
+counts
 pixels; here each pair is compared on a grid of points spread over the window that both share, which
 takes the same time at every resolution. Boxes may reach out of the frame, as a moving object's do;
 only what lies in the frame counts.

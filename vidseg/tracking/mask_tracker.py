@@ -1,6 +1,7 @@
 """Identities over time: which object of this frame is which of the last ones.
 
-Tracks move on at constant speed (`vidseg.tracking._kalman`) and meet the objects of the next frame by
+Tracks move on at constant speed (`vidseg.tracking._kalman`) and meet the objects of the next frame
+by
 how far their masks overlap. Sure objects choose first, then the weak ones among the tracks left
 over, as in ByteTrack (Zhang et al. 2022, https://arxiv.org/abs/2110.06864): a weak object is never
 a new track, but it keeps a known one alive. A track that is lost for longer is found again by its

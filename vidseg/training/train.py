@@ -85,7 +85,8 @@ def train(
             the dataset has no val split (0.2 if None; 0 measures nothing).
         classes: label from 1 on to name; None: the dataset's own attribute `classes`.
         weights: `coco`, `imagenet` (the trunk alone), `bundled`, `none`, a model file, or `last`
-            to go on with the run in `out`; or what `vidseg.training.initial_weights.load_start` gives.
+            to go on with the run in `out`; or what `vidseg.training.initial_weights.load_start`
+            gives.
         arch: a key of `vidseg.models.architectures.ARCHITECTURES`; None: that of the weights.
         epochs: how often each photo is shown; `steps` says the same in batches. 1000 steps if None.
         batch_size: pictures a step; 2 if None.

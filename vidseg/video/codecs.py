@@ -36,7 +36,7 @@ class Encoding:
     alpha: bool = False
     """Whether pictures are (H, W, 4) RGBA, with straight colours, and transparency is kept."""
     instead: "Encoding | None" = None
-    """What is used where this machine does not have the encoder; see `vidseg.video.encoding._hardware_encoders`."""
+    """What is used where this machine does not have the encoder."""
 
 
 @dataclass(frozen=True, slots=True)
