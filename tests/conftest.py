@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.commands import write_scene_model
-from tests.doubles import OraclePredictor
+from tests.support.commands import write_scene_model
+from tests.support.doubles import OraclePredictor
 
 PROCESSES = Path("/proc")
 

@@ -11,9 +11,9 @@ import click
 import pytest
 
 import vidseg
-from tests.commands import ROOT
-from tests.doubles import OraclePredictor
-from tests.scenes import write_scene
+from tests.support.commands import ROOT
+from tests.support.doubles import OraclePredictor
+from tests.support.scenes import write_scene
 from vidseg.cli import main
 from vidseg.models.catalog import MODELS
 

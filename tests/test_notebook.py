@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import pytest
 
-from tests.commands import ROOT
+from tests.support.commands import ROOT
 from tests.test_example import maker as maker
 from vidseg.video.probe import probe
 

@@ -4,7 +4,8 @@
 
 `again` is `vidseg overlay --detections` with the bundled model's objects of the example video, 5 or
 more a frame. It is compared with `identity`, which reads and writes and draws nothing, and with
-`fresh`, which looks at the frames with ResNet-50 (5 planted objects, see `tests.planted`); loading
+`fresh`, which looks at the frames with ResNet-50 (5 planted objects, see
+`tests.support.planted_objects`); loading
 the network is not counted, making it ready is. Before the clock runs, the drawn video must be that
 of a run with the model, picture by picture. JSON on stdout, a table on stderr: seconds a frame by
 the wall's clock and of processor time, medians over the rounds.

@@ -20,7 +20,7 @@ from pycocotools import mask as coco
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
 
-from tests.random_instances import blobs
+from tests.support.random_instances import blobs
 from vidseg.effects import Overlay, Splash, drawing
 from vidseg.effects.parse import EFFECTS, parse_effect
 from vidseg.results.formats._png_bytes import indexed_png

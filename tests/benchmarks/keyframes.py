@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 from PIL import ImageDraw
 
-from tests.doubles_track import from_masks
+from tests.support.simulated_tracks import from_masks
 from vidseg.cli.threads import limit_threads
 from vidseg.detection import Every
 from vidseg.detection._propagation import Key, between
@@ -231,7 +231,7 @@ def speed(model: str, frames: int, every: Every, rounds: int) -> None:
 
     import vidseg
     from tests.benchmarks.duel import make_clip
-    from tests.planted import CLASSES, planted
+    from tests.support.planted_objects import CLASSES, planted
     from vidseg.models.predictor import MaskRCNNPredictor
     from vidseg.video.decoding.reader import read_frames
     from vidseg.video.probe import probe

@@ -3,7 +3,8 @@
     python -m tests.benchmarks.network [--model balloon maskrcnn_resnet50_fpn ...] [--objects 5]
                                        [--precision auto] [--device cpu] [--rounds 3] [--batch 1]
 
-ResNet-50 models have random weights with planted objects (`tests.planted`); the bundled one has its
+ResNet-50 models have random weights with planted objects (`tests.support.planted_objects`); the
+bundled one has its
 own and looks at a frame of the example video. Before the clock runs, float32 must find what
 torchvision finds and the precision asked for as many objects. Both ways then run in turns; a round
 gives one ratio, and the medians of the rounds count. On the CPU, with one thread, the clock is
@@ -23,7 +24,7 @@ import torch
 from torchvision.models.detection import MaskRCNN
 
 from tests.benchmarks.duel import EXAMPLE, machine
-from tests.planted import CLASSES, planted
+from tests.support.planted_objects import CLASSES, planted
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.catalog import class_names
 from vidseg.models.device import resolve_device

@@ -7,7 +7,8 @@ The plain way is moviepy's `image_transform` over a function that runs torchvisi
 frame and draws with `draw_segmentation_masks` and `draw_bounding_boxes`. Both have the same
 weights, write H.264, veryfast, crf 18, and show objects from a score of 0.5; making the network is
 not counted, making it ready is. Models of `ARCHITECTURES` have random weights with so many planted
-objects (`tests.planted`), the others their own. Before the clock runs, both must find the same
+objects (`tests.support.planted_objects`), the others their own. Before the clock runs, both must
+find the same
 objects and have drawn on the same places (planted ones: as many), and vidseg must have written
 every frame. On stdout comes JSON, on stderr a table; `speed` and `cpu` are as in `io`.
 """

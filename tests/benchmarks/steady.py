@@ -25,7 +25,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from tests.benchmarks.balloon_clips import render
-from tests.doubles_track import ALL, BAR, SCENES, Scene, seen
+from tests.support.simulated_tracks import ALL, BAR, SCENES, Scene, seen
 from vidseg.evaluation.clips import ANY, Clip, Track, tracks_of
 from vidseg.evaluation.temporal_stability import Counts, report, steadiness
 from vidseg.evaluation.trackeval_sequence import Judged, overlaps

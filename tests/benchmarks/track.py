@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.track [--seeds 3]
 
-Each on the scenes that the tracker was tuned on, and on others of other kinds (`tests.heldout`).
+Each on the scenes that the tracker was tuned on, and on others of other kinds
+(`tests.support.held_out_scenes`).
 Prints HOTA, id switches and ids for every tracker that is installed (`pip install trackers`,
 `pip install "supervision<0.28"`; neither is needed otherwise), then the time a frame for 100
 objects at 1080p on one core: OMP_NUM_THREADS=1 taskset -c 0 python -m tests.benchmarks.track
@@ -17,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from tests.doubles_track import ALL, BAR, RATE, SCENES, Faults, Scene, bounce, seen
-from tests.heldout import held_out
-from tests.track_scores import Scores, scores
+from tests.support.held_out_scenes import held_out
+from tests.support.simulated_tracks import ALL, BAR, RATE, SCENES, Faults, Scene, bounce, seen
+from tests.support.track_scores import Scores, scores
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import MASK_SIDE, UNTRACKED, Instances
 from vidseg.tracking.mask_tracker import MaskTracker

@@ -1,0 +1,193 @@
+"""`vidseg train` as a command."""
+
+import json
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.support.commands import fails, process, run
+from tests.support.training_doubles import ARCHITECTURE, Toys, use_tiny
+from vidseg.cli.commands.train import _SoftStop
+from vidseg.datasets import open_dataset
+from vidseg.models.checkpoint import read_header
+from vidseg.training.training_sample import from_item
+
+FAST = ("--steps", 4, "--every", 2, "--image-size", 64, "--workers", 0, "--weights", "none")
+TINY = (
+    "import tests.support.training_doubles as d; "
+    "from vidseg.models.architectures import ARCHITECTURES; "
+    "ARCHITECTURES['maskrcnn_resnet50_fpn'] = d.build_tiny"
+)
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vidseg.models import architectures
+
+    use_tiny(monkeypatch)
+    tiny = architectures.ARCHITECTURES[ARCHITECTURE]
+    monkeypatch.setitem(architectures.ARCHITECTURES, "maskrcnn_resnet50_fpn", tiny)
+    monkeypatch.setattr("vidseg.training.initial_weights.SMALL", "maskrcnn_resnet50_fpn")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Six toys as photos with COCO annotations, without splits."""
+    folder = tmp_path / "toys"
+    folder.mkdir()
+    write_toys(folder, 6)
+    return folder
+
+
+def write_toys(folder: Path, count: int) -> None:
+    toys = Toys(count)
+    images, annotations = [], []
+    for number in range(count):
+        picture = from_item(toys[number], toys.classes, number)
+        cv2.imwrite(str(folder / f"{number}.png"), picture.image[..., ::-1])
+        images.append({"id": number, "file_name": f"{number}.png", "height": 64, "width": 64})
+        for mask, label in zip(picture.masks, picture.labels.tolist(), strict=True):
+            outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+            outline = max(outlines, key=len).reshape(-1).tolist()
+            annotation = {"id": len(annotations) + 1, "image_id": number, "category_id": label}
+            annotations.append({**annotation, "segmentation": [outline], "iscrowd": 0})
+    categories = [{"id": label, "name": name} for label, name in toys.classes.items()]
+    facts = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "coco.json").write_text(json.dumps(facts))
+
+
+def test_train_says_what_it_does_and_leaves_a_model(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("train", photos, *FAST)
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    said = result.stderr.splitlines()
+    assert "no val split: 1 of its 6 photos are held out" in said[0]
+    assert said[1].startswith("step 2 of 4: loss ")
+    assert "mask AP " in said[1]
+    assert said[1].endswith(" left")
+    assert said[-1].endswith("is a model: --model runs/toys/best.pt")
+    assert run("classes", "--model", "runs/toys/best.pt").stdout.split() == ["disc", "square"]
+
+
+def test_the_trained_model_splashes(photos: Path, tmp_path: Path) -> None:
+    run("train", photos, *FAST, "--out", tmp_path / "run", "-q")
+    best, out = tmp_path / "run/best.pt", tmp_path / "out.png"
+    common = ("splash", "--model", best, photos / "0.png", out, "--score", 0)
+    assert run(*common, "--class", "disc", "-q").exit_code == 0
+    assert cv2.imread(str(out)) is not None
+    assert "knows no class 'cat'" in fails(*common, "--class", "cat", "-f", code=2)
+
+
+def test_resume_by_the_options_of_the_command_line(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    sentence = fails("train", photos, "--weights", "last", "--out", out)
+    assert "There is no run to go on with" in sentence
+    run("train", photos, *FAST, "--out", out)
+    assert run("train", photos, "--weights", "last", "--out", out).exit_code == 0
+    assert "begun with steps 4" in fails(
+        "train", photos, "--weights", "last", "--out", out, "--steps", 9, code=2
+    )
+    assert "go on with --weights last, choose another --out, or force overwriting with --force" in (
+        fails("train", photos, *FAST, "--out", out)
+    )
+
+
+def test_the_first_signal_is_noted_and_a_second_one_stops() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with _SoftStop() as stop:
+        assert not stop()
+        signal.raise_signal(signal.SIGTERM)
+        assert stop()
+        assert stop.exit_code == 143
+        assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.timeout(180)
+def test_ctrl_c_saves_and_says_how_to_go_on(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "my run"
+    words = ("train", photos, "--weights", "none", "--arch", "maskrcnn_resnet50_fpn", "--out", out)
+    fast = ("--steps", 999, "--image-size", 64, "--every", 2, "--val", 0.2, "--workers", 1)
+    running = process(*words, *fast, code=TINY)
+    assert running.stderr is not None
+    while "step 2 of 999" not in (line := running.stderr.readline()):
+        assert line, "it ended"
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=100)
+    assert running.returncode == 130, said
+    last = said.splitlines()[-1]
+    assert "which is saved; go on with: vidseg train" in last
+    assert last.endswith(f"--out '{out}' --weights last --val 0.2")
+    assert f"Stopped at step {read_header(out / 'last.pt')['provenance']['step']} of 999" in last
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("--augment", "flop"), 2, "no augmentation 'flop'"),
+        (("--val", 1), 2, "share of val must be 0 or more and below 1"),
+        (("--epochs", 1), 2, "give one of them"),
+        (("--weights", "nosuch.pt"), 1, "There is no model file nosuch.pt"),
+    ],
+)
+def test_wrong_options_end_in_one_sentence(
+    photos: Path, tmp_path: Path, words: Any, code: int, sentence: str
+) -> None:
+    out = tmp_path / "run"
+    assert sentence in fails("train", photos, *FAST, "--out", out, *words, code=code)
+    assert not out.exists()
+
+
+def test_data_that_nothing_can_be_learned_from(photos: Path, tmp_path: Path) -> None:
+    facts = json.loads((photos / "coco.json").read_text())
+    (photos / "coco.json").write_text(json.dumps({**facts, "annotations": []}))
+    out = ("--out", tmp_path / "run")
+    assert "has an object; see `vidseg data check`" in fails("train", photos, *FAST, *out)
+    assert "is not there" in fails("train", tmp_path / "nowhere", *FAST, *out)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_class_without_examples_is_named(photos: Path, tmp_path: Path) -> None:
+    facts = json.loads((photos / "coco.json").read_text())
+    facts["categories"].append({"id": 3, "name": "ghost"})
+    (photos / "coco.json").write_text(json.dumps(facts))
+    result = run("train", photos, *FAST, "--out", tmp_path / "run", "--val", 0)
+    assert "No photo to train on shows: ghost; it cannot be learned." in result.stderr
+    assert "All photos are trained on: no AP is measured" in result.stderr
+    assert read_header(tmp_path / "run/best.pt")["classes"][3] == "ghost"
+
+
+def test_splits_are_taken_from_the_dataset(tmp_path: Path) -> None:
+    for name, count in (("train", 3), ("val", 2)):
+        (tmp_path / "toys" / name).mkdir(parents=True)
+        write_toys(tmp_path / "toys" / name, count)
+    result = run("train", tmp_path / "toys", *FAST, "--out", tmp_path / "run", "-q")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert read_header(tmp_path / "run/best.pt")["provenance"]["photos"] == 3
+    refused = fails(
+        "train", tmp_path / "toys", *FAST, "--out", tmp_path / "b", "--val", 0.5, code=2
+    )
+    assert "The dataset has a val split; leave out --val" in refused
+    shutil.rmtree(tmp_path / "toys/train")
+    refused = fails("train", tmp_path / "toys", *FAST, "--out", tmp_path / "b", code=2)
+    assert "has the splits val and no train" in refused
+
+
+def test_a_photo_that_goes_away_is_named(photos: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(photos)
+    for sample in dataset.samples:
+        sample.path.write_bytes(np.random.default_rng(0).bytes(100))
+    from vidseg import train
+    from vidseg.errors import InputError
+
+    with pytest.raises(InputError, match=r"\d.png cannot be read"):
+        train(dataset, tmp_path / "run", weights="none", steps=1, workers=1, image_size=64)

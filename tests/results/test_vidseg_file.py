@@ -1,0 +1,216 @@
+"""Saved detections: exact, small, crash-safe, and readable by anyone."""
+
+import json
+import re
+import textwrap
+from dataclasses import fields, replace
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import vidseg.results.vidseg_file as detections
+from tests.support.random_instances import any_instances, blobs
+from tests.support.scenes import CLASSES, scene_instances, write_scene
+from vidseg.errors import InputError, OptionError, OutputError, OutputExistsError
+from vidseg.results._fingerprint import mark_of_input, same_input
+from vidseg.results.vidseg_file import (
+    Found,
+    Header,
+    packed_frame,
+    read_detections,
+    records,
+    skip_header,
+    unpacked,
+)
+from vidseg.results.vidseg_writer import DetectionWriter, part_of
+from vidseg.structures.frame import Moment
+from vidseg.structures.instances import Instances
+from vidseg.video.probe import probe
+
+HEADER = Header(
+    source={"name": "in.mp4", "bytes": 1, "sha256": "x", "size": [128, 192]},
+    model={"name": "balloon"},
+    classes=CLASSES,
+    kept_score=0.1,
+    options={"start": None, "end": "7/3"},
+    program="vidseg 0",
+)
+
+
+def moment(index: int) -> Moment:
+    return Moment(index, Fraction(index * 1001, 30000), Fraction(1001, 30000))
+
+
+def scenes(count: int) -> list[Found]:
+    return [(moment(i), scene_instances(i)) for i in range(count)]
+
+
+def write(path: Path, found: list[Found], **options: Any) -> Path:
+    with DetectionWriter(path, HEADER, **options) as sink:
+        for place, instances in found[sink.count :]:
+            sink.write(place, instances)
+    return path
+
+
+def assert_same(a: Instances, b: Instances) -> None:
+    for name in (f.name for f in fields(Instances)):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+        assert np.asarray(getattr(a, name)).dtype == np.asarray(getattr(b, name)).dtype
+
+
+def test_what_is_saved_reads_back_the_same(tmp_path: Path) -> None:
+    tracked = replace(blobs(9, (720, 1280)), ids=np.arange(9) - 1, filled=np.arange(9) % 2 == 0)
+    found = [*scenes(30), (moment(30), Instances.empty((9, 7))), (moment(31), tracked)]
+    read = read_detections(write(tmp_path / "a.vidseg", found))
+    assert read.header == HEADER
+    again = list(read)
+    assert [place for place, _ in again] == [place for place, _ in found]
+    for (_, a), (_, b) in zip(again, found, strict=True):
+        assert_same(a, b)
+    assert not part_of(tmp_path / "a.vidseg").exists()
+
+
+@given(any_instances())
+@settings(max_examples=60, deadline=None)
+def test_a_record_is_exact(instances: Instances) -> None:
+    (record,) = records(BytesIO(packed_frame(moment(3), instances)), Path("x"))
+    assert unpacked(record)[0] == moment(3)
+    assert_same(unpacked(record)[1], instances)
+
+
+def test_the_documented_lines_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "street.vidseg", scenes(5))
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"To read it all:\n\n(.*?)\n\n", str(detections.__doc__), re.DOTALL)
+    assert len(code.splitlines()) <= 10
+    looked: list[tuple[dict[str, Any], Any, Any]] = []
+    body = textwrap.dedent(code) + "\n        looked.append((frame, objects, masks))\n"
+    exec(body, {"looked": looked})
+    assert looked.pop()[0] == {"end": True, "frames": 5}
+    for (place, instances), (frame, objects, masks) in zip(scenes(5), looked, strict=True):
+        assert (frame["index"], Fraction(frame["time"])) == (place.index, place.time)
+        np.testing.assert_array_equal(masks, instances.masks)
+        np.testing.assert_array_equal(objects["box"], instances.boxes)
+        np.testing.assert_array_equal(objects["label"], instances.labels)
+
+
+def test_a_torn_record_is_dropped_wherever_it_is_torn(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = write(tmp_path / "a.vidseg", scenes(4)).read_bytes()
+    with (tmp_path / "a.vidseg").open("rb") as file:
+        skip_header(file)
+        ends = [record.end for record in records(file, tmp_path)]
+    torn = tmp_path / "torn.vidseg"
+    for length in range(len(whole.split(b"\n")[0]) + 1, len(whole), 7):
+        torn.write_bytes(whole[:length])
+        caplog.clear()
+        assert len(list(read_detections(torn))) == sum(end <= length for end in ends)
+        assert "breaks off" in caplog.text
+
+
+def test_a_damaged_record_in_the_middle_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.vidseg", scenes(4))
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match="damaged at byte"):
+        list(read_detections(path))
+
+
+@pytest.mark.parametrize("content", [b"", b"{}\n", b"\xff\xfe\n", b"[1]\n", b'{"format": "x"}\n'])
+def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.vidseg").write_bytes(content)
+    with pytest.raises(InputError, match="not a file of detections"):
+        read_detections(tmp_path / "a.vidseg")
+
+
+def test_files_of_a_later_version_and_missing_ones_are_refused(tmp_path: Path) -> None:
+    line = json.dumps({"format": "vidseg detections", "version": 2}).encode() + b"\n"
+    (tmp_path / "a.vidseg").write_bytes(line)
+    with pytest.raises(InputError, match="newer vidseg"):
+        read_detections(tmp_path / "a.vidseg")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_detections(tmp_path / "b.vidseg")
+
+
+@settings(max_examples=40, deadline=None)
+@given(share=st.floats(0, 1), every=st.integers(1, 5))
+def test_resuming_gives_the_bytes_of_an_unbroken_run(
+    share: float, every: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("resume")
+    whole = write(folder / "whole.vidseg", scenes(12)).read_bytes()
+    part_of(folder / "a.vidseg").write_bytes(whole[: round(len(whole) * share)])
+    with DetectionWriter(folder / "a.vidseg", HEADER, resume=True, every=every) as sink:
+        assert sink.count % every == 0
+        assert sink.again in (None, moment(sink.count))
+        assert sink.again or not sink.count
+        for place, instances in scenes(12)[sink.count :]:
+            sink.write(place, instances)
+    assert (folder / "a.vidseg").read_bytes() == whole
+
+
+def test_a_broken_run_keeps_what_was_found(tmp_path: Path) -> None:
+    def broken() -> None:
+        with DetectionWriter(tmp_path / "a.vidseg", HEADER) as sink:
+            for place, instances in scenes(5):
+                sink.write(place, instances)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken()
+    assert not (tmp_path / "a.vidseg").exists()
+    assert len(list(read_detections(part_of(tmp_path / "a.vidseg")))) == 5
+    with pytest.raises(OutputExistsError, match="--resume"):
+        write(tmp_path / "a.vidseg", scenes(5))
+    other = replace(HEADER, kept_score=0.3)
+    with (
+        pytest.raises(OptionError, match=r"another kept_score \(0.1, now 0.3\)"),
+        DetectionWriter(tmp_path / "a.vidseg", other, resume=True),
+    ):
+        pass
+    write(tmp_path / "a.vidseg", scenes(2), force=True)
+    assert len(list(read_detections(tmp_path / "a.vidseg"))) == 2
+
+
+def test_nothing_is_left_of_a_run_that_found_nothing(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ZeroDivisionError),
+        DetectionWriter(tmp_path / "a.vidseg", HEADER),
+    ):
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_sentence() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full here")
+    sink = DetectionWriter("unused.vidseg", HEADER)
+    with full.open("wb", buffering=0) as file:
+        sink._file = file  # type: ignore[assignment]
+        with pytest.raises(OutputError, match="No space left"):
+            sink.write(moment(0), scene_instances(0))
+
+
+def test_an_input_is_told_from_others_under_any_name(tmp_path: Path) -> None:
+    a = write_scene(tmp_path / "a.mp4", frames=5)
+    mark = mark_of_input(probe(a))
+    assert (mark["frames"], mark["rate"], mark["size"]) == (5, "30", [128, 192])
+    b = a.rename(tmp_path / "b.mp4")
+    assert same_input(mark, mark_of_input(probe(b)))
+    c = write_scene(tmp_path / "c.mp4", frames=5, first=1)
+    assert not same_input(mark, mark_of_input(probe(c)))
+
+
+def test_soft_masks_stay_small() -> None:
+    """Noise costs 784 bytes an object; shapes with a soft rim a small part of it."""
+    instances = blobs(50, (720, 1280))
+    assert len(packed_frame(moment(0), instances)) / 50 < 350

@@ -1,0 +1,110 @@
+from dataclasses import FrozenInstanceError, fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.random_instances import any_instances, blobs
+from vidseg.structures import colors
+from vidseg.structures.instances import MASK_SIDE, Instances, check_fits, shown
+
+
+def same(a: Instances, b: Instances) -> bool:
+    return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+
+
+def test_arrays_of_other_shapes_or_types_are_refused() -> None:
+    good = blobs(3, (20, 30))
+    for name, wrong in [
+        ("boxes", np.zeros((3, 4), np.float64)),
+        ("masks", np.zeros((3, 28, 27), np.uint8)),
+        ("masks", np.zeros((2, 28, 28), np.uint8)),
+        ("scores", np.zeros((3, 1), np.float32)),
+        ("labels", np.zeros(3, np.int32)),
+        ("ids", np.zeros(4, np.int64)),
+    ]:
+        with pytest.raises(ValueError, match=f"{name} must be"):
+            replace(good, **{name: wrong})
+
+
+def test_it_is_a_value() -> None:
+    found = blobs(2, (20, 30))
+    with pytest.raises(FrozenInstanceError):
+        found.size = (1, 1)  # pyright: ignore[reportAttributeAccessIssue]
+    named = found.with_ids(np.array([5, 6]))
+    assert named.ids.tolist() == [5, 6]
+    assert found.ids.tolist() == [-1, -1]
+
+
+def test_rows_are_chosen_by_flags_numbers_or_a_slice() -> None:
+    found = blobs(4, (20, 30))
+    by_flags = found[np.array([False, True, True, False])]
+    assert same(by_flags, found[np.array([1, 2])])
+    assert same(by_flags, found[1:3])
+    assert len(found[:0]) == 0
+    assert same(found[:0], Instances.empty((20, 30), MASK_SIDE))
+
+
+@given(any_instances(), st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]), st.sets(st.integers(1, 3)))
+def test_what_is_shown(found: Instances, score: float, labels: set[int]) -> None:
+    chosen = shown(found, score=score, labels=labels)
+    wanted = [
+        row
+        for row in range(len(found))
+        if found.scores[row] >= np.float32(score) and int(found.labels[row]) in labels
+    ]
+    assert same(chosen, found[np.array(wanted, np.intp)])
+    assert same(shown(found, score=0.0), found)
+
+
+def test_too_many_leave_the_best_in_their_order() -> None:
+    found = replace(blobs(4, (20, 30)), scores=np.array([0.6, 0.9, 0.6, 0.7], np.float32))
+    assert shown(found, max_objects=3).scores.tolist() == found.scores[[0, 1, 3]].tolist()
+    assert same(shown(found, max_objects=3), found[np.array([0, 1, 3])])
+    assert same(shown(found, max_objects=9), found)
+    assert len(shown(found, max_objects=0)) == 0
+
+
+def test_a_score_that_float32_cannot_hold_is_met_by_its_neighbour() -> None:
+    found = replace(blobs(1, (20, 30)), scores=np.array([0.7], np.float32))
+    assert len(shown(found, score=0.7)) == 1
+
+
+def test_pictures_of_another_size_or_type_are_refused() -> None:
+    found = blobs(1, (20, 30))
+    check_fits(found, np.zeros((20, 30, 3), np.uint8))
+    for wrong in [
+        np.zeros((30, 20, 3), np.uint8),
+        np.zeros((20, 30), np.uint8),
+        np.zeros((20, 30, 4), np.uint8),
+        np.zeros((20, 30, 3), np.float32),
+    ]:
+        with pytest.raises(ValueError, match=r"\(20, 30, 3\) uint8"):
+            check_fits(found, wrong)  # pyright: ignore[reportArgumentType]
+
+
+def test_colours_stay_and_differ() -> None:
+    assert len(set(colors.PALETTE)) == len(colors.PALETTE)
+    first = [colors.color_of(number) for number in range(1, 11)]
+    assert first == [colors.color_of(number) for number in range(1, 11)]
+    assert colors.color_of(11) == colors.color_of(1)
+    for number in range(1, 10):
+        ours, next_one = np.array(colors.color_of(number)), np.array(colors.color_of(number + 1))
+        assert np.abs(ours - next_one).sum() > 150
+
+
+@pytest.mark.parametrize("color", [*colors.PALETTE, (0, 0, 0), (255, 255, 255), (90, 90, 90)])
+def test_ink_is_legible(color: colors.Color) -> None:
+    """4.5 : 1 is what WCAG 2.2 asks of text."""
+    ground = colors.relative_luminance(color) + 0.05
+    ink = colors.relative_luminance(colors.ink_on(color)) + 0.05
+    assert max(ground, ink) / min(ground, ink) >= 4.5
+
+
+def test_the_davis_palette() -> None:
+    table = np.frombuffer(colors.davis_palette(), np.uint8).reshape(256, 3).tolist()
+    assert table[:5] == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0], [0, 0, 128]]
+    assert table[8:10] == [[64, 0, 0], [192, 0, 0]]
+    assert table[22] == [0, 192, 128]
+    assert table[255] == [224, 224, 192]

@@ -1,0 +1,1 @@
+"""Helpers of the tests: scenes with known objects, doubles of models, small files."""

@@ -1,0 +1,170 @@
+"""Choosing objects: by id, by following, by pointing."""
+
+import json
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.doubles import OraclePredictor
+from tests.support.scenes import scene_instances, write_scene
+from vidseg.errors import OptionError, VidsegError
+from vidseg.pipeline.outputs import Masks
+from vidseg.pipeline.run import run
+from vidseg.pipeline.search import Search
+from vidseg.structures.instances import Instances
+from vidseg.tracking.selection import GONE, Chosen, followed, id_at, only
+
+SIZE = (100, 200)
+
+
+def objects(**sides: int) -> Instances:
+    """Squares at x = 40 times their id; keywords such as `a1=20`: id 1 with sides of 20."""
+    ids = [int(name[1:]) for name in sides]
+    boxes = [
+        (40 * n, 10, 40 * n + side, 10 + side) for n, side in zip(ids, sides.values(), strict=True)
+    ]
+    count = len(ids)
+    return Instances(
+        boxes=np.array(boxes, np.float32).reshape(count, 4),
+        masks=np.full((count, 28, 28), 255, np.uint8),
+        scores=np.full(count, 0.9, np.float32),
+        labels=np.ones(count, np.int64),
+        ids=np.array(ids, np.int64),
+        size=SIZE,
+    )
+
+
+def stream(*found: Instances) -> Iterator[tuple[int, Instances]]:
+    return iter(list(enumerate(found)))
+
+
+def ids_of(pairs: Iterator[tuple[int, Instances]]) -> list[list[int]]:
+    return [instances.ids.tolist() for _, instances in pairs]
+
+
+def test_only_some_ids(caplog: pytest.LogCaptureFixture) -> None:
+    found = stream(objects(a1=10, a2=10), objects(a3=10), objects())
+    with caplog.at_level(logging.WARNING, "vidseg"):
+        assert ids_of(only(found, (2, 3))) == [[2], [3], []]
+    assert not caplog.records
+
+
+def test_an_id_that_never_comes_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "vidseg"):
+        list(only(stream(objects(a1=10, a2=10)), (7,)))
+    assert "No object had the id 7; ids were between 1 and 2." in caplog.text
+
+
+def test_the_largest_is_followed_though_another_grows() -> None:
+    found = stream(objects(), objects(a1=10, a2=20), objects(a1=30, a2=20), objects(a1=30))
+    assert ids_of(followed(found, "largest")) == [[], [2], [2], []]
+
+
+def test_the_first_is_followed() -> None:
+    found = stream(objects(a2=10, a3=30), objects(a3=30), objects(a2=10, a3=30))
+    assert ids_of(followed(found, "first")) == [[2], [], [2]]
+
+
+def test_when_it_is_gone_another_is_followed() -> None:
+    away = [objects(a2=10)] * (GONE + 1)
+    found = ids_of(followed(stream(objects(a1=20, a2=10), *away), "largest"))
+    assert found == [[1]] + [[]] * GONE + [[2]]
+
+
+def test_a_new_scene_ends_following() -> None:
+    found = stream(objects(a1=20, a2=10), objects(a1=20), objects(a3=10, a4=12))
+    assert ids_of(followed(found, "largest")) == [[1], [1], [4]]
+
+
+def test_the_object_at_a_point() -> None:
+    found = objects(a1=20, a3=20)
+    assert id_at(found, (45.0, 20.0), 1.0) == 1
+    assert id_at(found, (139.0, 29.0), 1.0) == 3
+    with pytest.raises(VidsegError, match=r"no object at 100,20 at 1\.5 s; .* with id 3"):
+        id_at(found, (100.0, 20.0), 1.5)
+    with pytest.raises(VidsegError, match="nothing was found in that frame"):
+        id_at(objects(), (100.0, 20.0), 1.5)
+    with pytest.raises(OptionError, match="outside the frame, which has 200 x 100 pixels"):
+        id_at(found, (200.0, 20.0), 1.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ids": (1,), "follow": "first"}, "take one"),
+        ({"at": Fraction(1)}, "belong together"),
+        ({"point": (1.0, 2.0)}, "belong together"),
+        ({"ids": (0,)}, "count from 1"),
+        ({"follow": "best"}, "largest or first"),
+        ({"at": Fraction(-1), "point": (1.0, 2.0)}, "negative"),
+        ({"at": Fraction(1), "point": (-1.0, 2.0)}, "lie in the frame"),
+    ],
+)
+def test_what_does_not_go_together(options: dict, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        Chosen(**options)
+
+
+def test_choosing_needs_tracks() -> None:
+    with pytest.raises(OptionError, match="no-track"):
+        Search(model="balloon", ids=(1,), track=False)
+
+
+def searching(**options) -> Search:
+    search = Search(model="balloon", **options)
+    search._predictor = OraclePredictor({1: "balloon"})
+    search.names = {1: "disc", 2: "rectangle"}
+    search.labels = None
+    return search
+
+
+def saved(tmp_path: Path, search: Search, **span) -> dict:
+    clip = write_scene(tmp_path / "scene.mp4", frames=24)
+    run(clip, [Masks(tmp_path / "out")], search=search, force=True, **span)
+    return json.loads((tmp_path / "out" / "instances.json").read_text())
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_pointing_shows_the_object_before_and_after(tmp_path: Path, every: int) -> None:
+    truth = scene_instances(12, (128, 192))
+    x0, y0, x1, y1 = truth.boxes[1]
+    point = float(x0 + x1) / 2, float(y0 + y1) / 2
+    search = searching(at=Fraction(12, 30), point=point, every=every)
+    frames = saved(tmp_path, search)["frames"]
+    assert len(frames) == 24
+    for index, frame in enumerate(frames):
+        (one,) = frame["objects"]
+        np.testing.assert_allclose(one["box"], scene_instances(index, (128, 192)).boxes[1], atol=4)
+
+
+def test_pointing_at_nothing_says_what_is_near(tmp_path: Path) -> None:
+    with pytest.raises(VidsegError, match=r"no object at 100,20 at 0\.4 s; the nearest one"):
+        saved(tmp_path, searching(at=Fraction(2, 5), point=(100.0, 20.0)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_pointing_past_the_end(tmp_path: Path) -> None:
+    with pytest.raises(VidsegError, match="shows no frame at 9 s"):
+        saved(tmp_path, searching(at=9, point=(5.0, 20.0)))
+
+
+def test_pointing_into_a_part(tmp_path: Path) -> None:
+    truth = scene_instances(12, (128, 192))
+    x0, y0, x1, y1 = truth.boxes[0]
+    point = float(x0 + x1) / 2, float(y0 + y1) / 2
+    search = searching(at=Fraction(12, 30), point=point)
+    frames = saved(tmp_path, search, start=Fraction(8, 30), end=Fraction(20, 30))["frames"]
+    assert [len(frame["objects"]) for frame in frames] == [1] * 12
+
+
+def test_choosing_in_a_photo_is_refused(tmp_path: Path) -> None:
+    from PIL import Image as Picture
+
+    path = tmp_path / "photo.png"
+    Picture.new("RGB", (64, 64)).save(path)
+    with pytest.raises(OptionError, match="objects of videos"):
+        run(path, [Masks(tmp_path / "out")], search=searching(follow="largest"))

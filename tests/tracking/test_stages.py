@@ -1,0 +1,235 @@
+"""Ids that are saved with detections: those of the run, for every later use of the file."""
+
+import csv
+from collections import Counter
+from dataclasses import fields, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.commands import run
+from tests.support.doubles import OraclePredictor
+from tests.support.random_instances import blobs
+from tests.support.scenes import write_scene
+from tests.support.simulated_tracks import ALL, Faults, crossing, seen, watched
+from vidseg.pipeline.detect_to_file import coarse, save_detections
+from vidseg.pipeline.search import Search
+from vidseg.results.vidseg_file import packed_frame, read_detections, records, skip_header
+from vidseg.results.vidseg_writer import part_of
+from vidseg.structures.frame import Image, Moment
+from vidseg.structures.instances import Instances
+from vidseg.tracking.identify import identified, settled, untracked
+from vidseg.tracking.stages import steady
+from vidseg.video.decoding.reader import read_frames
+from vidseg.video.probe import probe
+
+EYE = Faults(miss=0.2, jitter=1.0, weak=0.3, alarms=0.3, mislabel=0.2)
+FRAMES = 40
+
+
+class FaultyOracle(OraclePredictor):
+    """Sees the true objects badly, and a frame always the same."""
+
+    def _look(self, image: Image) -> Instances:
+        truth = super()._look(image)
+        found = seen(truth, EYE, np.random.default_rng(self.seen[-1]))
+        return replace(found, labels=np.where(found.labels == 3, 1, found.labels))
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_scene(tmp_path / "in.mp4", frames=FRAMES)
+
+
+@pytest.fixture
+def faulty(monkeypatch: pytest.MonkeyPatch) -> FaultyOracle:
+    predictor = FaultyOracle()
+    monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: predictor)
+    return predictor
+
+
+@pytest.fixture
+def saved(clip: Path, model: Path, faulty: FaultyOracle, tmp_path: Path) -> Path:
+    assert run("detect", "--model", model, clip, tmp_path / "a.vidseg").exit_code == 0
+    return tmp_path / "a.vidseg"
+
+
+def assert_same(a: Instances, b: Instances) -> None:
+    for name in (f.name for f in fields(Instances)):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def test_what_is_shown_of_identified_frames_is_steady() -> None:
+    pairs = list(watched(crossing(), ALL))
+    direct = list(steady(pairs))
+    again = list(settled(identified(pairs, score=0.5, fill=5), radius=2))
+    assert sum(len(instances) for _, instances in direct) > 50
+    for (_, a), (_, b) in zip(direct, again, strict=True):
+        assert a.ids.tolist() == b.ids.tolist()
+        np.testing.assert_array_equal(a.boxes, b.boxes)
+        np.testing.assert_array_equal(a.masks, b.masks)
+        real = ~a.filled
+        assert a.labels[real].tolist() == b.labels[real].tolist()
+
+
+def test_everything_found_stays_in_identified_frames() -> None:
+    pairs = list(watched(crossing(), ALL))
+    known = list(identified(pairs, score=0.5, fill=5))
+    assert sum(instances.filled.sum() for _, instances in known) > 5
+    for (_, raw), (_, back) in zip(pairs, untracked(known), strict=True):
+        order = [np.lexsort((*i.boxes.T, i.scores)) for i in (raw, back)]
+        assert_same(raw[order[0]], back[order[1]])
+
+
+def test_ids_are_saved_and_gaps_are_marked(saved: Path) -> None:
+    rows: Counter[tuple[bool, bool]] = Counter()
+    for _, instances in read_detections(saved):
+        rows.update(zip((instances.ids > 0).tolist(), instances.filled.tolist(), strict=True))
+        assert len(set(instances.ids[instances.ids > 0])) == (instances.ids > 0).sum()
+    assert rows[True, False] > FRAMES
+    assert rows[True, True] > 3
+    assert rows[False, False] > 3
+    assert rows[False, True] == 0
+
+
+@pytest.mark.parametrize("score", [0.5, 0.7])
+@pytest.mark.parametrize("name", ["csv", "mots", "ytvis"])
+def test_saved_detections_give_the_tracks_of_a_direct_run(
+    name: str, score: float, saved: Path, clip: Path, model: Path, tmp_path: Path
+) -> None:
+    words = ["--format", name, "--score", score]
+    plain, again = tmp_path / "plain", tmp_path / "again"
+    assert run("frames", *words, "--model", model, clip, plain).exit_code == 0
+    assert run("frames", *words, "--detections", saved, clip, again).exit_code == 0
+    assert plain.read_bytes() == again.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["csv", "mots", "ytvis", "coco"])
+def test_export_without_the_video_has_the_tracks(
+    name: str, saved: Path, clip: Path, model: Path, tmp_path: Path
+) -> None:
+    direct, exported = tmp_path / "direct", tmp_path / "exported"
+    assert run("frames", "--format", name, "--model", model, clip, direct).exit_code == 0
+    assert run("export", "--format", name, saved, exported).exit_code == 0
+    assert direct.read_bytes() == exported.read_bytes()
+
+
+def test_export_at_another_score_keeps_the_ids(saved: Path, tmp_path: Path) -> None:
+    def rows(score: float) -> list[dict[str, Any]]:
+        target = tmp_path / f"{score}.csv"
+        assert run("export", "--format", "csv", "--score", score, saved, target).exit_code == 0
+        return list(csv.DictReader(target.read_text().splitlines()))
+
+    every, some = rows(0.5), rows(0.8)
+    assert some == [row for row in every if float(row["score"]) >= 0.8]
+    assert 0 < len(some) < len(every)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.61, 0.98])
+def test_a_resumed_run_knows_the_tracks_before(
+    share: float, saved: Path, clip: Path, model: Path, faulty: FaultyOracle
+) -> None:
+    whole = saved.read_bytes()
+    part_of(saved).write_bytes(whole[: round(len(whole) * share)])
+    with part_of(saved).open("rb") as file:
+        skip_header(file)
+        left = len(list(records(file, saved)))
+    saved.unlink()
+    faulty.seen.clear()
+    assert run("detect", "--model", model, "--resume", clip, saved).exit_code == 0
+    assert saved.read_bytes() == whole
+    assert len(faulty.seen) == FRAMES - max(left - 5, 0) // 8 * 8
+
+
+@pytest.mark.parametrize("fill", [5, 0, 2])
+@pytest.mark.parametrize("broken", [15, 17, 18, 20, 21])
+def test_a_run_that_failed_in_a_gap_resumes_to_the_same_file(
+    broken: int, fill: int, clip: Path, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The frames before an error are written though nobody knows yet what fills their gaps, nor
+    what is to be believed."""
+
+    def detect(saved: Path, *, broken: int | None = None, resume: bool = False) -> None:
+        search = Search(model=model, batch_size=1, fill=fill)
+        monkeypatch.setattr("vidseg.pipeline.search.load", lambda _: _Blinking(broken))
+        save_detections(clip, saved, search=search, resume=resume)
+
+    whole, saved = tmp_path / "whole.vidseg", tmp_path / "saved.vidseg"
+    detect(whole)
+    with pytest.raises(RuntimeError, match="broke"):
+        detect(saved, broken=broken)
+    detect(saved, resume=True)
+    assert saved.read_bytes() == whole.read_bytes()
+
+
+class _Blinking(OraclePredictor):
+    """Misses the first object in frames 14 to 17, and is not sure of the last one before frame 20;
+    breaks at frame `broken`."""
+
+    def __init__(self, broken: int | None) -> None:
+        super().__init__()
+        self.broken = broken
+
+    def _look(self, image: Image) -> Instances:
+        found = super()._look(image)
+        if self.seen[-1] == self.broken:
+            raise RuntimeError("the predictor broke")
+        number = self.seen[-1] or 0
+        scores = found.scores.copy()
+        scores[-1:] = 0.9 if number >= 20 else 0.6 if number == 12 else 0.2
+        found = replace(found, scores=scores)
+        return found[1:] if number in range(14, 18) else found
+
+
+def test_without_tracks_nothing_is_followed_or_filled(
+    clip: Path, model: Path, faulty: FaultyOracle, tmp_path: Path
+) -> None:
+    plain = tmp_path / "plain.vidseg"
+    assert run("detect", "--no-track", "--model", model, clip, plain).exit_code == 0
+    for frame, (_, instances) in zip(read_frames(probe(clip)), read_detections(plain), strict=True):
+        assert (instances.ids == -1).all()
+        assert_same(instances, faulty.predict([frame.image])[0])
+
+
+def test_saved_tracks_can_be_left_out(saved: Path, clip: Path, model: Path, tmp_path: Path) -> None:
+    words = ["--no-track", "--format", "csv"]
+    plain, again = tmp_path / "plain.csv", tmp_path / "again.csv"
+    assert run("frames", *words, "--model", model, clip, plain).exit_code == 0
+    assert run("frames", *words, "--detections", saved, clip, again).exit_code == 0
+
+    def rows(path: Path) -> list[list[str]]:
+        return sorted(csv.reader(path.read_text().splitlines()))
+
+    assert rows(plain) == rows(again)
+
+
+def test_coarse_masks_keep_their_threshold_and_are_coarse_once() -> None:
+    side = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    levels = coarse(replace(blobs(1, (90, 90), side=16), masks=side))
+    assert ((levels.masks >= 128) == (side >= 128)).all()
+    assert len(np.unique(levels.masks)) == 16
+    assert np.abs(levels.masks.astype(int) - side).max() <= 15
+    assert {0, 255} <= set(levels.masks.ravel().tolist())
+    assert_same(coarse(levels), levels)
+    soft = blobs(20, (720, 1280))
+    exact, small = (packed_frame(Moment(0, Fraction(0)), each) for each in (soft, coarse(soft)))
+    assert len(small) < 0.8 * len(exact)
+
+
+def test_compact_files_are_smaller_and_resume_too(
+    saved: Path, clip: Path, model: Path, tmp_path: Path
+) -> None:
+    small = tmp_path / "small.vidseg"
+    words = ["detect", "--compact", "--model", model, clip, small]
+    assert run(*words).exit_code == 0
+    whole = small.read_bytes()
+    for (_, a), (_, b) in zip(read_detections(saved), read_detections(small), strict=True):
+        assert a.boxes.shape == b.boxes.shape
+        assert len(np.unique(b.masks)) <= 16
+    part_of(small).write_bytes(whole[: len(whole) // 2])
+    small.unlink()
+    assert run(*words, "--resume").exit_code == 0
+    assert small.read_bytes() == whole
