@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vidseg.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from vidseg.detection.batched import detect as detect
     from vidseg.effects import Overlay as Overlay
     from vidseg.effects import Splash as Splash
     from vidseg.effects import on_image as on_image
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from vidseg.pipeline.outputs import Drawn as Drawn
     from vidseg.pipeline.outputs import Exported as Exported
     from vidseg.pipeline.outputs import Masks as Masks
-    from vidseg.pipeline.run import detect as detect
     from vidseg.pipeline.run import run as run
     from vidseg.pipeline.search import Search as Search
     from vidseg.pipeline.shortcuts import cutout as cutout
@@ -53,7 +53,7 @@ _HOMES = {
     "VidsegError": "errors",
     "choose_codec": "video.codecs",
     "cutout": "pipeline.shortcuts",
-    "detect": "pipeline.run",
+    "detect": "detection.batched",
     "frames": "pipeline.shortcuts",
     "load_predictor": "models.predictor",
     "on_image": "effects",

@@ -39,8 +39,8 @@ from tests.support.simulated_tracks import from_masks
 from vidseg.cli.threads import limit_threads
 from vidseg.detection import Every
 from vidseg.detection._propagation import Key, between
+from vidseg.detection.batched import detect
 from vidseg.detection.keyframes import _marked
-from vidseg.pipeline.run import detect
 from vidseg.pipeline.search import Search
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances

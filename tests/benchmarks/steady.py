@@ -85,8 +85,8 @@ def oracle(scene: Scene, faults) -> Case:
 
 
 def balloons(data: Path, model: str, count: int, frames: int) -> list[Case]:
+    from vidseg.detection.batched import detect
     from vidseg.models.predictor import load_predictor
-    from vidseg.pipeline.run import detect
 
     predictor = load_predictor(model)
     clips = render(data, count=count, frames=frames)

@@ -15,9 +15,9 @@ from tests.support.doubles import BrokenPredictor, BrokenSource, OraclePredictor
 from tests.support.scenes import write_scene
 from tests.support.simulated_tracks import BLUE, RED, Actor, Scene, during, line
 from vidseg.detection import Every, detect_keyframes, frames_waiting
+from vidseg.detection.batched import detect
 from vidseg.errors import OptionError
 from vidseg.pipeline.detect_to_file import save_detections
-from vidseg.pipeline.run import detect
 from vidseg.pipeline.search import Search
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import UNTRACKED, Instances

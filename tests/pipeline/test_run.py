@@ -16,10 +16,11 @@ from PIL import Image as Picture
 
 from tests.support.doubles import BrokenPredictor, BrokenSource, OraclePredictor, SceneSource
 from tests.support.scenes import read_barcode, scene_image, scene_instances, write_scene
+from vidseg.detection.batched import detect
 from vidseg.errors import InputError, OptionError
 from vidseg.pipeline._compatibility import check_kinds
 from vidseg.pipeline.outputs import Drawn, Masks
-from vidseg.pipeline.run import detect, expected_frames, frames_alive, run
+from vidseg.pipeline.run import expected_frames, frames_alive, run
 from vidseg.pipeline.search import Search
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances

@@ -18,7 +18,7 @@ everything found so far waits without its pictures.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from fractions import Fraction
 from itertools import islice
@@ -27,9 +27,9 @@ from pathlib import Path
 from threading import Event
 
 from vidseg.atomic_output import check_output, output_error
-from vidseg.concurrency import batched, map_ahead, prefetch, until
-from vidseg.detection import Every, detect_keyframes, frames_waiting
-from vidseg.detection.predictor import Predictor, batches_at_once
+from vidseg.concurrency import prefetch, until
+from vidseg.detection import Every, frames_waiting
+from vidseg.detection.batched import detect
 from vidseg.errors import InputError, OptionError, VidsegError
 from vidseg.pipeline._point_selection import pointed_at
 from vidseg.pipeline.outputs import Output, Pass, Write
@@ -45,48 +45,11 @@ from vidseg.video.info import VideoInfo
 from vidseg.video.moviepy_clip import FrameClip
 from vidseg.video.probe import probe
 
-DEFAULT_BATCH = 4
-"""Frames a batch for a predictor that does not say by `batch_size` how many suit it."""
-
 READ_AHEAD = 3
 """Frames read ahead of the caller where no model runs between."""
 
 OnFrame = Callable[[int, int | None], None]
 """Called after every frame with how many are done, and of how many if that is known."""
-
-
-def detect(
-    frames: Iterable[Frame],
-    predictor: Predictor,
-    *,
-    batch_size: int | None = None,
-    every: Every = 1,
-) -> Generator[Found, None, None]:
-    """Each frame with its objects, in order; reading and predicting run ahead on other threads.
-
-    Frames are predicted `batch_size` at a time; None takes what suits the predictor. An error of
-    the source or the predictor comes after the frames before it; closing ends the threads and
-    closes `frames`. With `every` other than 1, the predictor sees keyframes only, see
-    `vidseg.detection`.
-    """
-    size = batch_size or getattr(predictor, "batch_size", DEFAULT_BATCH)
-    if every != 1:
-        return detect_keyframes(frames, predictor, every=every, batch_size=size)
-    return _detected(frames, predictor, size)
-
-
-def _detected(
-    frames: Iterable[Frame], predictor: Predictor, size: int
-) -> Generator[Found, None, None]:
-    def find(batch: list[Frame]) -> deque[Found]:
-        return deque(zip(batch, predictor.predict([f.image for f in batch]), strict=True))
-
-    at_once = batches_at_once(predictor)
-    waiting = batched(prefetch(frames, size), size)
-    with closing(map_ahead(find, waiting, workers=at_once, ahead=at_once)) as batches:
-        for batch in batches:
-            while batch:
-                yield batch.popleft()
 
 
 def frames_alive(

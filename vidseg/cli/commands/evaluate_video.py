@@ -104,7 +104,7 @@ def _tracks(
 
 def _found(clip: "Clip", search: "Search") -> Any:
     """The frames of a clip with the objects to show, tracked as those of a video."""
-    from vidseg.pipeline.run import detect
+    from vidseg.detection.batched import detect
     from vidseg.results.replay import saved
 
     if not clip.pictures:
