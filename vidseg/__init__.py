@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from vidseg.effects.parse import parse_effects as parse_effects
     from vidseg.errors import VidsegError as VidsegError
     from vidseg.models.predictor import load_predictor as load_predictor
-    from vidseg.pipeline.outputs import CutOut as CutOut
-    from vidseg.pipeline.outputs import Drawn as Drawn
-    from vidseg.pipeline.outputs import Exported as Exported
-    from vidseg.pipeline.outputs import Masks as Masks
+    from vidseg.pipeline.outputs import CutoutOutput as CutoutOutput
+    from vidseg.pipeline.outputs import ExportOutput as ExportOutput
+    from vidseg.pipeline.outputs import MaskFolderOutput as MaskFolderOutput
+    from vidseg.pipeline.outputs import VideoOutput as VideoOutput
     from vidseg.pipeline.run import run as run
     from vidseg.pipeline.search import Search as Search
     from vidseg.pipeline.shortcuts import cutout as cutout
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from vidseg.video.probe import probe as probe
 
 _HOMES = {
-    "CutOut": "pipeline.outputs",
-    "Drawn": "pipeline.outputs",
-    "Exported": "pipeline.outputs",
+    "CutoutOutput": "pipeline.outputs",
+    "VideoOutput": "pipeline.outputs",
+    "ExportOutput": "pipeline.outputs",
     "Frame": "structures.frame",
     "FrameClip": "video.moviepy_clip",
     "Instances": "structures.instances",
     "MaskFolder": "results",
-    "Masks": "pipeline.outputs",
+    "MaskFolderOutput": "pipeline.outputs",
     "Overlay": "effects",
     "Search": "pipeline.search",
     "Splash": "effects",

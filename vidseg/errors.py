@@ -1,15 +1,33 @@
 """Every error that vidseg raises on purpose: one sentence saying what happened and what to do.
 
-Leaves also inherit the matching builtin, so that callers may catch either.
+Each class carries the exit code of the program. Leaves also inherit the matching builtin, so that
+callers may catch either.
 """
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """How the program ends; 128 + N when signal N stopped it: 130 for Ctrl-C, 143 for SIGTERM."""
+
+    DONE = 0
+    FAILED = 1
+    """Something turned out wrong with files, models, the machine or the network."""
+    WRONG_OPTIONS = 2
+    STOPPED = 128
 
 
 class VidsegError(Exception):
-    """Something turned out wrong with files, models, the machine or the network (exit code 1)."""
+    """Something turned out wrong with files, models, the machine or the network."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
 
 class OptionError(VidsegError, ValueError):
-    """A wrong option: unknown class, model or codec, score out of range (exit code 2)."""
+    """A wrong option: unknown class, model or codec, score out of range."""
+
+    exit_code = ExitCode.WRONG_OPTIONS
 
 
 class InputError(VidsegError, OSError):
@@ -39,3 +57,7 @@ class ModelError(VidsegError):
 
 class WeightsUnavailableError(ModelError):
     """Weights that are not on this machine and could not be fetched."""
+
+
+class DivergedError(VidsegError):
+    """Training whose loss or gradient is not a finite number any more."""

@@ -30,7 +30,7 @@ from tests.benchmarks.duel import (
     run,
     work,
 )
-from vidseg.pipeline.outputs import Drawn
+from vidseg.pipeline.outputs import VideoOutput
 from vidseg.pipeline.run import run as pass_over
 from vidseg.pipeline.search import Search
 from vidseg.structures.frame import Image
@@ -66,7 +66,7 @@ class NoSearch(Search):
 
 def vidseg_way(source: Path, target: Path) -> None:
     search = NoSearch(model="maskrcnn_resnet50_fpn")
-    pass_over(source, [Drawn(target, lambda image, found: image)], search=search, force=True)
+    pass_over(source, [VideoOutput(target, lambda image, found: image)], search=search, force=True)
 
 
 def pipe_way(source: Path, target: Path) -> None:

@@ -17,7 +17,7 @@ from tests.support.doubles import OraclePredictor
 from tests.support.scenes import scene_image, write_scene
 from vidseg.cli.output_specs import To, Wanted
 from vidseg.errors import OptionError, OutputError
-from vidseg.pipeline.outputs import Exported, Masks, Pass, Write
+from vidseg.pipeline.outputs import ExportOutput, MaskFolderOutput, RunContext, Write
 from vidseg.pipeline.run import read_frames
 from vidseg.pipeline.run import run as pass_over
 from vidseg.pipeline.search import Search
@@ -176,12 +176,12 @@ def test_where_the_target_begins(text: str, wanted: Wanted) -> None:
     assert To().convert(text, None, None) == wanted
 
 
-class Breaking(Exported):
+class Breaking(ExportOutput):
     """A table that cannot be written from the fourth frame on."""
 
     @contextmanager
-    def open(self, going: Pass) -> Iterator[Write]:
-        with super().open(going) as write:
+    def open(self, context: RunContext) -> Iterator[Write]:
+        with super().open(context) as write:
 
             def failing(frame: Frame, instances: Instances) -> None:
                 if frame.index == 3:
@@ -194,7 +194,11 @@ class Breaking(Exported):
 def test_a_full_disk_names_its_output_and_leaves_none(
     clip: Path, model: Path, tmp_path: Path, oracle: OraclePredictor
 ) -> None:
-    outputs = [Masks(tmp_path / "m"), Breaking(tmp_path / "b.csv", "csv"), Masks(tmp_path / "n")]
+    outputs = [
+        MaskFolderOutput(tmp_path / "m"),
+        Breaking(tmp_path / "b.csv", "csv"),
+        MaskFolderOutput(tmp_path / "n"),
+    ]
     with pytest.raises(OutputError, match=r"No space left on the disk for .*b\.csv"):
         pass_over(clip, outputs, search=Search(model=model))
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]

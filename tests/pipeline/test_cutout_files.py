@@ -19,7 +19,7 @@ from tests.support.doubles import BrokenPredictor, OraclePredictor
 from tests.support.scenes import read_barcode, scene_image, scene_instances, write_scene
 from vidseg.effects.cutout import Cutout, Matte, cut_objects
 from vidseg.errors import OptionError
-from vidseg.pipeline.outputs import CutOut
+from vidseg.pipeline.outputs import CutoutOutput
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
 from vidseg.video.codecs import choose_codec
@@ -246,7 +246,7 @@ def test_options_that_do_not_go_together(
     assert "photo" in fails("cutout", *named, photo, tmp_path / "out.mov", code=2)
     assert "photo" in fails("cutout", *named, clip, tmp_path / "out.png", code=2)
     with pytest.raises(OptionError, match="alpha"):
-        CutOut(tmp_path / "out.mov", encoding=choose_codec(tmp_path / "out.mov"))
+        CutoutOutput(tmp_path / "out.mov", encoding=choose_codec(tmp_path / "out.mov"))
 
 
 @pytest.mark.parametrize("suffix", [".mov", ".webm"])
@@ -289,7 +289,7 @@ def test_a_run_that_breaks_leaves_nothing(
     monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: BrokenPredictor(6))
     before = set(tmp_path.iterdir())
     for target in ("out", "out.mov", "out.webm"):
-        output = CutOut(tmp_path / target, per_object=target == "out")
+        output = CutoutOutput(tmp_path / target, per_object=target == "out")
         with pytest.raises(RuntimeError, match="broke"):
             vidseg.run(clip, [output], search=vidseg.Search())
         assert set(tmp_path.iterdir()) == before

@@ -19,7 +19,7 @@ from tests.support.scenes import read_barcode, scene_image, scene_instances, wri
 from vidseg.detection.batched import detect
 from vidseg.errors import InputError, OptionError
 from vidseg.pipeline._compatibility import check_kinds
-from vidseg.pipeline.outputs import Drawn, Masks
+from vidseg.pipeline.outputs import MaskFolderOutput, VideoOutput
 from vidseg.pipeline.run import expected_frames, frames_alive, run
 from vidseg.pipeline.search import Search
 from vidseg.structures.frame import Frame, Image
@@ -147,8 +147,8 @@ def test_no_more_pictures_are_alive_than_stated(
     monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: predictor)
     clip = write_scene(tmp_path / "in.mp4", frames=60)
     search = Search(model=model, batch_size=batch_size)
-    wanted = [Drawn(tmp_path / f"{n}.mp4", drawn) for n in range(outputs)]
-    assert run(clip, [*wanted, Masks(tmp_path / "masks")], search=search) == 60
+    wanted = [VideoOutput(tmp_path / f"{n}.mp4", drawn) for n in range(outputs)]
+    assert run(clip, [*wanted, MaskFolderOutput(tmp_path / "masks")], search=search) == 60
     stated = frames_alive(batch_size, outputs, at_once=at_once)
     assert batch_size < census.most <= stated
     assert census.alive == 0
@@ -201,7 +201,7 @@ def test_ctrl_c_does_not_wait_until_the_tracker_has_looked_ahead(
     clip = write_scene(tmp_path / "in.mp4", frames=60)
     search = Search(model=model, batch_size=1, fill=50, every=every)
     with pytest.raises(KeyboardInterrupt):
-        run(clip, [Masks(tmp_path / "masks")], search=search)
+        run(clip, [MaskFolderOutput(tmp_path / "masks")], search=search)
     assert len(predictor.batches) < 8
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
@@ -213,7 +213,12 @@ def test_an_input_without_frames_in_the_cut_is_an_error(
     with pytest.raises(
         InputError, match="no frame between the start and the end asked for; it lasts 1 s"
     ):
-        run(clip, [Masks(tmp_path / "out")], search=Search(model=model), start=Fraction(5))
+        run(
+            clip,
+            [MaskFolderOutput(tmp_path / "out")],
+            search=Search(model=model),
+            start=Fraction(5),
+        )
     assert not oracle.batches
     assert not (tmp_path / "out").exists()
 
@@ -223,7 +228,13 @@ def test_spans_that_hold_nothing_are_wrong_options(
     start: float | None, end: float | None, tmp_path: Path, model: Path
 ) -> None:
     with pytest.raises(OptionError):
-        run("gone.mp4", [Masks(tmp_path)], search=Search("disc", model=model), start=start, end=end)
+        run(
+            "gone.mp4",
+            [MaskFolderOutput(tmp_path)],
+            search=Search("disc", model=model),
+            start=start,
+            end=end,
+        )
 
 
 @pytest.mark.parametrize(
@@ -276,7 +287,7 @@ def test_expected_frames_are_those_read(
     told: list[tuple[int, int | None]] = []
     done = run(
         clip,
-        [Drawn(tmp_path / "out.mp4", lambda image, _: image)],
+        [VideoOutput(tmp_path / "out.mp4", lambda image, _: image)],
         search=Search(model=model),
         start=start,
         end=end,
@@ -293,7 +304,7 @@ def test_objects_of_a_video_are_tracked_unless_that_is_switched_off(
 ) -> None:
     clip = write_scene(tmp_path / "in.mp4", frames=6)
     search = Search(model=model, track=track)
-    assert run(clip, [Masks(tmp_path / "out")], search=search) == 6
+    assert run(clip, [MaskFolderOutput(tmp_path / "out")], search=search) == 6
     record = json.loads((tmp_path / "out" / "instances.json").read_text())
     ids = [[found["id"] for found in frame["objects"]] for frame in record["frames"]]
     assert ids == [[1, 2, 3] if track else [None] * 3] * 6
@@ -304,7 +315,7 @@ def test_photos_are_never_tracked(tmp_path: Path, oracle: OraclePredictor, model
     for index in range(2):
         picture = Picture.fromarray(scene_image(index))
         picture.save(tmp_path / "in" / f"{index}.png")
-    run(tmp_path / "in", [Masks(tmp_path / "out")], search=Search(model=model))
+    run(tmp_path / "in", [MaskFolderOutput(tmp_path / "out")], search=Search(model=model))
     record = json.loads((tmp_path / "out" / "instances.json").read_text())
     ids = [found["id"] for frame in record["frames"] for found in frame["objects"]]
     assert ids == [None] * 6

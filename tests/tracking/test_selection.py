@@ -12,7 +12,7 @@ import pytest
 from tests.support.doubles import OraclePredictor
 from tests.support.scenes import scene_instances, write_scene
 from vidseg.errors import OptionError, VidsegError
-from vidseg.pipeline.outputs import Masks
+from vidseg.pipeline.outputs import MaskFolderOutput
 from vidseg.pipeline.run import run
 from vidseg.pipeline.search import Search
 from vidseg.structures.instances import Instances
@@ -124,7 +124,7 @@ def searching(**options) -> Search:
 
 def saved(tmp_path: Path, search: Search, **span) -> dict:
     clip = write_scene(tmp_path / "scene.mp4", frames=24)
-    run(clip, [Masks(tmp_path / "out")], search=search, force=True, **span)
+    run(clip, [MaskFolderOutput(tmp_path / "out")], search=search, force=True, **span)
     return json.loads((tmp_path / "out" / "instances.json").read_text())
 
 
@@ -167,4 +167,4 @@ def test_choosing_in_a_photo_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     Picture.new("RGB", (64, 64)).save(path)
     with pytest.raises(OptionError, match="objects of videos"):
-        run(path, [Masks(tmp_path / "out")], search=searching(follow="largest"))
+        run(path, [MaskFolderOutput(tmp_path / "out")], search=searching(follow="largest"))

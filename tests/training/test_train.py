@@ -13,9 +13,15 @@ import vidseg
 from tests.support import commands
 from tests.support.commands import ROOT
 from tests.support.training_doubles import ARCHITECTURE, CLASSES, StopAt, Toys, use_tiny
-from vidseg.errors import InputError, ModelError, OptionError, OutputError, OutputExistsError
+from vidseg.errors import (
+    DivergedError,
+    InputError,
+    ModelError,
+    OptionError,
+    OutputError,
+    OutputExistsError,
+)
 from vidseg.models.checkpoint import load_model, load_state, read_header
-from vidseg.training._learner import DivergedError
 from vidseg.training.loop import Outcome
 
 

@@ -53,10 +53,10 @@ def draw(
     }
     with outputs_checked(plan, force=run.force):
         limit_threads(several=several_frames(sources))
-        from vidseg.pipeline.outputs import Drawn
+        from vidseg.pipeline.outputs import VideoOutput
 
         drawn = effect()
-        outputs = {job: [Drawn(job.target, drawn, encodings[job])] for job in plan.jobs}
+        outputs = {job: [VideoOutput(job.target, drawn, encodings[job])] for job in plan.jobs}
         make(outputs, search=search, span=span, run=run)
 
 

@@ -1,7 +1,6 @@
-"""How the program ends: exit codes, one sentence for an error, and clean stops on signals.
+"""How the program ends: one sentence for an error, and clean stops on signals.
 
-0 done, 1 something turned out wrong, 2 wrong options, 128 + the signal's number when stopped by
-one: 130 for Ctrl-C, 143 for SIGTERM.
+The exit codes are `vidseg.errors.ExitCode`.
 """
 
 import signal
@@ -10,10 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from vidseg.errors import OptionError, OutputExistsError, VidsegError
+from vidseg.errors import ExitCode, OutputExistsError, VidsegError
 
-WRONG_OPTIONS = 2
-STOPPED = 128
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
@@ -24,7 +21,7 @@ SYSTEM_PACKAGES = "libgl1 and libglib2.0-0"
 class CommandError(Exception):
     """An error as one sentence for stderr, with its exit code."""
 
-    def __init__(self, message: str, exit_code: int = 1) -> None:
+    def __init__(self, message: str, exit_code: int = ExitCode.FAILED) -> None:
         super().__init__(message)
         self.exit_code = exit_code
 
@@ -78,16 +75,13 @@ def errors_as_sentences() -> Iterator[None]:
         yield
     except KeyboardInterrupt as stop:
         number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
-        raise CommandError(_stop_sentence(number), STOPPED + number) from stop
+        raise CommandError(_stop_sentence(number), ExitCode.STOPPED + number) from stop
     except (VidsegError, OSError, MemoryError, ImportError) as error:
         sentence = sentence_for(error)
         if sentence is None:
             raise
-        raise CommandError(sentence, exit_code_for(error)) from error
-
-
-def exit_code_for(error: BaseException) -> int:
-    return WRONG_OPTIONS if isinstance(error, OptionError) else 1
+        code = error.exit_code if isinstance(error, VidsegError) else ExitCode.FAILED
+        raise CommandError(sentence, code) from error
 
 
 def sentence_for(error: BaseException) -> str | None:

@@ -110,19 +110,19 @@ def outputs_for(wanted: Sequence[Wanted], search: "Search", quality: Quality) ->
 
 def _drawn(each: Wanted, search: "Search", encoding: "Encoding") -> "Output":
     from vidseg.effects.parse import parse_effect
-    from vidseg.pipeline.outputs import Drawn
+    from vidseg.pipeline.outputs import VideoOutput
 
     text = f"{each.kind}:{each.settings}" if each.settings else each.kind
-    return Drawn(each.target, parse_effect(text, search.names), encoding)
+    return VideoOutput(each.target, parse_effect(text, search.names), encoding)
 
 
 def _saved(each: Wanted) -> "Output":
-    from vidseg.pipeline.outputs import Exported, Masks
+    from vidseg.pipeline.outputs import ExportOutput, MaskFolderOutput
 
     on = _switched_on(each)
     if each.kind == "frames":
-        return Masks(each.target, per_object="per-object" in on, image="image" in on)
-    return Exported(each.target, each.kind, image="image" in on)
+        return MaskFolderOutput(each.target, per_object="per-object" in on, image="image" in on)
+    return ExportOutput(each.target, each.kind, image="image" in on)
 
 
 def _switched_on(each: Wanted) -> set[str]:

@@ -33,7 +33,7 @@ Write = Callable[[Frame, Instances], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class RunContext:
     """One pass over an input, shared by all outputs that are made of it."""
 
     clip: FrameClip
@@ -60,13 +60,13 @@ class Output(Protocol):
         """Raises OptionError or OutputError: this output cannot be made of that input."""
         ...
 
-    def open(self, going: Pass) -> AbstractContextManager[Write]:
+    def open(self, context: RunContext) -> AbstractContextManager[Write]:
         """Takes the frames of the pass in order, holding none longer than the encoder does; the
         output is there when the block ends well, and nothing of it when it does not."""
         ...
 
 
-class Drawn:
+class VideoOutput:
     """The input with an effect drawn on every frame: a video, an animation, a photo, a folder."""
 
     def __init__(
@@ -85,24 +85,24 @@ class Drawn:
         check_output(self.target, files_of(self.effect), force=True, folder=self.folder)
 
     @contextmanager
-    def open(self, going: Pass) -> Iterator[Write]:
-        stream = going.clip.stream
+    def open(self, context: RunContext) -> Iterator[Write]:
+        stream = context.clip.stream
         with (
             drawing(self.effect) as draw,
             open_writer(
                 self.target,
-                going.info,
+                context.info,
                 encoding=self.encoding,
-                start=going.start,
-                end=going.end,
-                force=going.force,
+                start=context.start,
+                end=context.end,
+                force=context.force,
             ) as sink,
         ):
 
             def effect(image: Image, instances: Instances) -> Image:
                 return draw(replace(stream.frame, image=image), instances)
 
-            drawn = going.clip.draw(effect)
+            drawn = context.clip.draw(effect)
 
             def write(frame: Frame, _: Instances) -> None:
                 sink.write(replace(frame, image=drawn.get_frame(float(frame.time))))
@@ -110,7 +110,7 @@ class Drawn:
             yield write
 
 
-class CutOut:
+class CutoutOutput:
     """The objects on transparency, or their black-and-white matte: a video, a photo or a folder.
 
     See `vidseg.effects.cutout` and, for a picture an object, `vidseg.results.formats.cutouts`.
@@ -151,26 +151,26 @@ class CutOut:
         if not self._apart(info.kind):
             check_kinds(info.kind, self.encoding.output)
 
-    def open(self, going: Pass) -> AbstractContextManager[Write]:
-        if self._apart(going.info.kind):
-            return self._pictures(going)
+    def open(self, context: RunContext) -> AbstractContextManager[Write]:
+        if self._apart(context.info.kind):
+            return self._pictures(context)
         effect = Matte(self.refine) if self.matte else Cutout(self.refine)
-        return Drawn(self.target, effect, self.encoding).open(going)
+        return VideoOutput(self.target, effect, self.encoding).open(context)
 
     def _apart(self, kind: Kind) -> bool:
         """Whether every object gets pictures of its own."""
         return self.per_object or (kind == "photo" and self.folder and not self.matte)
 
     @contextmanager
-    def _pictures(self, going: Pass) -> Iterator[Write]:
-        info = going.info
+    def _pictures(self, context: RunContext) -> Iterator[Write]:
+        info = context.info
         with CutoutFolder(
-            self.target, _about(going), info.kind, refine=self.refine, force=going.force
+            self.target, _about(context), info.kind, refine=self.refine, force=context.force
         ) as sink:
             yield sink.write
 
 
-class Masks:
+class MaskFolderOutput:
     """A folder with the masks of every frame and `instances.json`; see `vidseg.results`."""
 
     folder = True
@@ -182,20 +182,20 @@ class Masks:
         """Masks are made of every kind of input."""
 
     @contextmanager
-    def open(self, going: Pass) -> Iterator[Write]:
+    def open(self, context: RunContext) -> Iterator[Write]:
         with MaskFolder(
             self.target,
-            going.search.names,
-            kept_score=going.search.score,
+            context.search.names,
+            kept_score=context.search.score,
             per_object=self.per_object,
             image=self.image,
-            frames=going.info.frames,
-            force=going.force,
+            frames=context.info.frames,
+            force=context.force,
         ) as sink:
             yield sink.write
 
 
-class Exported:
+class ExportOutput:
     """The objects in a format of `vidseg.results.formats.by_name`."""
 
     def __init__(self, target: str | Path, name: str, *, image: bool = False) -> None:
@@ -210,11 +210,11 @@ class Exported:
     def check(self, info: VideoInfo) -> None:
         check_photos(self.name, info.photos)
 
-    def open(self, going: Pass) -> AbstractContextManager[Write]:
-        about = _about(going)
-        return open_format(self.name, self.target, about, image=self.image, force=going.force)
+    def open(self, context: RunContext) -> AbstractContextManager[Write]:
+        about = _about(context)
+        return open_format(self.name, self.target, about, image=self.image, force=context.force)
 
 
-def _about(going: Pass) -> About:
-    info = going.info
-    return About(going.search.names, info.path.name, info.frames, info.photos)
+def _about(context: RunContext) -> About:
+    info = context.info
+    return About(context.search.names, info.path.name, info.frames, info.photos)

@@ -32,7 +32,7 @@ from vidseg.detection import Every, frames_waiting
 from vidseg.detection.batched import detect
 from vidseg.errors import InputError, OptionError, VidsegError
 from vidseg.pipeline._point_selection import pointed_at
-from vidseg.pipeline.outputs import Output, Pass, Write
+from vidseg.pipeline.outputs import Output, RunContext, Write
 from vidseg.pipeline.search import Search, Seconds, check_span
 from vidseg.results.replay import check_belongs, header_for, recorded, saved
 from vidseg.results.vidseg_file import Header
@@ -110,7 +110,7 @@ def run(
         )
         clip = FrameClip(prefetch(stack.enter_context(searched), 1, stop=stop), info)
         stack.callback(clip.close)
-        going = Pass(clip, info, search, start, end, force)
+        going = RunContext(clip, info, search, start, end, force)
         writes = [stack.enter_context(_named(output, going)) for output in outputs]
         for done, frame in enumerate(clip.frames(), 1):
             for write in writes:
@@ -138,7 +138,7 @@ def _check_outputs(
 
 
 @contextmanager
-def _named(output: Output, going: Pass) -> Iterator[Write]:
+def _named(output: Output, going: RunContext) -> Iterator[Write]:
     """The output opened, so that what goes wrong in writing to it names it and no other."""
     with output.open(going) as write:
 

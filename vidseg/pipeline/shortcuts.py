@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidseg.effects import Overlay, Splash
-from vidseg.pipeline.outputs import CutOut, Drawn, Exported, Masks
+from vidseg.pipeline.outputs import CutoutOutput, ExportOutput, MaskFolderOutput, VideoOutput
 from vidseg.pipeline.run import OnFrame, run
 from vidseg.pipeline.search import Search, Seconds
 from vidseg.video.codecs import Encoding
@@ -52,7 +52,7 @@ def overlay(
     )
     return run(
         source,
-        [Drawn(target, effect, encoding)],
+        [VideoOutput(target, effect, encoding)],
         search=search,
         start=start,
         end=end,
@@ -78,7 +78,7 @@ def splash(
     """Keep the objects of `source` in colour on grey: `vidseg splash` as one call."""
     return run(
         source,
-        [Drawn(target, Splash(feather), encoding)],
+        [VideoOutput(target, Splash(feather), encoding)],
         search=_search(search),
         start=start,
         end=end,
@@ -107,7 +107,9 @@ def cutout(
 
     `encoding` is by default `choose_codec(target, alpha=not matte)`.
     """
-    output = CutOut(target, refine=refine, per_object=per_object, matte=matte, encoding=encoding)
+    output = CutoutOutput(
+        target, refine=refine, per_object=per_object, matte=matte, encoding=encoding
+    )
     return run(
         source,
         [output],
@@ -140,9 +142,9 @@ def frames(
     belongs to that.
     """
     if format is None:
-        output = Masks(target, per_object=per_object, image=image)
+        output = MaskFolderOutput(target, per_object=per_object, image=image)
     else:
-        output = Exported(target, format, image=image)
+        output = ExportOutput(target, format, image=image)
     return run(
         source,
         [output],

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
 
-from vidseg.errors import VidsegError
+from vidseg.errors import DivergedError, VidsegError
 from vidseg.models.memory import is_out_of_memory
 from vidseg.training._losses import losses_of
 from vidseg.training.settings import WARM_UP, Settings
@@ -25,10 +25,6 @@ CLIP = 5.0
 """Longest gradient, as the norm over all parameters."""
 DECAY = 0.998
 """Share of the running mean that a step keeps, once it has seen a few hundred."""
-
-
-class DivergedError(VidsegError):
-    """The loss or the gradient is no number any more."""
 
 
 class Learner:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from vidseg.detection.predictor import Predictor
+from vidseg.errors import DivergedError
 from vidseg.evaluation.coco_ap import LEAST_SCORE, evaluate
 from vidseg.models.predictor import MaskRCNNPredictor
-from vidseg.training._learner import DivergedError, Learner
+from vidseg.training._learner import Learner
 from vidseg.training._sampler import Batch
 from vidseg.training.run_folder import Row, RunFolder
 

@@ -85,11 +85,11 @@ def cutout(
     }
     with outputs_checked(plan, force=run.force, folders=folders):
         limit_threads(several=several_frames(sources))
-        from vidseg.pipeline.outputs import CutOut
+        from vidseg.pipeline.outputs import CutoutOutput
 
         outputs = {
             job: [
-                CutOut(
+                CutoutOutput(
                     job.target,
                     refine=refine,
                     per_object=per_object,

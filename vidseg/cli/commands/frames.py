@@ -72,10 +72,11 @@ def frames(
     check_one_input(plan, search)
     with outputs_checked(plan, force=run.force, folders=True):
         limit_threads(several=several_frames(sources))
-        from vidseg.pipeline.outputs import Masks
+        from vidseg.pipeline.outputs import MaskFolderOutput
 
         outputs = {
-            job: [Masks(job.target, per_object=per_object, image=image)] for job in plan.jobs
+            job: [MaskFolderOutput(job.target, per_object=per_object, image=image)]
+            for job in plan.jobs
         }
         make(outputs, search=search, span=span, run=run)
 
@@ -97,7 +98,7 @@ def _save_as(
     if others:
         raise OptionError("--format writes one output; run the inputs one after another.")
     limit_threads(several=several_frames(sources))
-    from vidseg.pipeline.outputs import Exported
+    from vidseg.pipeline.outputs import ExportOutput
 
-    output = Exported(target, name, image=image)
+    output = ExportOutput(target, name, image=image)
     make({Job(Path(source), Path(target)): [output]}, search=search, span=span, run=run)

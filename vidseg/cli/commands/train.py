@@ -14,12 +14,13 @@ import click
 
 from vidseg.cli.commands.data import Read, dataset_options
 from vidseg.cli.console import Bar, say
-from vidseg.cli.exit_codes import SIGNALS, STOPPED, CommandError
+from vidseg.cli.exit_codes import SIGNALS, CommandError
 from vidseg.cli.options import Run, examples, option, run_options
 from vidseg.cli.param_types import BatchSize, Device, FilePath
 from vidseg.cli.progress import Download, duration
 from vidseg.cli.threads import limit_threads
 from vidseg.cpu_budget import cores
+from vidseg.errors import ExitCode
 from vidseg.models.names import PRECISIONS
 
 ARCHITECTURES = (
@@ -191,7 +192,7 @@ class _SoftStop:
 
     @property
     def exit_code(self) -> int:
-        return STOPPED + (self._number or signal.SIGINT)
+        return ExitCode.STOPPED + (self._number or signal.SIGINT)
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self._number = number
