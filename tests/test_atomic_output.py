@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from vidseg.atomic_output import check_output, landing
+from vidseg.atomic_output import atomic_output, check_output
 from vidseg.errors import OutputError, OutputExistsError
 
 
 def test_a_file_appears_only_at_the_end(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
-    with landing(target) as part:
+    with atomic_output(target) as part:
         assert (part.parent, part.suffix) == (tmp_path, ".mp4")
         part.write_bytes(b"film")
         assert not target.exists()
@@ -24,7 +24,7 @@ def test_a_relative_name_lands_where_it_was_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with landing("-out.mp4") as part:
+    with atomic_output("-out.mp4") as part:
         monkeypatch.chdir("/")
         part.write_bytes(b"film")
     assert (tmp_path / "-out.mp4").read_bytes() == b"film"
@@ -32,7 +32,7 @@ def test_a_relative_name_lands_where_it_was_asked_for(
 
 def test_the_longest_names_work(tmp_path: Path) -> None:
     target = tmp_path / ("ä" * 125 + ".mp4")
-    with landing(target) as part:
+    with atomic_output(target) as part:
         part.write_bytes(b"film")
     assert target.exists()
 
@@ -43,7 +43,7 @@ def test_any_failure_leaves_nothing(
     tmp_path: Path, error: type[BaseException], folder: bool
 ) -> None:
     def fail() -> None:
-        with landing(tmp_path / "out", folder=folder) as part:
+        with atomic_output(tmp_path / "out", folder=folder) as part:
             (part / "a.png" if folder else part).write_bytes(b"half")
             raise error
 
@@ -57,14 +57,14 @@ def test_a_failure_keeps_what_was_there(tmp_path: Path) -> None:
     target.write_bytes(b"old")
 
     def fail() -> None:
-        with landing(target, force=True) as part:
+        with atomic_output(target, force=True) as part:
             part.write_bytes(b"half")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
     assert target.read_bytes() == b"old"
-    with landing(target, force=True) as part:
+    with atomic_output(target, force=True) as part:
         part.write_bytes(b"new")
     assert target.read_bytes() == b"new"
 
@@ -76,7 +76,7 @@ def test_existing_files_and_full_folders_are_refused(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "note.txt").write_text("mine")
     for path, kind, message in ((target, False, "exists already"), (folder, True, "is not empty")):
-        with pytest.raises(OutputExistsError, match=message), landing(path, folder=kind):
+        with pytest.raises(OutputExistsError, match=message), atomic_output(path, folder=kind):
             pytest.fail("must not start")
     dangling = tmp_path / "link.mp4"
     dangling.symlink_to(tmp_path / "nowhere.mp4")
@@ -88,7 +88,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> Non
     target = tmp_path / "out.mp4"
 
     def race() -> None:
-        with landing(target) as part:
+        with atomic_output(target) as part:
             part.write_bytes(b"film")
             target.write_bytes(b"other")
 
@@ -101,7 +101,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> Non
 def test_folders_land_new_empty_or_merged(tmp_path: Path) -> None:
     target = tmp_path / "masks"
     for name, force in (("0.png", False), ("1.png", True)):
-        with landing(target, folder=True, force=force) as part:
+        with atomic_output(target, folder=True, force=force) as part:
             (part / "ids").mkdir()
             (part / "ids" / name).write_text("new")
             (part / "all.json").write_text(name)
@@ -110,7 +110,7 @@ def test_folders_land_new_empty_or_merged(tmp_path: Path) -> None:
     assert (target / "all.json").read_text() == "1.png"
     empty = tmp_path / "empty"
     empty.mkdir()
-    with landing(empty, folder=True) as part:
+    with atomic_output(empty, folder=True) as part:
         (part / "0.png").write_text("new")
     assert [path.name for path in empty.iterdir()] == ["0.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "masks"]
@@ -138,8 +138,8 @@ def test_missing_and_wrong_places_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("text")
     for target, folder, message in (
-        (tmp_path / "no" / "out.mp4", False, "is not there"),
-        (file / "out.mp4", False, "is not there"),
+        (tmp_path / "no" / "out.mp4", False, "does not exist"),
+        (file / "out.mp4", False, "does not exist"),
         (tmp_path, False, "is a folder"),
         (file, True, "is a file"),
     ):
@@ -156,7 +156,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
 
 def test_disk_errors_become_one_sentence_and_others_pass(tmp_path: Path) -> None:
     def fail(error: Exception) -> None:
-        with landing(tmp_path / "out.mp4"):
+        with atomic_output(tmp_path / "out.mp4"):
             raise error
 
     with pytest.raises(OutputError, match=r"No space left on the disk for .*; nothing was kept"):
@@ -166,5 +166,8 @@ def test_disk_errors_become_one_sentence_and_others_pass(tmp_path: Path) -> None
 
 
 def test_a_block_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="Nothing was written"), landing(tmp_path / "out.mp4"):
+    with (
+        pytest.raises(OutputError, match="Nothing was written"),
+        atomic_output(tmp_path / "out.mp4"),
+    ):
         pass

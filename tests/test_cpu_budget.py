@@ -5,17 +5,17 @@ from pathlib import Path
 import pytest
 
 from vidseg.cpu_budget import (
-    MOST_AT_ONCE,
+    MAX_FRAMES_AT_ONCE,
+    codec_threads,
     cores,
     frames_at_once,
-    threads_for_a_frame,
-    threads_for_coding,
+    threads_per_frame,
 )
 
 
 def machine_of(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(count)), raising=False)
-    monkeypatch.setattr("vidseg.cpu_budget.QUOTA", Path("/nowhere"))
+    monkeypatch.setattr("vidseg.cpu_budget.CGROUP_CPU_MAX", Path("/nowhere"))
 
 
 @pytest.mark.parametrize(
@@ -39,14 +39,14 @@ def test_frames_share_the_cores(
     count: int, threads: int, frames: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine_of(count, monkeypatch)
-    assert threads_for_a_frame() == threads
-    assert frames_at_once(threads) == frames <= MOST_AT_ONCE
+    assert threads_per_frame() == threads
+    assert frames_at_once(threads) == frames <= MAX_FRAMES_AT_ONCE
     assert frames_at_once(count) == frames_at_once(10 * count) == 1
 
 
 @pytest.mark.parametrize(("count", "threads"), [(1, 1), (2, 2), (8, 8), (64, 8)])
-def test_coding_takes_the_cores_up_to_what_memory_bears(
+def test_codecs_use_all_cores_up_to_a_limit_set_by_memory(
     count: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine_of(count, monkeypatch)
-    assert threads_for_coding() == threads
+    assert codec_threads() == threads

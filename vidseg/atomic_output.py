@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all: written beside the target, then moved onto its name."""
+"""Outputs that appear complete or not at all: written beside the target, then renamed to it."""
 
 import errno
 import os
@@ -10,17 +10,17 @@ from pathlib import Path
 
 from vidseg.errors import OutputError, OutputExistsError
 
-PREFIX = ".vidseg-"
-"""Start of every temporary name, so that a killed run's leftovers can be told and thrown away."""
+TEMPORARY_PREFIX = ".vidseg-"
+"""Start of every temporary name, so that leftovers of a killed run can be recognised."""
 
 
 @contextmanager
-def landing(path: str | Path, *, force: bool = False, folder: bool = False) -> Iterator[Path]:
-    """A path beside `path`, with its extension, that becomes `path` if the block ends well.
+def atomic_output(path: str | Path, *, force: bool = False, folder: bool = False) -> Iterator[Path]:
+    """A temporary path beside `path`, with its extension, renamed to `path` if the block succeeds.
 
-    On any error, Ctrl-C included, what was written is removed and `path` stays as it was. With
-    `folder` the temporary path is a new folder. A folder that is there already (an empty one, or
-    any with `force`) keeps what it holds besides the names that were written.
+    On any error, Ctrl-C included, the temporary output is removed and `path` stays as it was. With
+    `folder` the temporary path is a new folder. An existing folder (an empty one, or any with
+    `force`) keeps its other contents.
 
     Raises OutputExistsError or OutputError before the block runs.
     """
@@ -48,29 +48,25 @@ def check_output(
     force: bool = False,
     folder: bool = False,
 ) -> None:
-    """Refuse a target that cannot or must not be written; cheap, for use before anything heavy.
+    """Refuse a target that cannot or must not be written; cheap, to be called before heavy work.
 
     Raises:
-        OutputExistsError: it is there (a `folder`: with something in it) and `force` is not given.
+        OutputExistsError: it exists (a `folder`: and is not empty) and `force` is not given.
         OutputError: it is one of the `inputs`, also through a link; its folder is missing or not
-            writable; it is a file where a folder is wanted, or the other way round.
+            writable; it is a file where a folder is needed, or the other way round.
     """
     target = Path(target)
     for source in map(Path, inputs):
         _refuse_input(target, source)
     parent = target.parent
     if not parent.is_dir():
-        raise OutputError(f"The folder {parent} for the output is not there; make it first.")
+        raise OutputError(f"The folder {parent} for the output does not exist; make it first.")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise OutputError(f"The folder {parent} cannot be written to.")
     if folder and target.exists() and not target.is_dir():
-        raise OutputError(
-            f"{target} is a file where a folder is to be written; choose another name."
-        )
+        raise OutputError(f"{target} is a file, but the output is a folder; choose another name.")
     if not folder and target.is_dir():
-        raise OutputError(
-            f"{target} is a folder where a file is to be written; choose another name."
-        )
+        raise OutputError(f"{target} is a folder, but the output is a file; choose another name.")
     taken = any(target.iterdir()) if target.is_dir() else os.path.lexists(target)
     if taken and not force:
         what = "is not empty" if folder else "exists already"
@@ -78,11 +74,11 @@ def check_output(
 
 
 def output_error(target: Path, error: BaseException) -> OutputError:
-    """The one sentence for a low-level failure while writing `target`."""
+    """An error in one sentence for a low-level failure while writing `target`."""
     if getattr(error, "errno", None) == errno.ENOSPC:
         return OutputError(f"No space left on the disk for {target}; nothing was kept.")
     if getattr(error, "errno", None) == errno.EFBIG:
-        return OutputError(f"{target} grew larger than this system allows; nothing was kept.")
+        return OutputError(f"{target} exceeded the largest file allowed; nothing was kept.")
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return OutputError(f"Writing {target} failed: {reason}.")
 
@@ -97,9 +93,9 @@ def _refuse_input(target: Path, source: Path) -> None:
 
 
 def _part_beside(target: Path, *, folder: bool) -> Path:
-    """Short and without the target's stem: a name of 255 bytes leaves no room for more."""
+    """A short name without the target's stem: a stem of 255 bytes leaves no room for a prefix."""
     suffix = "" if folder else target.suffix
-    return target.parent / f"{PREFIX}{secrets.token_hex(6)}{suffix}"
+    return target.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}{suffix}"
 
 
 def _move(part: Path, target: Path, *, force: bool) -> None:
@@ -109,9 +105,7 @@ def _move(part: Path, target: Path, *, force: bool) -> None:
     if not part.exists():
         raise OutputError(f"Nothing was written to {target}.")
     if os.path.lexists(target) and not force:
-        raise OutputExistsError(
-            f"{target} appeared while it was being made; nothing was overwritten."
-        )
+        raise OutputExistsError(f"{target} appeared during the run; it was not overwritten.")
     _flush_to_disk(part)
     os.replace(part, target)
 
@@ -128,7 +122,7 @@ def _merge(part: Path, target: Path) -> None:
 
 
 def _flush_to_disk(path: Path) -> None:
-    """Some file systems report a full disk only here."""
+    """Flush to disk: some file systems report a full disk only then."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
@@ -142,7 +136,7 @@ def _remove(part: Path) -> None:
 
 
 def _concerns(error: OSError, part: Path, target: Path) -> bool:
-    """Whether an error of the block is about the output; others pass through untouched."""
+    """Whether an error of the block is about the output; other errors pass through unchanged."""
     if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
         return True
     names = {str(name) for name in (error.filename, error.filename2) if name is not None}

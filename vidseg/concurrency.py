@@ -1,7 +1,7 @@
 """Helpers that turn generators into stages: look ahead on a thread, map on a pool, batch.
 
-Order is kept, an exception arrives after every good item with its own traceback, and closing the
-last stage closes all: a stage closes its input in `finally`, after its threads have ended.
+Items keep their order. An exception arrives after all good items, with its own traceback. Closing
+the last stage closes all stages: each closes its input in `finally`, after its threads have ended.
 """
 
 from collections import deque
@@ -20,7 +20,7 @@ _END = object()
 
 @contextmanager
 def closing_input(items: Iterable[T]) -> Iterator[Iterator[T]]:
-    """An iterator over `items`, closed at the end where it is of a kind that can be closed."""
+    """An iterator over `items`, closed at the end if it has a `close` method."""
     source = iter(items)
     try:
         yield source
@@ -32,7 +32,7 @@ def closing_input(items: Iterable[T]) -> Iterator[Iterator[T]]:
 
 @contextmanager
 def _pool(workers: int, name: str) -> Iterator[ThreadPoolExecutor]:
-    """A thread pool that drops waiting work and ends its threads on the way out."""
+    """A thread pool that drops queued work and joins its threads on exit."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix=f"vidseg-{name}")
     try:
         yield pool
@@ -45,9 +45,9 @@ def prefetch(
 ) -> Generator[T, None, None]:
     """The same items, fetched by one thread up to `ahead` beyond the one handed out.
 
-    At most `ahead + 1` items are alive here: those waiting and the one handed out. A generator
-    given as `items` runs wholly on that thread. On the way out `stop` is set before the thread is
-    waited for: where `items` lead through `until`, that does not take long.
+    At most `ahead + 1` items are alive here: those queued and the one handed out. A generator
+    passed as `items` runs entirely on that thread. On exit, `stop` is set before the thread is
+    joined; if `items` pass through `until`, the join is quick.
     """
     if ahead < 1:
         raise ValueError(f"ahead must be at least 1, got {ahead}")
@@ -69,10 +69,10 @@ def _set_at_the_end(stop: Event | None) -> Iterator[None]:
 
 
 def until(stop: Event, items: Iterable[T]) -> Generator[T, None, None]:
-    """The same items until `stop` is set, then GeneratorExit for the stages that go on from here.
+    """The same items until `stop` is set; then GeneratorExit, which the stages after this one see.
 
-    So a stage on another thread, which asks for many items before it gives one, ends soon. It is
-    closed, not at the end of its input, and flushes nothing.
+    A stage on another thread may take many items before it yields one; this ends it soon. To that
+    stage it looks like being closed, not like the end of its input, so it flushes nothing.
     """
     with closing_input(items) as source:
         for item in source:
@@ -85,7 +85,7 @@ def until(stop: Event, items: Iterable[T]) -> Generator[T, None, None]:
 def _submitted(
     pool: ThreadPoolExecutor, function: Callable[[T], R], source: Iterator[T]
 ) -> Iterator[Future[R]]:
-    """A future for each item; an exception of the source comes as the last future's."""
+    """A future for each item; an exception of the source becomes the last future."""
     try:
         for item in source:
             yield pool.submit(function, item)
@@ -100,8 +100,9 @@ def map_ahead(
 ) -> Generator[R, None, None]:
     """`map(function, items)` on threads, in order, up to `ahead` beyond the one handed out.
 
-    `items` is read on the caller's thread. While it waits for the next one, `ahead + 1` are in
-    work or done; with `ahead=workers`, one that is done before its turn leaves no worker idle.
+    `items` is read on the caller's thread. While the caller waits for the next result, `ahead + 1`
+    items are in progress or done; with `ahead=workers`, an item that finishes before its turn
+    leaves no worker idle.
     """
     if ahead < 1:
         raise ValueError(f"ahead must be at least 1, got {ahead}")
@@ -114,7 +115,7 @@ def map_ahead(
 
 
 def batched(items: Iterable[T], size: int) -> Generator[list[T], None, None]:
-    """Lists of `size` items; shorter ones at the end and before an exception of the source."""
+    """Lists of `size` items; a shorter one at the end or before an exception of the source."""
     if size < 1:
         raise ValueError(f"size must be at least 1, got {size}")
     with closing_input(items) as source:

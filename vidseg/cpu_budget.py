@@ -1,47 +1,47 @@
-"""How many cores this process has, and how the work on a video is divided among them.
+"""How many cores this process may use, and how work on a video shares them.
 
-A network's layers gain less from a second core than a second frame does: on two cores, one frame on
-both takes 43 ms of the bundled model, two frames on one each 57 ms together.
+A second frame uses a second core better than a network's layers do: on two cores, one frame on both
+takes 43 ms of the bundled model; two frames, on one core each, take 57 ms together.
 """
 
 import os
 from pathlib import Path
 
-QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""Where Linux says how much processor time a container gets."""
+CGROUP_CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+"""File in which Linux states the CPU quota of a container."""
 
-MOST_AT_ONCE = 4
-"""Frames at the model at once, each with working memory of its own: ResNet-50's takes 330 MB in
+MAX_FRAMES_AT_ONCE = 4
+"""Frames that the model predicts at once. Each needs working memory: 330 MB for ResNet-50 in
 bfloat16."""
 
-MOST_CODING = 8
-"""Threads of a decoder or encoder. Each holds pictures of its own: x264 60 MB at 4K, so that its
-24 threads on 16 cores would take 2.5 GB, and these take 1.5."""
+MAX_CODEC_THREADS = 8
+"""Threads of one decoder or encoder. Each thread holds pictures: x264's 24 threads on 16 cores
+would take 2.5 GB at 4K (60 MB a picture); 8 threads take 1.5 GB."""
 
 
-def cores(quota: Path | None = None) -> int:
+def cores(cgroup_cpu_max: Path | None = None) -> int:
     """Cores that this process may use, after CPU affinity and a container's quota."""
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:
         count = os.cpu_count() or 1
     try:
-        share, period = (quota or QUOTA).read_text().split()
-        return max(1, min(count, round(int(share) / int(period))))
+        quota, period = (cgroup_cpu_max or CGROUP_CPU_MAX).read_text().split()
+        return max(1, min(count, round(int(quota) / int(period))))
     except (OSError, ValueError):  # no quota, or "max"
         return count
 
 
-def threads_for_a_frame() -> int:
-    """Threads for each frame with which about `MOST_AT_ONCE` of them keep all cores busy."""
-    return max(1, round(cores() / MOST_AT_ONCE))
+def threads_per_frame() -> int:
+    """Threads for each frame so that about `MAX_FRAMES_AT_ONCE` frames keep all cores busy."""
+    return max(1, round(cores() / MAX_FRAMES_AT_ONCE))
 
 
 def frames_at_once(threads: int) -> int:
-    """Frames that keep all cores busy where each has so many threads."""
-    return max(1, min(cores() // threads, MOST_AT_ONCE))
+    """Frames that keep all cores busy when each frame uses `threads` threads."""
+    return max(1, min(cores() // threads, MAX_FRAMES_AT_ONCE))
 
 
-def threads_for_coding() -> int:
-    """Threads for the decoder of a video, and for an encoder that is told how many to have."""
-    return min(cores(), MOST_CODING)
+def codec_threads() -> int:
+    """Threads for a decoder, and for an encoder whose thread count is set."""
+    return min(cores(), MAX_CODEC_THREADS)

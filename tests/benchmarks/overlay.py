@@ -43,7 +43,7 @@ from tests.benchmarks.duel import (
 )
 from tests.benchmarks.network import make
 from vidseg.cli.threads import limit_threads
-from vidseg.cpu_budget import threads_for_a_frame
+from vidseg.cpu_budget import threads_per_frame
 from vidseg.detection.predictor import Predictor
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.device import resolve_device
@@ -55,7 +55,7 @@ from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
 
 MODULE = "tests.benchmarks.overlay"
-THREADS = {"vidseg": {"OMP_NUM_THREADS": str(threads_for_a_frame()), "OMP_WAIT_POLICY": "passive"}}
+THREADS = {"vidseg": {"OMP_NUM_THREADS": str(threads_per_frame()), "OMP_WAIT_POLICY": "passive"}}
 """What the program sets before it imports torch; the plain way has torch's own defaults."""
 SURE, LEAST_IOU = 0.6, 0.75
 SCORE = 0.5

@@ -23,7 +23,7 @@ from tests.benchmarks.duel import machine, make_clip
 from tests.benchmarks.network import make, network_stages
 from tests.benchmarks.overlay import Given
 from vidseg.cli.threads import limit_threads
-from vidseg.cpu_budget import threads_for_a_frame
+from vidseg.cpu_budget import threads_per_frame
 from vidseg.effects import Overlay
 from vidseg.models.device import resolve_device
 from vidseg.models.predictor import MaskRCNNPredictor
@@ -52,7 +52,7 @@ def main() -> None:
 
 def measure(folder: Path, height: int, options: argparse.Namespace) -> dict[str, Any]:
     limit_threads()
-    torch.set_num_threads(threads_for_a_frame())  # torch was imported too early for the other
+    torch.set_num_threads(threads_per_frame())  # torch was imported too early for the other
     source = make_clip(folder / f"{height}p.mp4", height, options.frames)
     info, times = probe(source), {}
     frames = timed(times, "decode", options.frames, lambda: list(read_frames(info)))

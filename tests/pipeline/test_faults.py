@@ -125,7 +125,7 @@ def test_weights_load_last(
 def test_outputs_that_cannot_be_written(
     clip: Path, model: Path, tmp_path: Path, oracle: OraclePredictor
 ) -> None:
-    assert "is not there" in fails("splash", "--model", model, clip, tmp_path / "no" / "out.mp4")
+    assert "does not exist" in fails("splash", "--model", model, clip, tmp_path / "no" / "out.mp4")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").touch()
     assert "not empty" in fails("frames", "--model", model, clip, tmp_path / "full")

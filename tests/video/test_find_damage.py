@@ -174,10 +174,10 @@ def test_what_cameras_put_behind_an_mp4_is_no_flaw(tmp_path: Path) -> None:
 
 
 def test_sound_stays_with_the_pictures_behind_a_seam(tmp_path: Path) -> None:
-    from vidseg.video.demuxing.timestamp_resets import seam_lifts
+    from vidseg.video.demuxing.timestamp_resets import reset_offsets
 
     info = probe(corpus.clock_set_back(tmp_path))
-    assert seam_lifts(info) == [Fraction(1)]
+    assert reset_offsets(info) == [Fraction(1)]
 
 
 @pytest.mark.parametrize("full_range", [False, True])

@@ -1,15 +1,15 @@
-"""Motion between pictures: known shifts are found, sizes of every kind are borne."""
+"""Optical flow: known shifts are found, at any size of picture."""
 
 import numpy as np
 import pytest
 
-from vidseg.video.analysis.optical_flow import FlowFinder, Grey, chained, half, halved, reduced
+from vidseg.video.analysis.optical_flow import FlowFinder, Grey, compose, half, halved, reduced
 
 SIZES = [(1, 1), (1, 7), (7, 1), (2, 3), (5, 5), (90, 161)]
 
 
 def texture(height: int, width: int) -> Grey:
-    """Smooth waves that are nowhere alike."""
+    """Smooth waves without repetition."""
     y, x = np.mgrid[:height, :width].astype(np.float64)
     waves = np.sin(x / 7) + np.sin(y / 5) + np.sin((x + 2 * y) / 13)
     return np.asarray(128 + 40 * waves, np.uint8)
@@ -50,7 +50,7 @@ def test_a_shift_is_found_and_two_are_their_sum() -> None:
     inside = np.s_[20:-20, 20:-20]
     np.testing.assert_allclose(one[inside][..., 0], -3, atol=0.7)
     np.testing.assert_allclose(one[inside][..., 1], 0, atol=0.7)
-    np.testing.assert_allclose(chained(one, other)[inside][..., 0], -6, atol=1.2)
+    np.testing.assert_allclose(compose(one, other)[inside][..., 0], -6, atol=1.2)
 
 
 def test_no_picture_is_larger_than_asked() -> None:

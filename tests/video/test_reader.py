@@ -17,7 +17,7 @@ from tests.support.reading import codes, read
 from tests.support.scenes import needs_pyav_18, scene_image, write_scene
 from vidseg.structures.frame import Frame
 from vidseg.video.decoding.reader import read_frames
-from vidseg.video.large_arrays import apart
+from vidseg.video.large_arrays import in_own_memory
 from vidseg.video.probe import probe
 
 VIDEOS = Path(__file__).resolve().parents[3] / "shared" / "data" / "videos"
@@ -71,7 +71,7 @@ def test_large_pictures_are_the_same_in_memory_of_their_own(
 ) -> None:
     path = make(tmp_path)
     small = read(path)
-    monkeypatch.setattr("vidseg.video.large_arrays.LARGE", 0)
+    monkeypatch.setattr("vidseg.video.large_arrays.MIN_MAPPED_BYTES", 0)
     for before, after in zip(small, read(path), strict=True):
         np.testing.assert_array_equal(before.image, after.image)
         assert after.image.flags.writeable
@@ -83,10 +83,10 @@ def test_a_picture_stays_where_it_is_when_there_is_no_room(monkeypatch: pytest.M
     def full(size: int) -> None:
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    monkeypatch.setattr("vidseg.video.large_arrays.LARGE", 0)
-    monkeypatch.setattr("vidseg.video.large_arrays._room", full)
+    monkeypatch.setattr("vidseg.video.large_arrays.MIN_MAPPED_BYTES", 0)
+    monkeypatch.setattr("vidseg.video.large_arrays._mapping", full)
     image = np.zeros((4, 6, 3), np.uint8)
-    assert apart(image) is image
+    assert in_own_memory(image) is image
 
 
 @pytest.mark.parametrize(

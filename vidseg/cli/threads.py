@@ -2,7 +2,7 @@
 
 import os
 
-from vidseg.cpu_budget import cores, threads_for_a_frame
+from vidseg.cpu_budget import cores, threads_per_frame
 
 
 def numpy_on_one_thread() -> None:
@@ -23,6 +23,6 @@ def limit_threads(*, several: bool = True) -> None:
     """
     import cv2
 
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads_for_a_frame() if several else cores()))
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads_per_frame() if several else cores()))
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     cv2.setNumThreads(max(1, cores() // 4))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vidseg.atomic_output import check_output, landing
+from vidseg.atomic_output import atomic_output, check_output
 from vidseg.datasets.records import Annotation, Content, Sample, Skipped
 from vidseg.datasets.vectorize import outline
 from vidseg.structures.masks import from_rle
@@ -64,7 +64,7 @@ def write_dataset(
     lost = {}
     for split, file in parts.items():
         samples = [sample for sample in content.samples if sample.split == split]
-        with landing(file, force=force) as part:
+        with atomic_output(file, force=force) as part:
             document, lost[file] = WRITERS[to](samples, content.classes, file, tolerance)
             part.write_text(json.dumps(document, ensure_ascii=False) + "\n", encoding="utf-8")
     return lost

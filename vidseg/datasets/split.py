@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Literal
 
-from vidseg.atomic_output import check_output, landing
+from vidseg.atomic_output import atomic_output, check_output
 from vidseg.datasets.records import Content, Sample
 from vidseg.errors import OptionError
 
@@ -65,7 +65,7 @@ def write_lists(
         check_output(file, (), force=force)
     root = Path(folder).resolve()
     for split, file in files.items():
-        with landing(file, force=force) as part:
+        with atomic_output(file, force=force) as part:
             paths = (os.path.relpath(each.path.resolve(), root) for each in parts[split])
             lines = "".join(f"{Path(path).as_posix()}\n" for path in paths)
             part.write_text(lines, encoding="utf-8")

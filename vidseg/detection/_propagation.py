@@ -21,7 +21,15 @@ from vidseg.structures.boxes import clip_boxes
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.mask_overlap import Shapes, best_pairs, mask_areas, mask_ious, shapes
 from vidseg.structures.masks import THRESHOLD
-from vidseg.video.analysis.optical_flow import Flow, FlowFinder, Grey, chained, half, halved, unlike
+from vidseg.video.analysis.optical_flow import (
+    Flow,
+    FlowFinder,
+    Grey,
+    compose,
+    half,
+    halved,
+    warp_error,
+)
 
 SAME = 0.25
 """Least overlap of an object, moved from keyframe to keyframe, with the same object there."""
@@ -96,13 +104,13 @@ def _chain(pictures: Sequence[Grey], finder: FlowFinder) -> list[Flow]:
     """The flow from each picture to the first one, step by step, at half their size."""
     flows = [np.zeros((*half(pictures[0]).shape, 2), np.float32)]
     for there, here in pairwise(pictures):
-        flows.append(chained(halved(finder.between(here, there)), flows[-1]))
+        flows.append(compose(halved(finder.between(here, there)), flows[-1]))
     return flows
 
 
 def _weight(here: Grey, there: Grey, flow: Flow) -> Floats:
     """(h, w) how much a keyframe is to be believed."""
-    return np.asarray((1 + unlike(here, there, flow) / DOUBT) ** -2.0, np.float32)
+    return np.asarray((1 + warp_error(here, there, flow) / DOUBT) ** -2.0, np.float32)
 
 
 def _ways(views: Views, count: int) -> list[_Way]:

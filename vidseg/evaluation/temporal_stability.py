@@ -27,7 +27,7 @@ from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Found, Instances
 from vidseg.structures.mask_overlap import best_pairs
 from vidseg.structures.masks import RLE, full_mask, to_rle
-from vidseg.video.analysis.optical_flow import FlowFinder, Grey, ends, reduced
+from vidseg.video.analysis.optical_flow import FlowFinder, Grey, reduced, targets
 from vidseg.video.analysis.scene_cuts import CutFinder
 
 LONGEST = 5
@@ -173,7 +173,7 @@ class _Motion:
         size = self._last.shape
         if last is None or last.shape != size:
             return lambda mask: np.zeros_like(mask, shape=size), size
-        x, y = ends(self._finder.between(self._last, last))
+        x, y = targets(self._finder.between(self._last, last))
         return lambda mask: _binary(cv2.remap(mask, x, y, cv2.INTER_LINEAR)), size
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vidseg.atomic_output import landing, output_error
+from vidseg.atomic_output import atomic_output, output_error
 from vidseg.errors import ModelError, OutputError, OutputExistsError
 from vidseg.evaluation.line_chart import Points, line_chart
 from vidseg.models.checkpoint import load_state, read_header, save_checkpoint
@@ -66,7 +66,7 @@ class RunFolder:
         if "settings" not in state:
             raise ModelError(f"{self.last} is a model and no checkpoint of a run.")
         rows = [row for row in self.rows() if row["step"] <= state["step"]]
-        with landing(self.metrics, force=True) as part:
+        with atomic_output(self.metrics, force=True) as part:
             part.write_text("".join(map(_line, rows)), encoding="utf-8")
         return state, header
 
@@ -108,7 +108,7 @@ class RunFolder:
         if measured := _measured(rows):
             charts.append(line_chart(measured, title="val", x_label="step", y_range=(0, 1)))
         picture = cv2.cvtColor(np.concatenate(charts, axis=1), cv2.COLOR_RGB2BGR)
-        with landing(self.curves, force=True) as part:
+        with atomic_output(self.curves, force=True) as part:
             part.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
 
     def _files(self) -> tuple[Path, ...]:

@@ -1,7 +1,6 @@
-"""Large pictures in memory of their own, which the system has back as soon as they end.
+"""Large pictures in memory mappings of their own, which are returned to the system when freed.
 
-Among malloc's other blocks, pictures come and go in sizes that leave gaps: after 96 frames of 4K
-these took 100 to 600 MB.
+In malloc's heap, pictures that come and go leave gaps: 100 to 600 MB after 96 frames of 4K.
 """
 
 import mmap
@@ -12,28 +11,28 @@ import numpy as np
 
 from vidseg.structures.frame import Image
 
-LARGE = 16 * 2**20
-"""Bytes from which a picture is moved: those of 4K, not of 1080p."""
+MIN_MAPPED_BYTES = 16 * 2**20
+"""Smallest picture that is moved, in bytes: 4K pictures are moved, 1080p ones are not."""
 
 
-def apart(image: Image) -> Image:
-    """`image` itself, or where it is large, a writable and contiguous copy apart from the rest."""
-    if image.nbytes < LARGE:
+def in_own_memory(image: Image) -> Image:
+    """`image` itself; if it is large, a writable, contiguous copy in a mapping of its own."""
+    if image.nbytes < MIN_MAPPED_BYTES:
         return image
     try:
-        room = _room(image.nbytes)
-    except OSError:  # there is none, and the picture is here already
+        memory = _mapping(image.nbytes)
+    except OSError:  # out of memory, but the picture exists already
         return image
-    copy = np.frombuffer(room, image.dtype).reshape(image.shape)
+    copy = np.frombuffer(memory, image.dtype).reshape(image.shape)
     np.copyto(copy, image)
     return copy
 
 
-def _room(size: int) -> mmap.mmap:
+def _mapping(size: int) -> mmap.mmap:
     if sys.platform == "win32":
         return mmap.mmap(-1, size)
-    room = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if sys.platform == "linux":
-        with suppress(OSError):  # a kernel built without them
-            room.madvise(mmap.MADV_HUGEPAGE)  # pages in three times as fast
-    return room
+        with suppress(OSError):  # a kernel built without huge pages
+            memory.madvise(mmap.MADV_HUGEPAGE)  # page faults take a third of the time
+    return memory

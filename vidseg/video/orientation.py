@@ -1,4 +1,4 @@
-"""How a stored picture stands upright: display matrices, EXIF tags, and turning by them."""
+"""Orientation of stored pictures: display matrices and EXIF tags, and rotation by them."""
 
 from typing import Any, NamedTuple
 
@@ -9,14 +9,13 @@ from vidseg.structures.frame import Image
 
 
 class Orientation(NamedTuple):
-    """Turn clockwise by `rotation` degrees, then flip left to right if `mirrored`."""
+    """Rotate clockwise by `rotation` degrees, then flip left to right if `mirrored`."""
 
     rotation: int = 0
     mirrored: bool = False
 
 
-# (rows and columns swap, left and right swap, top and bottom swap) in that order
-FROM_SWAPS = {
+ORIENTATION_OF_SWAPS = {
     (False, False, False): Orientation(0),
     (False, True, True): Orientation(180),
     (False, True, False): Orientation(0, True),
@@ -26,9 +25,9 @@ FROM_SWAPS = {
     (True, False, False): Orientation(90, True),
     (True, True, True): Orientation(270, True),
 }
+"""By whether (rows and columns, left and right, top and bottom) are swapped, in that order."""
 
-# EXIF 2.32, table 6, tag 0x0112
-FROM_EXIF = {
+EXIF_ORIENTATIONS = {
     2: Orientation(0, True),
     3: Orientation(180),
     4: Orientation(180, True),
@@ -37,12 +36,13 @@ FROM_EXIF = {
     7: Orientation(270, True),
     8: Orientation(270),
 }
+"""By the value of tag 0x0112 (EXIF 2.32, table 6)."""
 
-TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+CV2_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
 def frame_orientation(frame: Any) -> Orientation:
-    """From a decoded frame's display matrix, to the nearest quarter turn.
+    """The display matrix of a decoded frame, as the nearest quarter turn.
 
     ISO/IEC 14496-12 section 6.2.2: x' = a x + c y, y' = b x + d y, stored as a b u c d v x y w.
     """
@@ -51,18 +51,18 @@ def frame_orientation(frame: Any) -> Orientation:
         return Orientation()
     a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
     if abs(a) >= abs(b):
-        return FROM_SWAPS[False, a < 0, d < 0]
-    return FROM_SWAPS[True, c < 0, b < 0]
+        return ORIENTATION_OF_SWAPS[False, a < 0, d < 0]
+    return ORIENTATION_OF_SWAPS[True, c < 0, b < 0]
 
 
 def upright(image: Image, orientation: Orientation) -> Image:
-    """`image` turned upright; the same array where nothing has to be done."""
+    """`image` rotated upright; the same array if it is upright already."""
     turned: Any = image
     if orientation.rotation:
-        turned = cv2.rotate(turned, TURNS[orientation.rotation])
+        turned = cv2.rotate(turned, CV2_TURNS[orientation.rotation])
     return cv2.flip(turned, 1) if orientation.mirrored else turned
 
 
 def upright_size(height: int, width: int, orientation: Orientation) -> tuple[int, int]:
-    """(height, width) after turning."""
+    """(height, width) after rotation."""
     return (width, height) if orientation.rotation in (90, 270) else (height, width)

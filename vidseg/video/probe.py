@@ -11,11 +11,11 @@ from vidseg.errors import InputError
 from vidseg.video.color import HDR_TRANSFERS, frame_color
 from vidseg.video.damage.truncation import missing
 from vidseg.video.decoding.image_reader import is_picture, probe_folder, probe_picture
-from vidseg.video.demuxing.container import TROUBLE, choose_stream, open_container
+from vidseg.video.demuxing.container import READ_ERRORS, choose_stream, open_container
 from vidseg.video.demuxing.timeline import (
     Timeline,
-    decodable,
     find_rate,
+    from_first_keyframe,
     has_times,
     is_reordered,
     scan,
@@ -71,10 +71,10 @@ def _probe_video(path: Path) -> VideoInfo:
 
 def _first_frame(container: Any, stream: Any, path: Path) -> Any:
     try:
-        for packet in decodable(container.demux(stream)):
+        for packet in from_first_keyframe(container.demux(stream)):
             for frame in _attempt(packet):
                 return frame
-    except TROUBLE:
+    except READ_ERRORS:
         pass
     codec = stream.codec_context.name if stream.codec_context else "unknown"
     raise InputError(f"{path} has a video stream ({codec}) of which no frame can be decoded.")
@@ -83,7 +83,7 @@ def _first_frame(container: Any, stream: Any, path: Path) -> Any:
 def _attempt(packet: Any) -> list[Any]:
     try:
         return packet.decode()
-    except TROUBLE:
+    except READ_ERRORS:
         return []
 
 

@@ -77,14 +77,14 @@ def _judged(asked: Asked, content: Any) -> "Result":
 
 
 def _write_pictures(asked: Asked, result: "Result") -> None:
-    from vidseg.atomic_output import landing
+    from vidseg.atomic_output import atomic_output
     from vidseg.evaluation.per_photo import compare
     from vidseg.evaluation.plots import precision_recall, worst_pictures
     from vidseg.video.decoding.image_reader import readable_photo
 
     assert asked.out is not None
     worst = [each for each in compare(result, asked.score) if each.quality < 1][:WORST]
-    with landing(asked.out, force=asked.run.force, folder=True) as part:
+    with atomic_output(asked.out, force=asked.run.force, folder=True) as part:
         _save(part / "precision_recall.png", precision_recall(result))
         for name, picture in worst_pictures(worst, result, lambda path: readable_photo(Path(path))):
             _save(part / name, picture)

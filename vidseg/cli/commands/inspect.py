@@ -121,7 +121,7 @@ def _network_for_anchors(model: str) -> "MaskRCNN":
 
 
 def _write(target: str, html: str, force: bool) -> None:
-    from vidseg.atomic_output import landing
+    from vidseg.atomic_output import atomic_output
 
-    with landing(target, force=force) as part:
+    with atomic_output(target, force=force) as part:
         part.write_text(html, encoding="utf-8")

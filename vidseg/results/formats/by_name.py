@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from vidseg.atomic_output import landing
+from vidseg.atomic_output import atomic_output
 from vidseg.errors import OptionError, OutputError
 from vidseg.results.formats._png_bytes import png
 from vidseg.results.formats.coco import coco_dataset, coco_results
@@ -90,7 +90,7 @@ def open_format(
     """
     wanted = FORMATS[name]
     with (
-        landing(target, force=force, folder=wanted.folder) as part,
+        atomic_output(target, force=force, folder=wanted.folder) as part,
         wanted.open(part, about) as write,
     ):
         yield _with_pictures(write, part / wanted.pictures, about) if image else write

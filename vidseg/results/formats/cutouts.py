@@ -16,7 +16,7 @@ from types import TracebackType
 
 import numpy as np
 
-from vidseg.atomic_output import landing
+from vidseg.atomic_output import atomic_output
 from vidseg.effects.cutout import cut_objects
 from vidseg.results.formats._png_bytes import png
 from vidseg.results.formats.context import About
@@ -44,7 +44,7 @@ class CutoutFolder:
         self._stack = ExitStack()
 
     def __enter__(self) -> "CutoutFolder":
-        landed = landing(self._path, force=self._force, folder=True)
+        landed = atomic_output(self._path, force=self._force, folder=True)
         self._folder = self._stack.enter_context(landed)
         return self
 

@@ -46,7 +46,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.atomic_output import landing
+from vidseg.atomic_output import atomic_output
 from vidseg.results.formats._png_bytes import indexed_png, png
 from vidseg.results.formats.context import shortest
 from vidseg.structures.frame import Frame
@@ -90,7 +90,7 @@ class MaskFolder:
 
     def __enter__(self) -> "MaskFolder":
         with ExitStack() as stack:
-            landed = landing(self._path, force=self._force, folder=True)
+            landed = atomic_output(self._path, force=self._force, folder=True)
             self._folder = stack.enter_context(landed)
             for name, wanted in (("objects", self._per_object), ("images", self._image)):
                 if wanted:

@@ -1,1 +1,4 @@
-"""What a video's pictures tell of time: scene cuts and optical flow."""
+"""Analysis of pictures over time: scene cuts and dense optical flow.
+
+Imports only `vidseg.structures`. Used by detection, tracking and evaluation.
+"""

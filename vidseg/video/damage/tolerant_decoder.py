@@ -7,7 +7,7 @@ from typing import Any
 
 from av.codec import CodecContext
 
-from vidseg.video.demuxing.container import TROUBLE
+from vidseg.video.demuxing.container import READ_ERRORS
 from vidseg.video.demuxing.timeline import is_shown
 
 
@@ -45,7 +45,7 @@ def comes_out_whole(stream: Any, packets: list[Any]) -> bool:
     decoder.extradata = stream.codec_context.extradata
     try:
         frames: list[Any] = [f for packet in [*packets, None] for f in decoder.decode(packet)]
-    except TROUBLE:
+    except READ_ERRORS:
         return False
     return any(f.pts == packets[-1].pts and not f.is_corrupt for f in frames)
 
@@ -98,7 +98,7 @@ class Run:
             self.since = None if self.since and packet.is_keyframe else [*self.since, packet]
         try:
             frames = self.decoder.decode(packet)
-        except TROUBLE:
+        except READ_ERRORS:
             excused = self.since is not None and comes_out_whole(self.stream, self.since)
             return [] if excused else self._stop(packet)
         whole = self._whole(frames)
@@ -157,5 +157,5 @@ class Run:
     def _flush(self) -> list[Any]:
         try:
             return self.decoder.decode(None)
-        except TROUBLE:
+        except READ_ERRORS:
             return []

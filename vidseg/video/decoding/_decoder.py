@@ -11,8 +11,8 @@ from vidseg.video.damage.ffv1 import SliceChecks
 from vidseg.video.damage.find_damage import find_flaws
 from vidseg.video.damage.tolerant_decoder import Losses, Run
 from vidseg.video.decoding._decoder_options import open_decoder
-from vidseg.video.demuxing.container import TROUBLE, open_container
-from vidseg.video.demuxing.timeline import decodable, is_shown, judged
+from vidseg.video.demuxing.container import READ_ERRORS, open_container
+from vidseg.video.demuxing.timeline import from_first_keyframe, is_shown, judged
 from vidseg.video.info import VideoInfo
 
 SEEKABLE = ("mov", "matroska")
@@ -38,7 +38,7 @@ def decode(info: VideoInfo, losses: Losses, *, key: int | None = None) -> Iterat
     place = _Place(key)
     try:
         yield from _fast(info, place)
-    except (_TroubleError, *TROUBLE):
+    except (_TroubleError, *READ_ERRORS):
         yield from islice(_carefully(info, losses, key=place.key), place.count, None)
 
 
@@ -93,7 +93,7 @@ def _packets(
         container.seek(key, stream=stream)
     flaws = _Flaws(known, key)
     checks = SliceChecks() if stream.codec.canonical_name == "ffv1" else None
-    packets = decodable(container.demux(stream), after=key)
+    packets = from_first_keyframe(container.demux(stream), after=key)
     # an empty packet would tell the decoder that the stream ends
     for packet, damaged in judged(packet for packet in packets if packet.size):
         hurt = flaws.hit(packet) or (checks is not None and checks.fail(bytes(packet)))
@@ -144,7 +144,7 @@ def lands(info: VideoInfo, key: int) -> bool:
             for packet, _ in _packets(container, stream, info, key, _known(info)):
                 for frame in stream.decode(packet):
                     return frame.pts == key
-    except TROUBLE:
+    except READ_ERRORS:
         pass
     return False
 
@@ -171,7 +171,7 @@ def _carefully(info: VideoInfo, losses: Losses, *, key: int | None) -> Iterator[
                 if damaged and vanished:
                     yield from run.release()
                     losses.unnumbered, vanished = losses.unnumbered + vanished, 0
-        except TROUBLE:
+        except READ_ERRORS:
             losses.add(None)
             torn = True
         yield from run.drain(torn=torn)

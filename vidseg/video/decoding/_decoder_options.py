@@ -6,8 +6,8 @@ from typing import Any
 import av
 from av.codec import CodecContext
 
-from vidseg.cpu_budget import threads_for_coding
-from vidseg.video.demuxing.container import TROUBLE, open_container
+from vidseg.cpu_budget import codec_threads
+from vidseg.video.demuxing.container import READ_ERRORS, open_container
 from vidseg.video.info import VideoInfo
 
 STRICT = "explode"
@@ -30,7 +30,7 @@ def open_decoder(stream: Any, info: VideoInfo, *, threads: bool) -> Any:
         context.extradata = stream.codec_context.extradata
     context.options = {"err_detect": _err_detect(stream, info)}
     if threads:
-        context.thread_type, context.thread_count = "AUTO", threads_for_coding()
+        context.thread_type, context.thread_count = "AUTO", codec_threads()
     else:
         context.thread_type, context.thread_count = "NONE", 1
     return context
@@ -54,6 +54,6 @@ def _starts_exact(info: VideoInfo) -> bool:
         try:
             for packet in islice(container.demux(stream), TRIED):
                 stream.decode(packet)
-        except TROUBLE:
+        except READ_ERRORS:
             return False
     return True

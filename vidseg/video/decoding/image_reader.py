@@ -15,7 +15,7 @@ from PIL import UnidentifiedImageError
 from vidseg.errors import InputError
 from vidseg.structures.frame import Image
 from vidseg.video.info import VideoInfo
-from vidseg.video.orientation import FROM_EXIF, Orientation, upright, upright_size
+from vidseg.video.orientation import EXIF_ORIENTATIONS, Orientation, upright, upright_size
 
 FORMATS = ("PNG", "GIF", "WEBP", "JPEG", "MPO", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
 ANIMATED = ("PNG", "GIF", "WEBP", "AVIF")
@@ -217,7 +217,7 @@ def _delay(picture: Any) -> Fraction:
 
 
 def _exif_orientation(picture: Any) -> Orientation:
-    return FROM_EXIF.get(picture.getexif().get(EXIF_ORIENTATION), Orientation())
+    return EXIF_ORIENTATIONS.get(picture.getexif().get(EXIF_ORIENTATION), Orientation())
 
 
 def _has_alpha(picture: Any) -> bool:

@@ -23,7 +23,7 @@ from vidseg.video.decoding.image_reader import UNREADABLE, read_animation, read_
 from vidseg.video.demuxing.container import open_container
 from vidseg.video.demuxing.timeline import scan
 from vidseg.video.info import VideoInfo
-from vidseg.video.large_arrays import apart
+from vidseg.video.large_arrays import in_own_memory
 from vidseg.video.orientation import Orientation, upright, upright_size
 
 log = logging.getLogger("vidseg")
@@ -142,7 +142,7 @@ class _Painter:
                 *(self._info.path, frame.width, frame.height, self._stored[1], self._stored[0]),
             )
         image = to_rgb(frame, self._info, self._stored, self._scaler)
-        return apart(upright(image, self._orientation))
+        return in_own_memory(upright(image, self._orientation))
 
 
 def _read_pictures(

@@ -21,7 +21,7 @@ FORMATS = (
 HEIC = {b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")}
 """How HEIC photos begin; ffmpeg would show one of their tiles as a video."""
 
-TROUBLE = (FFmpegError, OSError, IndexError)
+READ_ERRORS = (FFmpegError, OSError, IndexError)
 """What reading a damaged file may raise; PyAV's IndexError comes where a new stream begins."""
 
 NOT_WATCHED = Disposition.attached_pic | Disposition.timed_thumbnails

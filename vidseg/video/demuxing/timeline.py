@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vidseg.video.demuxing.container import TROUBLE
+from vidseg.video.demuxing.container import READ_ERRORS
 
 COMMON_RATES = tuple(
     Fraction(base * 1000, divisor)
@@ -47,7 +47,7 @@ class Timeline:
         return self.keys[found - 1] if found else None
 
 
-def decodable(packets: Iterable[Any], *, after: int | None = None) -> Iterator[Any]:
+def from_first_keyframe(packets: Iterable[Any], *, after: int | None = None) -> Iterator[Any]:
     """`packets` of one video stream from the first key frame on (the first at or after `after`).
 
     Frames shown before that key frame lean on what came before it and are left out.
@@ -152,9 +152,9 @@ def scan(container: Any, stream: Any) -> Timeline:
                     yield packet
 
     try:
-        for packet, damaged in judged(decodable(packets())):
+        for packet, damaged in judged(from_first_keyframe(packets())):
             found.note_frame(packet, damaged)
-    except TROUBLE:
+    except READ_ERRORS:
         found.broken = True
     return found.timeline()
 

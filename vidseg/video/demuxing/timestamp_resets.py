@@ -3,12 +3,12 @@
 from fractions import Fraction
 from itertools import pairwise
 
-from vidseg.video.demuxing.container import TROUBLE, open_container
-from vidseg.video.demuxing.timeline import decodable
+from vidseg.video.demuxing.container import READ_ERRORS, open_container
+from vidseg.video.demuxing.timeline import from_first_keyframe
 from vidseg.video.info import VideoInfo
 
 
-def seam_lifts(info: VideoInfo) -> list[Fraction]:
+def reset_offsets(info: VideoInfo) -> list[Fraction]:
     """Seconds by which the pictures after each seam are moved, so that they go on at the rate.
 
     One pass over the packets of the pictures; `read_frames` moves them by as much.
@@ -17,14 +17,14 @@ def seam_lifts(info: VideoInfo) -> list[Fraction]:
     try:
         with open_container(info.path) as container:
             last = None
-            for packet in decodable(container.demux(container.streams[info.stream])):
+            for packet in from_first_keyframe(container.demux(container.streams[info.stream])):
                 if packet.pts is None or packet.dts is None:
                     continue
                 if last is None or packet.dts < last:
                     parts.append((packet.pts, packet.pts))
                 parts[-1] = min(parts[-1][0], packet.pts), max(parts[-1][1], packet.pts)
                 last = packet.dts
-    except TROUBLE:
+    except READ_ERRORS:
         pass  # the lifts up to there are known
     lifts = [Fraction(0)]
     for (_, end), (start, _) in pairwise(parts):

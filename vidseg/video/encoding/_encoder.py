@@ -15,7 +15,7 @@ import numpy as np
 from av.video.format import VideoFormat
 from av.video.reformatter import VideoReformatter
 
-from vidseg.cpu_budget import threads_for_coding
+from vidseg.cpu_budget import codec_threads
 from vidseg.structures.frame import Frame, Image
 from vidseg.video.codecs import Encoding
 from vidseg.video.color import (
@@ -71,7 +71,7 @@ class VideoEncoder:
         context.time_base = self.unit
         context.thread_type = "AUTO"  # PyAV's default makes x264 cut every picture into slices
         if encoding.encoder in THREADED:
-            context.thread_count = threads_for_coding()
+            context.thread_count = codec_threads()
         context.sample_aspect_ratio = self._aspect
         context.colorspace = _code(MATRICES, self._color.matrix, 2)
         context.color_range = _code(RANGES, self._color.range, 0)

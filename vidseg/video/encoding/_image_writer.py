@@ -6,7 +6,7 @@ from types import TracebackType
 
 import cv2
 
-from vidseg.atomic_output import landing
+from vidseg.atomic_output import atomic_output
 from vidseg.errors import OptionError, OutputError
 from vidseg.structures.frame import Frame, Image
 from vidseg.video.codecs import ALPHA_PHOTOS, PHOTO_SUFFIXES
@@ -35,7 +35,7 @@ class PhotoWriter:
             )
 
     def __enter__(self) -> "PhotoWriter":
-        self._part = self._stack.enter_context(landing(self._path, force=self._force))
+        self._part = self._stack.enter_context(atomic_output(self._path, force=self._force))
         return self
 
     def write(self, frame: Frame) -> None:
@@ -66,7 +66,9 @@ class PhotoFolderWriter:
         self._stack = ExitStack()
 
     def __enter__(self) -> "PhotoFolderWriter":
-        self._part = self._stack.enter_context(landing(self._path, force=self._force, folder=True))
+        self._part = self._stack.enter_context(
+            atomic_output(self._path, force=self._force, folder=True)
+        )
         return self
 
     def write(self, frame: Frame) -> None:

@@ -16,8 +16,8 @@ import av
 from av.error import FFmpegError, InvalidDataError
 from av.stream import Discard
 
-from vidseg.video.demuxing.container import TROUBLE, open_container
-from vidseg.video.demuxing.timestamp_resets import seam_lifts
+from vidseg.video.demuxing.container import READ_ERRORS, open_container
+from vidseg.video.demuxing.timestamp_resets import reset_offsets
 from vidseg.video.encoding._stream_tracks import (
     CopiedTrack,
     RunningClock,
@@ -59,7 +59,7 @@ class StreamCopier:
         self._origin = info.origin
         self._tracks: dict[int, Track] = {}
         self._last: dict[int, int] = {}
-        self._clock = RunningClock(lambda: seam_lifts(info))
+        self._clock = RunningClock(lambda: reset_offsets(info))
         self._damaged: set[int] = set()
         self._waiting: tuple[Fraction, Any] | None = None
         for stream in self._source.streams:
@@ -133,7 +133,7 @@ class StreamCopier:
                 elif packet.size and _is_cover(packet.stream):
                     packet.pts = packet.dts = round((self._origin + self._zero) / packet.time_base)
                     yield self._zero, packet
-        except TROUBLE as error:
+        except READ_ERRORS as error:
             reason = getattr(error, "strerror", None) or "a stream begins in its middle"
             log.warning("The sound could not be read to its end: %s.", reason)
 

@@ -14,7 +14,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from vidseg.atomic_output import landing, output_error
+from vidseg.atomic_output import atomic_output, output_error
 from vidseg.errors import OutputError, VidsegError
 from vidseg.structures.frame import Frame
 from vidseg.video.codecs import Encoding, choose_codec
@@ -104,7 +104,7 @@ class VideoWriter:
 
     def __enter__(self) -> "VideoWriter":
         with ExitStack() as stack, self._mapped_errors():
-            self._part = stack.enter_context(landing(self._path, force=self._force))
+            self._part = stack.enter_context(atomic_output(self._path, force=self._force))
             self._output: Any = av.open(
                 str(self._part),
                 "w",
