@@ -130,7 +130,7 @@ def test_encoding_options_are_for_the_videos(
         (["overlay="], "write KIND=TARGET"),
         (["=a.mp4"], "write KIND=TARGET"),
         (["overlay=a/"], "a/ has a slash at its end"),
-        (["overlay=a.avi"], "'a.avi' has an ending that cannot be written"),
+        (["overlay=a.avi"], "'a.avi' has a suffix that cannot be written"),
         (["frames:images=on=a"], "has no setting 'images'; it has image, per-object"),
         (["labelme:image=maybe=a"], "must be on or off, got 'maybe'"),
         (["coco:image=a.json"], "no place for pictures"),

@@ -349,7 +349,7 @@ def test_photos_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     content = read_dataset(tmp_path)
     told = {Path(each.file).name: each.reason for each in content.skipped}
     assert [sample.path.name for sample in content.samples] == ["good.jpg"]
-    assert told.pop("broken.jpg").startswith(f"{tmp_path / 'broken.jpg'} is a damaged picture")
+    assert told.pop("broken.jpg").startswith(f"{tmp_path / 'broken.jpg'} is a damaged image")
     assert told == {
         "gone.jpg": "the photo is not there",
         "twice.jpg": "2 photos have this name",

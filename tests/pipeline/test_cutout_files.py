@@ -225,7 +225,7 @@ def test_what_holds_no_transparency_is_refused(
     named: list[object], clip: Path, tmp_path: Path, suffix: str
 ) -> None:
     sentence = fails("cutout", *named, clip, tmp_path / f"out{suffix}", code=2)
-    assert f"{suffix} holds no transparency" in sentence
+    assert f"{suffix} cannot store transparency" in sentence
     for ending in (".mov", ".webm", ".png", "folder"):
         assert ending in sentence
     assert not (tmp_path / f"out{suffix}").exists()

@@ -1,4 +1,4 @@
-"""What a written video owes its source: frames, times, shape, colour, sound and everything else."""
+"""A written video keeps what its source has: frames, times, shape, colours, sound and the rest."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ from vidseg.errors import OptionError, OutputError
 from vidseg.structures.frame import Frame
 from vidseg.video.codecs import choose_codec, output_kind
 from vidseg.video.decoding.reader import read_frames
-from vidseg.video.encoding._hardware_encoders import can_code
+from vidseg.video.encoding._hardware_encoders import can_encode
 from vidseg.video.encoding.writer import open_writer
 from vidseg.video.info import Color, VideoInfo
 from vidseg.video.probe import probe
@@ -37,7 +37,7 @@ def copy(
     end: Fraction | None = None,
     codec: str | None = None,
 ) -> VideoInfo:
-    """Read and write all frames unchanged; facts about what came out."""
+    """Read and write all frames unchanged, then probe the output."""
     info = probe(source)
     quick = None if codec in ("prores", "av1") or target.suffix == ".gif" else "ultrafast"
     encoding = choose_codec(target, codec, None, quick)
@@ -242,7 +242,9 @@ def test_webm_gets_opus_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFix
     source = write_scene(tmp_path / "in.mp4", sound=1)
     out = copy(source, tmp_path / "out.webm")
     assert [s.codec for s in out.streams] == ["vp9", "opus"]
-    assert "Stream 1 (aac audio) does not go into webm; it is converted to libopus" in caplog.text
+    assert (
+        "Stream 1 (aac audio) cannot be stored in webm; it is converted to libopus" in caplog.text
+    )
     assert [index for index, _ in timed_barcodes(out)] == list(range(30))
     with av.open(str(out.path)) as container:
         samples = sum(f.samples for f in container.decode(container.streams.audio[0]))
@@ -290,7 +292,7 @@ def test_difficult_files_come_out_with_their_frames_and_times(
     out = copy(source, tmp_path / "written.mp4")
     info = probe(source)
     before, after = list(read_frames(info)), list(read_frames(out))
-    # what a coarse clock rounded goes back on the exact grid
+    # times that a coarse clock rounded return to the exact grid
     slack = info.time_base / 2 if info.constant_rate else 0
     for new, old in zip(after, before, strict=True):
         assert abs(new.time - old.time) <= slack
@@ -313,12 +315,12 @@ def test_sound_stays_with_the_pictures_where_the_clock_was_set_back(tmp_path: Pa
     times = sound_times(target)
     half = len(times) // 2
     later = [second - first for first, second in zip(times[:half], times[half:], strict=True)]
-    assert 1 <= later[0] < 1 + Fraction(1024, 48000)  # after the end of what came before
+    assert 1 <= later[0] < 1 + Fraction(1024, 48000)  # after the end of the first part
     assert all(abs(step - 1) < Fraction(1, 1000) for step in later[1:])
 
 
 def test_sound_whose_channels_have_no_names_is_copied_into_mp4(tmp_path: Path) -> None:
-    """Matroska tells of bare samples only how many channels there are."""
+    """Matroska stores for PCM only how many channels there are."""
     plain = write_scene(tmp_path / "plain.mkv")
     source = corpus.with_sound(plain, tmp_path / "pcm.mkv", "pcm_s16le")
     target = tmp_path / "out.mp4"
@@ -360,8 +362,8 @@ def test_damaged_sound_is_left_out_with_a_warning(
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".webm"])
-def test_sound_that_warms_the_decoder_up_stays(tmp_path: Path, suffix: str) -> None:
-    """It lies before second 0 and Matroska tells the decoder to throw it away."""
+def test_sound_that_the_decoder_drops_at_the_start_is_kept(tmp_path: Path, suffix: str) -> None:
+    """It lies before second 0, and Matroska tells the decoder to drop it."""
     source = write_scene(tmp_path / f"clip{suffix}", sound=1)
     target = tmp_path / f"out{suffix}"
     copy(source, target)
@@ -489,20 +491,20 @@ def test_frames_come_whole_from_any_number_of_threads(
 
 
 AUTO = choose_codec("a.mp4", "auto")
-needs_nvenc = pytest.mark.skipif(not can_code(AUTO, SIZE), reason="needs an NVIDIA card")
+needs_nvenc = pytest.mark.skipif(not can_encode(AUTO, SIZE), reason="needs an NVIDIA card")
 
 
-def test_auto_has_the_card_code_h264_and_no_other_codec() -> None:
+def test_auto_encodes_only_h264_on_the_card() -> None:
     assert AUTO.encoder == "h264_nvenc"
-    assert AUTO.instead == choose_codec("a.mp4")
+    assert AUTO.fallback == choose_codec("a.mp4")
     assert choose_codec("a.mp4", "auto", 30, "slow").options["cq"] == "30"
     for name in ("a.webm", "a.gif", "a.png", "folder"):
         assert choose_codec(name, "Auto") == choose_codec(name)
-    assert choose_codec("a.mp4", "auto", 0) == choose_codec("a.mp4", None, 0)  # loses nothing
+    assert choose_codec("a.mp4", "auto", 0) == choose_codec("a.mp4", None, 0)  # lossless
 
 
 @pytest.mark.parametrize("encoder", ["h264_nvenc_of_tomorrow", "h264_vaapi"])
-def test_without_the_card_the_processor_codes_every_frame(
+def test_without_the_card_the_processor_encodes_every_frame(
     tmp_path: Path, encoder: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     target, encoding = tmp_path / "a.mp4", replace(AUTO, encoder=encoder)
@@ -524,7 +526,7 @@ def test_an_encoder_that_runs_is_used(tmp_path: Path) -> None:
 
 
 @needs_nvenc
-def test_the_card_codes_every_frame(tmp_path: Path) -> None:
+def test_the_card_encodes_every_frame(tmp_path: Path) -> None:
     target = tmp_path / "a.mp4"
     write(target, facts(), scenes(12), "auto")
     info = probe(target)
@@ -588,14 +590,14 @@ def test_frames_of_other_sizes_are_fitted_into_the_first(tmp_path: Path) -> None
     assert shown[:, 4].mean() < 12
 
 
-def test_no_frames_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+def test_no_frames_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="no frame"):
         write(tmp_path / "out.mp4", facts(), iter(()))
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_a_broken_loop_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+def test_an_interrupted_loop_leaves_no_file(tmp_path: Path, error: type[BaseException]) -> None:
     source = write_scene(tmp_path / "in.mp4", sound=1)
     info = probe(source)
     target = tmp_path / "out.mp4"
@@ -668,7 +670,7 @@ def test_a_file_that_cannot_grow_is_an_error(tmp_path: Path, name: str, limit: i
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_lost_packet_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_packet_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from vidseg.video.encoding._encoder import VideoEncoder
 
     real = VideoEncoder.flush
@@ -685,9 +687,9 @@ def test_photos(tmp_path: Path) -> None:
         write(target, photo, scenes(1))
         shown = next(read_frames(probe(target))).image
         assert np.abs(shown.astype(int) - scene_image(0)).mean() < 3
-    with pytest.raises(OptionError, match=r"holds one picture and the input 30"):
+    with pytest.raises(OptionError, match=r"holds one image and the input 30"):
         open_writer(tmp_path / "film.png", facts(frames=30))
-    with pytest.raises(OutputError, match="one picture"):
+    with pytest.raises(OutputError, match="one image"):
         write(tmp_path / "two.png", facts(), scenes(2))
 
 
@@ -718,9 +720,9 @@ def test_kinds_of_output_follow_the_name() -> None:
         (("a.mp4", None, 52), "from 0 to 51, got 52"),
         (("a.mp4", None, -1), "from 0 to 51, got -1"),
         (("a.mp4", None, None, "warp"), "Unknown preset 'warp' for h264; choose one of ultrafast"),
-        (("a.mov", "prores", 20), "prores takes no crf"),
-        (("a.gif", None, None, "fast"), "gif takes no preset"),
-        (("a.png", "h264"), "Photos take no codec"),
+        (("a.mov", "prores", 20), "prores has no crf setting"),
+        (("a.gif", None, None, "fast"), "gif has no presets"),
+        (("a.png", "h264"), "Photos have no codec"),
     ],
 )
 def test_wrong_encodings_are_refused_at_once(arguments: tuple[Any, ...], message: str) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 
 from vidseg.errors import InputError
-from vidseg.video.decoding.image_reader import UNREADABLE
+from vidseg.video.decoding.image_reader import PHOTO_ERRORS
 
 Values = NDArray[np.uint8 | np.uint16 | np.int32 | np.int64 | np.bool_]
 VOID = (254, 255)
@@ -29,7 +29,7 @@ def read_values(path: Path) -> Values:
             if picture.mode == "LA":
                 return np.array(picture)[..., 0]
             colors = np.array(picture.convert("RGB"), np.int64)
-    except UNREADABLE as error:
+    except PHOTO_ERRORS as error:
         raise InputError(f"{path} is no mask picture: {error}.") from error
     return colors @ np.array([65536, 256, 1])
 

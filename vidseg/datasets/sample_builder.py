@@ -30,7 +30,7 @@ from vidseg.datasets.records import Annotation, Drawn, Polygon, Sample, Skipped
 from vidseg.errors import InputError
 from vidseg.structures.frame import Image
 from vidseg.structures.masks import RLE
-from vidseg.video.decoding.image_reader import SUFFIXES, probe_picture, readable_photo
+from vidseg.video.decoding.image_reader import READABLE_PHOTO_SUFFIXES, load_photo, probe_image
 from vidseg.video.orientation import Orientation, upright_size
 
 Box = tuple[float, float, float, float]
@@ -68,7 +68,7 @@ class Photos:
 
 
 def is_photo_name(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in READABLE_PHOTO_SUFFIXES and not path.name.startswith(".")
 
 
 def photos_in(folder: Path) -> list[Path]:
@@ -108,7 +108,7 @@ def sample(
         yield path
         return
     try:
-        info = probe_picture(path)
+        info = probe_image(path)
     except InputError as error:
         yield Skipped(str(path), "", str(error))
         return
@@ -132,7 +132,7 @@ def pixels_of(sample: Sample) -> Image:
 
     Raises InputError: the photo is gone, or changed since the dataset was opened.
     """
-    image = readable_photo(sample.path)
+    image = load_photo(sample.path)
     if image.shape[:2] != sample.size:
         raise InputError(f"{sample.path} has changed since the dataset was opened.")
     return image

@@ -15,7 +15,7 @@ from vidseg.datasets.label_images import Values, read_values
 from vidseg.errors import InputError
 from vidseg.evaluation.clips import ANY, Clip, Track
 from vidseg.structures.masks import RLE, to_rle
-from vidseg.video.decoding.image_reader import SUFFIXES
+from vidseg.video.decoding.image_reader import READABLE_PHOTO_SUFFIXES
 
 WHITE = 255
 TRUTHS = ("Annotations", "Annotations_unsupervised")
@@ -68,7 +68,7 @@ def _pngs(folder: Path) -> list[Path]:
 
 def _clip(folder: Path, photos: Path, name: Path) -> Clip:
     pngs = _pngs(folder)
-    found = sorted(p for p in photos.glob("*") if p.suffix.lower() in SUFFIXES)
+    found = sorted(p for p in photos.glob("*") if p.suffix.lower() in READABLE_PHOTO_SUFFIXES)
     places = {picture.stem: index for index, picture in enumerate(found or pngs)}
     if missing := [png for png in pngs if png.stem not in places]:
         raise InputError(f"{missing[0]} belongs to no frame in {photos}.")

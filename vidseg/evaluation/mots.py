@@ -21,7 +21,7 @@ from vidseg.datasets.rasterize import checked_rle
 from vidseg.errors import InputError
 from vidseg.evaluation.clips import Clip, Track
 from vidseg.structures.masks import RLE, to_rle
-from vidseg.video.decoding.image_reader import SUFFIXES
+from vidseg.video.decoding.image_reader import READABLE_PHOTO_SUFFIXES
 
 IGNORED = 10
 NAMES = {1: "car", 2: "person"}
@@ -85,7 +85,11 @@ def _photos(path: Path, name: str) -> Path | None:
 def _clip(name: str, source: Path, photos: Path | None) -> Clip:
     challenge = source.name == "gt.txt"
     lines = list(_lines(source) if source.is_file() else _pixels(source))
-    pictures = sorted(p for p in photos.glob("*") if p.suffix.lower() in SUFFIXES) if photos else []
+    pictures = (
+        sorted(p for p in photos.glob("*") if p.suffix.lower() in READABLE_PHOTO_SUFFIXES)
+        if photos
+        else []
+    )
     base = int(challenge and all(line.frame for line in lines))
     last = max((line.frame for line in lines), default=base - 1)
     frames = len(pictures) or _stated_length(source) or last - base + 1

@@ -14,7 +14,7 @@ from vidseg.inspection._html_page import bars, figure, heading, page, paragraph,
 from vidseg.inspection.anchors import FITTING, MISSED, Anchors
 from vidseg.structures.boxes import Boxes
 from vidseg.structures.frame import Image
-from vidseg.video.decoding.image_reader import readable_photo
+from vidseg.video.decoding.image_reader import load_photo
 
 BINS = 24
 WORST = 12
@@ -73,7 +73,7 @@ def _photos(content: Content, count: int) -> Iterator[str]:
 
 def annotated(sample: Sample, content: Content) -> Image:
     """The photo with its objects drawn over it, small enough for a page."""
-    picture, scale = scaled(readable_photo(sample.path))
+    picture, scale = scaled(load_photo(sample.path))
     numbers = {name: number for number, name in content.classes.items()}
     several = len(content.classes) > 1
     labels = [numbers[o.label] if several else row for row, o in enumerate(sample.objects, 1)]
@@ -146,7 +146,7 @@ def _sides(cell: torch.Tensor) -> torch.Tensor:
 
 
 def _pointed_at(fit: Fit) -> Image:
-    picture, scale = scaled(readable_photo(fit.sample.path), 320)
+    picture, scale = scaled(load_photo(fit.sample.path), 320)
     box: Boxes = np.array([fit.sample.objects[fit.row].box], np.float32) * scale
     return with_boxes(picture, box, [(239, 68, 68)])
 

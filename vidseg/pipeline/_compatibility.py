@@ -1,11 +1,11 @@
 """Which kinds of input can become which kinds of output."""
 
 from vidseg.errors import OptionError
-from vidseg.video.codecs import Output
+from vidseg.video.codecs import OutputKind
 from vidseg.video.info import Kind
 
 
-def check_kinds(given: Kind, wanted: Output) -> None:
+def check_kinds(given: Kind, wanted: OutputKind) -> None:
     """Raises OptionError: an input of this kind does not become an output of that kind."""
     if wanted not in BECOMES[given]:
         fit = " or ".join(AN[kind] for kind in BECOMES[given])
@@ -14,7 +14,7 @@ def check_kinds(given: Kind, wanted: Output) -> None:
         )
 
 
-BECOMES: dict[Kind, tuple[Output, ...]] = {
+BECOMES: dict[Kind, tuple[OutputKind, ...]] = {
     "video": ("video", "animation", "folder"),
     "animation": ("video", "animation", "folder"),
     "photo": ("photo", "animation"),  # a GIF holds a single picture too

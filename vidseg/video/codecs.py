@@ -1,4 +1,4 @@
-"""Which codec goes into which container, and how `crf` and `preset` reach each encoder."""
+"""Which codecs each container holds, and how `crf` and `preset` translate to encoder options."""
 
 import difflib
 from collections.abc import Mapping
@@ -8,73 +8,76 @@ from typing import Literal
 
 from vidseg.errors import OptionError
 
-Output = Literal["video", "animation", "photo", "folder"]
+OutputKind = Literal["video", "animation", "photo", "folder"]
+"""What a target is: a video, a GIF, one photo, or a folder of photos."""
 
-ALPHA_PHOTOS = (".png", ".webp", ".tiff", ".tif")
-"""Photos that hold transparency."""
+ALPHA_PHOTO_SUFFIXES = (".png", ".webp", ".tiff", ".tif")
+"""Suffixes of photo formats with an alpha channel."""
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tiff", ".tif")
+"""Suffixes of photo formats that can be written."""
 PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
 )  # fmt: skip
-"""x264's names, fastest first; the other encoders' speeds are mapped to them."""
+"""x264's preset names, fastest first; the speed settings of other encoders are mapped to them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How the pictures of an output are coded."""
+    """How the frames of an output are encoded."""
 
-    output: Output
+    output: OutputKind
     container: str = ""
-    """ffmpeg's name of the container format; empty for photos."""
+    """ffmpeg's name for the container format; empty for photos."""
     codec: str = ""
-    """What the user calls it: h264, hevc, vp9, av1, prores, gif."""
+    """The name that users give: h264, hevc, vp9, av1, prores, gif."""
     encoder: str = ""
+    """ffmpeg's name for the encoder."""
     pixel_format: str = "yuv420p"
     options: Mapping[str, str] = field(default_factory=dict)
     tag: str | None = None
-    """Four-character code in MP4 and MOV where ffmpeg's default does not play everywhere."""
+    """Four-character code for MP4 and MOV where some players reject ffmpeg's default."""
     alpha: bool = False
-    """Whether pictures are (H, W, 4) RGBA, with straight colours, and transparency is kept."""
-    instead: "Encoding | None" = None
-    """What is used where this machine does not have the encoder."""
+    """Whether frames are (H, W, 4) RGBA with straight alpha, and transparency is kept."""
+    fallback: "Encoding | None" = None
+    """What replaces this encoding on machines that lack the encoder."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Codec:
     encoder: str
     crf: int | None
-    """The default; None where the codec has none."""
-    crf_limit: int
+    """The default quality; None for codecs without one."""
+    max_crf: int
     presets: Mapping[str, Mapping[str, str]]
-    """Preset name to the encoder's own options."""
-    preset: str
+    """Maps a preset name to options of the encoder."""
+    default_preset: str
     pixel_format: str = "yuv420p"
     options: Mapping[str, str] = field(default_factory=dict)
     tag: str | None = None
-    quality: str = "crf"
-    """The encoder's name of that option."""
+    crf_option: str = "crf"
+    """What the encoder calls its quality option."""
 
 
-def _x26x() -> dict[str, dict[str, str]]:
+def _x26x_presets() -> dict[str, dict[str, str]]:
     return {name: {"preset": name} for name in PRESETS}
 
 
-def _speeds(option: str, speeds: tuple[int, ...]) -> dict[str, dict[str, str]]:
+def _speed_presets(option: str, speeds: tuple[int, ...]) -> dict[str, dict[str, str]]:
     return {name: {option: str(speed)} for name, speed in zip(PRESETS, speeds, strict=True)}
 
 
 CODECS: Mapping[str, _Codec] = {
-    "h264": _Codec("libx264", 18, 51, _x26x(), "veryfast"),
+    "h264": _Codec("libx264", 18, 51, _x26x_presets(), "veryfast"),
     "hevc": _Codec(
-        "libx265", 20, 51, _x26x(), "veryfast",
+        "libx265", 20, 51, _x26x_presets(), "veryfast",
         options={"x265-params": "log-level=none"}, tag="hvc1",
     ),
     "vp9": _Codec(
-        "libvpx-vp9", 24, 63, _speeds("cpu-used", (8, 7, 6, 5, 4, 3, 2, 1, 0)), "veryfast",
+        "libvpx-vp9", 24, 63, _speed_presets("cpu-used", (8, 7, 6, 5, 4, 3, 2, 1, 0)), "veryfast",
         options={"b": "0", "deadline": "good", "row-mt": "1"},
     ),
     "av1": _Codec(
-        "libsvtav1", 26, 63, _speeds("preset", (12, 11, 10, 9, 8, 6, 5, 4, 3)), "veryfast"
+        "libsvtav1", 26, 63, _speed_presets("preset", (12, 11, 10, 9, 8, 6, 5, 4, 3)), "veryfast"
     ),
     "prores": _Codec(
         "prores_ks", None, 0,
@@ -87,12 +90,12 @@ CODECS: Mapping[str, _Codec] = {
 NVENC = _Codec(
     "h264_nvenc", 19, 51,
     {name: {"preset": f"p{max(1, n)}"} for n, name in enumerate(PRESETS, start=-1)}, "medium",
-    options={"rc": "vbr", "b": "0", "tune": "hq", "profile": "high"}, quality="cq",
+    options={"rc": "vbr", "b": "0", "tune": "hq", "profile": "high"}, crf_option="cq",
 )  # fmt: skip
-"""H.264 of NVIDIA's cards, at a constant quality: no limit is set to the rate."""
+"""H.264 on NVIDIA graphics cards, at constant quality and without a bitrate limit."""
 
 AUTO = "auto"
-"""Stands for the container's default codec, which `NVENC` makes where it can."""
+"""Codec name for the default of the container, encoded by `NVENC` if the machine has it."""
 
 ALPHA_CODECS: Mapping[str, _Codec] = {
     "prores": _Codec(
@@ -101,7 +104,7 @@ ALPHA_CODECS: Mapping[str, _Codec] = {
     ),
     "vp9": replace(CODECS["vp9"], pixel_format="yuva420p"),
 }  # fmt: skip
-"""Codecs that keep transparency, in the form that does."""
+"""Codecs with an alpha channel, in the variant that has it."""
 
 ALIASES = {
     "libx264": "h264", "x264": "h264", "avc": "h264",
@@ -117,16 +120,16 @@ CONTAINERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ".webm": ("webm", ("vp9", "av1")),
     ".gif": ("gif", ("gif",)),
 }
-"""Suffix to ffmpeg's format name and the codecs it may hold, the default first."""
+"""Maps a suffix to ffmpeg's format name and the codecs allowed in it, the default first."""
 
 ALPHA_CONTAINERS = {".mov": ("prores",), ".webm": ("vp9",), ".mkv": ("vp9", "prores")}
-"""Suffix to the codecs that keep transparency in it, the default first; MP4 drops that of VP9."""
+"""Maps a suffix to its codecs with transparency, the default first. MP4 loses the alpha of VP9."""
 
 
-def output_kind(path: str | Path) -> Output:
-    """What an output is, by its name: no suffix means a folder of photos.
+def output_kind(path: str | Path) -> OutputKind:
+    """The kind of output that a name asks for; a name without a suffix is a folder of photos.
 
-    Raises OptionError for a suffix that is none of ours.
+    Raises OptionError for a suffix that cannot be written.
     """
     suffix = Path(path).suffix.lower()
     if suffix in CONTAINERS:
@@ -137,7 +140,7 @@ def output_kind(path: str | Path) -> Output:
         return "folder"
     known = ", ".join((*CONTAINERS, *PHOTO_SUFFIXES))
     raise OptionError(
-        f"{Path(path).name!r} has an ending that cannot be written; use one of {known}."
+        f"{Path(path).name!r} has a suffix that cannot be written; use one of {known}."
     )
 
 
@@ -149,93 +152,97 @@ def choose_codec(
     *,
     alpha: bool = False,
 ) -> Encoding:
-    """The encoding for an output of this name; None takes the default of the container or codec.
+    """The encoding for a target of this name; None takes the default of the container or codec.
 
-    "auto" is the default codec too, but H.264 is left to an NVIDIA card where there is one, unless
-    `crf` is 0, by which x264 loses nothing.
-    `crf` is the encoder's own quality number, lower is better; `preset` is one of x264's names for
-    every codec but ProRes, where it is the profile (proxy, lt, standard, hq; with `alpha` 4444 and
-    4444xq). With `alpha` the output is one that keeps transparency.
+    `codec` "auto" is the default codec too, but H.264 is encoded on an NVIDIA card if there is one,
+    unless `crf` is 0, which is lossless in x264 only.
+    `crf` is the quality scale of the encoder, lower is better. `preset` is an x264 preset name for
+    every codec except ProRes, where it is the profile (proxy, lt, standard, hq; with `alpha` 4444
+    and 4444xq). `alpha` asks for an output that keeps transparency.
 
-    Raises OptionError for an unknown codec or preset, a pair of codec and container that does not
-    go together, a `crf` out of range, and a name or codec that cannot hold `alpha`.
+    Raises OptionError for an unknown codec or preset, a codec that the container does not hold, a
+    `crf` out of range, and a name or codec without an alpha channel where `alpha` is set.
     """
     output = output_kind(path)
     suffix = Path(path).suffix.lower()
-    auto = codec is not None and codec.lower() == AUTO
-    codec = None if auto else codec
+    is_auto = codec is not None and codec.lower() == AUTO
+    codec = None if is_auto else codec
     if output in ("photo", "folder"):
-        _refuse_for_photos(codec, crf, preset)
-        if alpha and output == "photo" and suffix not in ALPHA_PHOTOS:
-            raise OptionError(_no_alpha(suffix))
+        _reject_photo_options(codec, crf, preset)
+        if alpha and output == "photo" and suffix not in ALPHA_PHOTO_SUFFIXES:
+            raise OptionError(_no_alpha_message(suffix))
         return Encoding(output, alpha=alpha)
     container, codecs = CONTAINERS[suffix]
     if alpha and suffix not in ALPHA_CONTAINERS:
-        raise OptionError(_no_alpha(suffix))
+        raise OptionError(_no_alpha_message(suffix))
     known, codecs = (ALPHA_CODECS, ALPHA_CONTAINERS[suffix]) if alpha else (CODECS, codecs)
     name = _codec_name(codec) if codec is not None else codecs[0]
     if name not in codecs:
-        what = " with transparency" if alpha else ""
-        raise OptionError(f"{suffix} does not hold {name}{what}; it holds {', '.join(codecs)}.")
+        variant = " with transparency" if alpha else ""
+        raise OptionError(f"{suffix} does not hold {name}{variant}; it holds {', '.join(codecs)}.")
 
-    def encoding(made: _Codec) -> Encoding:
+    def encoding(found: _Codec) -> Encoding:
         return Encoding(
             output=output,
             container=container,
             codec=name,
-            encoder=made.encoder,
-            pixel_format=made.pixel_format,
-            options={**made.options, **_quality(name, made, crf), **_speed(name, made, preset)},
-            tag=made.tag if container in ("mp4", "mov") else None,
+            encoder=found.encoder,
+            pixel_format=found.pixel_format,
+            options={
+                **found.options,
+                **_crf_options(name, found, crf),
+                **_preset_options(name, found, preset),
+            },
+            tag=found.tag if container in ("mp4", "mov") else None,
             alpha=alpha,
         )
 
-    plain = encoding(known[name])
-    if auto and name == "h264" and crf != 0:
-        return replace(encoding(NVENC), instead=plain)
-    return plain
+    software = encoding(known[name])
+    if is_auto and name == "h264" and crf != 0:
+        return replace(encoding(NVENC), fallback=software)
+    return software
 
 
-def _no_alpha(suffix: str) -> str:
+def _no_alpha_message(suffix: str) -> str:
     return (
-        f"{suffix} holds no transparency; use {', '.join(ALPHA_CONTAINERS)} for a video, "
-        f"{', '.join(ALPHA_PHOTOS)} for a photo, or a folder."
+        f"{suffix} cannot store transparency; use {', '.join(ALPHA_CONTAINERS)} for a video, "
+        f"{', '.join(ALPHA_PHOTO_SUFFIXES)} for a photo, or a folder."
     )
 
 
-def _refuse_for_photos(codec: str | None, crf: int | None, preset: str | None) -> None:
+def _reject_photo_options(codec: str | None, crf: int | None, preset: str | None) -> None:
     given = {"codec": codec, "crf": crf, "preset": preset}
     for option, value in given.items():
         if value is not None:
-            raise OptionError(f"Photos take no {option}, got {value}; leave it out.")
+            raise OptionError(f"Photos have no {option} setting, got {value}; leave it out.")
 
 
 def _codec_name(codec: str) -> str:
     name = ALIASES.get(codec.lower(), codec.lower())
     if name in CODECS:
         return name
-    close = difflib.get_close_matches(name, (*CODECS, *ALIASES, AUTO), n=1)
-    hint = f"did you mean {close[0]}? Known" if close else "known"
+    matches = difflib.get_close_matches(name, (*CODECS, *ALIASES, AUTO), n=1)
+    hint = f"did you mean {matches[0]}? Known" if matches else "known"
     raise OptionError(f"Unknown codec {codec!r}: {hint} are {', '.join((*CODECS, AUTO))}.")
 
 
-def _quality(name: str, codec: _Codec, crf: int | None) -> dict[str, str]:
+def _crf_options(name: str, codec: _Codec, crf: int | None) -> dict[str, str]:
     if codec.crf is None:
         if crf is not None:
-            raise OptionError(f"{name} takes no crf, got {crf}; leave it out.")
+            raise OptionError(f"{name} has no crf setting, got {crf}; leave it out.")
         return {}
     value = codec.crf if crf is None else crf
-    if not 0 <= value <= codec.crf_limit:
-        raise OptionError(f"crf for {name} goes from 0 to {codec.crf_limit}, got {value}.")
-    return {codec.quality: str(value)}
+    if not 0 <= value <= codec.max_crf:
+        raise OptionError(f"crf for {name} must be from 0 to {codec.max_crf}, got {value}.")
+    return {codec.crf_option: str(value)}
 
 
-def _speed(name: str, codec: _Codec, preset: str | None) -> Mapping[str, str]:
+def _preset_options(name: str, codec: _Codec, preset: str | None) -> Mapping[str, str]:
     if not codec.presets:
         if preset is not None:
-            raise OptionError(f"{name} takes no preset, got {preset!r}; leave it out.")
+            raise OptionError(f"{name} has no presets, got {preset!r}; leave it out.")
         return {}
-    chosen = codec.preset if preset is None else preset
+    chosen = codec.default_preset if preset is None else preset
     if chosen not in codec.presets:
         known = ", ".join(codec.presets)
         raise OptionError(f"Unknown preset {chosen!r} for {name}; choose one of {known}.")

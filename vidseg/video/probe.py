@@ -10,7 +10,7 @@ from av.stream import Disposition
 from vidseg.errors import InputError
 from vidseg.video.color import HDR_TRANSFERS, frame_color
 from vidseg.video.damage.truncation import missing
-from vidseg.video.decoding.image_reader import is_picture, probe_folder, probe_picture
+from vidseg.video.decoding.image_reader import is_image_file, probe_folder, probe_image
 from vidseg.video.demuxing.container import READ_ERRORS, choose_stream, open_container
 from vidseg.video.demuxing.timeline import (
     Timeline,
@@ -39,8 +39,8 @@ def probe(path: str | Path) -> VideoInfo:
         raise InputError(f"{path} is not a file; save what it delivers to a file first.")
     if not path.stat().st_size:
         raise InputError(f"{path} is empty (0 bytes).")
-    if is_picture(path):
-        return probe_picture(path)
+    if is_image_file(path):
+        return probe_image(path)
     return _probe_video(path)
 
 

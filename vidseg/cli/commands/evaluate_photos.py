@@ -80,13 +80,13 @@ def _write_pictures(asked: Asked, result: "Result") -> None:
     from vidseg.atomic_output import atomic_output
     from vidseg.evaluation.per_photo import compare
     from vidseg.evaluation.plots import precision_recall, worst_pictures
-    from vidseg.video.decoding.image_reader import readable_photo
+    from vidseg.video.decoding.image_reader import load_photo
 
     assert asked.out is not None
     worst = [each for each in compare(result, asked.score) if each.quality < 1][:WORST]
     with atomic_output(asked.out, force=asked.run.force, folder=True) as part:
         _save(part / "precision_recall.png", precision_recall(result))
-        for name, picture in worst_pictures(worst, result, lambda path: readable_photo(Path(path))):
+        for name, picture in worst_pictures(worst, result, lambda path: load_photo(Path(path))):
             _save(part / name, picture)
         (part / "truth.json").write_text(json.dumps(result.truth), encoding="utf-8")
         (part / "results.json").write_text(json.dumps(result.found), encoding="utf-8")

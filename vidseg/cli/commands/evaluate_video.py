@@ -122,10 +122,10 @@ def _found(clip: "Clip", search: "Search") -> Any:
 
 def _frames(clip: "Clip") -> "Iterator[Frame]":
     from vidseg.structures.frame import Frame
-    from vidseg.video.decoding.image_reader import readable_photo
+    from vidseg.video.decoding.image_reader import load_photo
 
     for index, path in enumerate(clip.pictures):
-        image = readable_photo(path)
+        image = load_photo(path)
         if image.shape[:2] != clip.size:
             height, width = clip.size
             raise InputError(f"{path} is {image.shape[1]}x{image.shape[0]}, not {width}x{height}.")

@@ -102,12 +102,12 @@ def model(*, source: str, target: str, model: str, score: float, force: bool) ->
 
 def _read(source: str) -> "Image":
     from vidseg.errors import InputError
-    from vidseg.video.decoding.image_reader import readable_photo
+    from vidseg.video.decoding.image_reader import load_photo
     from vidseg.video.probe import probe
 
     if probe(source).kind != "photo":
         raise InputError(f"{source} is not a photo; give one, such as a frame of it.")
-    return readable_photo(Path(source))
+    return load_photo(Path(source))
 
 
 def _network_for_anchors(model: str) -> "MaskRCNN":

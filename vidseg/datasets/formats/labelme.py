@@ -21,7 +21,7 @@ from vidseg.datasets.records import Drawn, Naming, Polygon, Reading, Sample, Ski
 from vidseg.datasets.sample_builder import Photos, sample
 from vidseg.errors import InputError
 from vidseg.structures.masks import from_rle, to_rle
-from vidseg.video.decoding.image_reader import UNREADABLE
+from vidseg.video.decoding.image_reader import PHOTO_ERRORS
 
 
 def read(path: Path, naming: Naming) -> Reading:
@@ -94,7 +94,7 @@ def _drawn(number: int, shape: Any, size: tuple[int, int] | None) -> Drawn | Ski
         return Drawn(label, (OUTLINES[kind](shape["points"]),), item)
     except KeyError as error:
         return Skipped("", item, f"the {kind} has no {error}")
-    except (*BROKEN, *UNREADABLE) as error:
+    except (*BROKEN, *PHOTO_ERRORS) as error:
         return Skipped("", item, f"no {kind}: {error}")
 
 

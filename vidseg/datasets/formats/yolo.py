@@ -14,7 +14,7 @@ from vidseg.datasets.rasterize import polygon
 from vidseg.datasets.records import Drawn, Naming, Reading, Sample, Skipped
 from vidseg.datasets.sample_builder import Photos, photos_below, sample
 from vidseg.errors import InputError
-from vidseg.video.decoding.image_reader import probe_picture
+from vidseg.video.decoding.image_reader import probe_image
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 FRACTIONS_END = 2.0
@@ -92,7 +92,7 @@ def _photo(
         yield photo
         return
     try:
-        size = probe_picture(photo).size
+        size = probe_image(photo).size
         lines = _lines(_label_file(photo))
     except InputError as error:
         yield Skipped(str(photo), "", str(error))

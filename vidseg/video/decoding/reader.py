@@ -19,7 +19,7 @@ from vidseg.structures.frame import Frame, Image
 from vidseg.video.color import to_rgb
 from vidseg.video.damage.tolerant_decoder import Losses
 from vidseg.video.decoding._decoder import decode, lands, seekable
-from vidseg.video.decoding.image_reader import UNREADABLE, read_animation, read_photo
+from vidseg.video.decoding.image_reader import PHOTO_ERRORS, read_animation, read_photo
 from vidseg.video.demuxing.container import open_container
 from vidseg.video.demuxing.timeline import scan
 from vidseg.video.info import VideoInfo
@@ -170,7 +170,7 @@ def _stills(info: VideoInfo) -> Pictures:
     for path in info.photos or (info.path,):
         try:
             image = read_photo(path)
-        except UNREADABLE:
+        except PHOTO_ERRORS:
             image = None
         yield 1 / info.rate, image
 
@@ -179,7 +179,7 @@ def _moving(info: VideoInfo) -> Pictures:
     """The frames of an animated image; None in place of all that come after damage."""
     try:
         yield from read_animation(info.path)
-    except UNREADABLE:
+    except PHOTO_ERRORS:
         yield Fraction(0), None
 
 

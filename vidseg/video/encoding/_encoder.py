@@ -1,4 +1,4 @@
-"""RGB frames in, coded packets out, on exact times and in the source's own colours."""
+"""Encodes RGB frames to packets with exact times, in the colours of the source."""
 
 import math
 import os
@@ -7,11 +7,12 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import cv2
 import numpy as np
+from av import Packet, VideoStream
+from av.container import OutputContainer
 from av.video.format import VideoFormat
 from av.video.reformatter import VideoReformatter
 
@@ -19,37 +20,38 @@ from vidseg.cpu_budget import codec_threads
 from vidseg.structures.frame import Frame, Image
 from vidseg.video.codecs import Encoding
 from vidseg.video.color import (
-    ACCURATE_RND,
-    AREA,
-    FULL_CHR_H_INP,
-    MATRICES,
-    PRIMARIES,
-    RANGES,
-    SWSCALE,
-    TRANSFERS,
+    MATRIX_NAMES,
+    PRIMARIES_NAMES,
+    RANGE_NAMES,
+    SWS_ACCURATE_RND,
+    SWS_AREA,
+    SWS_FULL_CHR_H_INP,
+    SWS_MATRICES,
+    TRANSFER_NAMES,
     matrix,
 )
-from vidseg.video.encoding._hardware_encoders import available
+from vidseg.video.encoding._hardware_encoders import available_encoding
 from vidseg.video.info import UNKNOWN, Color, VideoInfo
 
-SDR = Color(matrix="bt709", range="tv", primaries="bt709", transfer="bt709")
-SCALING = AREA | ACCURATE_RND | FULL_CHR_H_INP
-"""Least loss on the way to 4:2:0 of swscale's settings, at the speed of its default."""
+SDR_COLOR = Color(matrix="bt709", range="tv", primaries="bt709", transfer="bt709")
+TO_YUV_FLAGS = SWS_AREA | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP
+"""The settings of swscale that lose least on the way to 4:2:0, as fast as its default."""
 
-THREADED = ("libx264", "libvpx-vp9", "prores_ks")
-"""Encoders that are told how many threads to have; the others choose for themselves."""
+ENCODERS_WITH_THREAD_COUNT = ("libx264", "libvpx-vp9", "prores_ks")
+"""Encoders that get a number of threads; the others choose for themselves."""
 
-LARGEST_TIMESCALE = 2**31 - 1
+MAX_TIMESCALE = 2**31 - 1
+"""Ticks per second: containers store the number in 31 bits."""
 
 
 class VideoEncoder:
-    """Codes the frames of one video stream of an open output container."""
+    """Encodes the frames of one video stream of an open output container."""
 
-    def __init__(self, container: Any, info: VideoInfo, encoding: Encoding) -> None:
+    def __init__(self, container: OutputContainer, info: VideoInfo, encoding: Encoding) -> None:
         self._info = info
-        self._shape, self._aspect = shape(info, encoding)
+        self._shape, self._aspect = encoded_shape(info, encoding)
         self._size = self._shape[0] + self._shape[0] % 2, self._shape[1] + self._shape[1] % 2
-        encoding = available(encoding, self._size)
+        encoding = available_encoding(encoding, self._size)
         self._format = encoding.pixel_format
         self.unit = encoder_unit(info)
         self._color = output_color(info)
@@ -59,9 +61,11 @@ class VideoEncoder:
         self._first: Fraction | None = None
         self._last = -1
         self._durations: dict[int, int] = {}
-        self.stream = container.add_stream(
+        added = container.add_stream(
             encoding.encoder, rate=info.rate, options=dict(encoding.options)
         )
+        assert isinstance(added, VideoStream)
+        self.stream = added
         self._open(encoding)
 
     def _open(self, encoding: Encoding) -> None:
@@ -69,14 +73,14 @@ class VideoEncoder:
         context.height, context.width = self._size
         context.pix_fmt = self._format
         context.time_base = self.unit
-        context.thread_type = "AUTO"  # PyAV's default makes x264 cut every picture into slices
-        if encoding.encoder in THREADED:
+        context.thread_type = "AUTO"  # PyAV's default makes x264 cut every frame into slices
+        if encoding.encoder in ENCODERS_WITH_THREAD_COUNT:
             context.thread_count = codec_threads()
         context.sample_aspect_ratio = self._aspect
-        context.colorspace = _code(MATRICES, self._color.matrix, 2)
-        context.color_range = _code(RANGES, self._color.range, 0)
-        context.color_primaries = _code(PRIMARIES, self._color.primaries, 2)
-        context.color_trc = _code(TRANSFERS, self._color.transfer, 2)
+        context.colorspace = _code(MATRIX_NAMES, self._color.matrix, 2)
+        context.color_range = _code(RANGE_NAMES, self._color.range, 0)
+        context.color_primaries = _code(PRIMARIES_NAMES, self._color.primaries, 2)
+        context.color_trc = _code(TRANSFER_NAMES, self._color.transfer, 2)
         if encoding.alpha and encoding.codec == "vp9":
             self.stream.metadata["alpha_mode"] = "1"  # by which decoders know that there is more
         if encoding.tag is not None:
@@ -84,48 +88,50 @@ class VideoEncoder:
         with _quiet_svt() if encoding.codec == "av1" else nullcontext():
             context.open()
 
-    def encode(self, frame: Frame) -> list[Any]:
-        """The packets that are ready after `frame`; their times count from the first frame."""
+    def encode(self, frame: Frame) -> list[Packet]:
+        """The packets that are ready after `frame`; their times start at the first frame."""
         if self._first is None:
             self._first = frame.time
         at = max(round((frame.time - self._first) / self.unit), self._last + 1)
         self._last = at
         self.count += 1
         self._durations[at] = max(round(frame.duration / self.unit), 1)
-        picture = self._convert(frame.image)
-        picture.pts, picture.time_base = at, self.unit
-        return list(self._timed(self.stream.encode(picture)))
+        converted = self._convert(frame.image)
+        converted.pts, converted.time_base = at, self.unit
+        return list(self._with_durations(self.stream.encode(converted)))
 
-    def flush(self) -> list[Any]:
+    def flush(self) -> list[Packet]:
         """The packets that the encoder still holds."""
-        return list(self._timed(self.stream.encode(None)))
+        return list(self._with_durations(self.stream.encode(None)))
 
-    def seal(self, path: Path) -> None:
-        """Nothing is left to do once the file is closed."""
+    def finalize(self, path: Path) -> None:
+        """Do nothing: the closed file at `path` is complete."""
 
-    def _timed(self, packets: list[Any]) -> Iterator[Any]:
+    def _with_durations(self, packets: list[Packet]) -> Iterator[Packet]:
         for packet in packets:
-            packet.duration = self._durations.pop(packet.pts, 1)
+            packet.duration = self._durations.pop(packet.pts, 1) if packet.pts is not None else 1
             yield packet
 
-    def _convert(self, image: Image) -> Any:
+    def _convert(self, image: Image) -> av.VideoFrame:
         fitted = fit(image, self._info.size, self._shape, self._size)
-        picture = self._scaler.reformat(
+        converted = self._scaler.reformat(
             av.VideoFrame.from_numpy_buffer(fitted, "rgb24" if fitted.shape[2] == 3 else "rgba"),
             format=self._format,
-            interpolation=SCALING,
-            dst_colorspace=SWSCALE[self._matrix],
-            dst_color_range=_code(RANGES, self._color.range, 1),
+            interpolation=TO_YUV_FLAGS,
+            dst_colorspace=SWS_MATRICES[self._matrix],
+            dst_color_range=_code(RANGE_NAMES, self._color.range, 1),
             threads=1,
         )
-        picture.pict_type = 0
-        return picture
+        converted.pict_type = 0
+        return converted
 
 
 @contextmanager
 def _quiet_svt() -> Iterator[None]:
-    """Keep SVT's notes off stderr: it reads this variable when its first encoder opens, and there
-    is no other way."""
+    """Keep SVT's notes off stderr.
+
+    It reads this variable when its first encoder opens; there is no other way.
+    """
     given = os.environ.get("SVT_LOG")
     os.environ.setdefault("SVT_LOG", "1")  # errors only
     try:
@@ -136,13 +142,13 @@ def _quiet_svt() -> Iterator[None]:
 
 
 def output_color(info: VideoInfo) -> Color:
-    """The tags of the output: the source's own, but never a matrix that was not used."""
+    """The colour tags of the output: those of the source, but never a matrix that was not used."""
     if info.hdr:
-        return SDR
+        return SDR_COLOR
     color = info.color
     if info.kind == "video" and VideoFormat(info.pixel_format).is_rgb:
-        color = replace(color, range="tv")  # RGB is always full; not every player shows YUV that is
-    if color.matrix == UNKNOWN or color.matrix in SWSCALE:
+        color = replace(color, range="tv")  # RGB is full range; some players cannot show such YUV
+    if color.matrix == UNKNOWN or color.matrix in SWS_MATRICES:
         return color
     return replace(color, matrix=matrix(info))
 
@@ -152,28 +158,28 @@ def _code(names: Mapping[int, str], name: str, unknown: int) -> int:
 
 
 def encoder_unit(info: VideoInfo) -> Fraction:
-    """Seconds a tick: one frame at a constant rate, the source's own unit at a variable one."""
+    """Seconds per tick: one frame at a constant rate, else the unit of the source."""
     if info.constant_rate:
         return 1 / info.rate
     return Fraction(1, timescale(info.time_base, Fraction(0)))
 
 
 def timescale(unit: Fraction, offset: Fraction) -> int:
-    """Ticks a second that hold every multiple of `unit` and `offset` exactly.
+    """Ticks per second in which every multiple of `unit` and `offset` is a whole number.
 
-    Where that is more than containers can count, `offset` is rounded to about 10 microseconds.
+    If that exceeds `MAX_TIMESCALE`, `offset` is rounded to about 10 microseconds.
     """
     exact = math.lcm(unit.denominator, offset.denominator)
-    if exact <= LARGEST_TIMESCALE:
+    if exact <= MAX_TIMESCALE:
         return exact
     return unit.denominator * -(-90000 // unit.denominator)
 
 
-def shape(info: VideoInfo, encoding: Encoding) -> tuple[tuple[int, int], Fraction]:
-    """((height, width), pixel aspect) of the coded picture.
+def encoded_shape(info: VideoInfo, encoding: Encoding) -> tuple[tuple[int, int], Fraction]:
+    """((height, width), pixel aspect) of the encoded frame.
 
-    H.264 and HEVC carry the shape of a pixel themselves, MP4 and MOV do so for all codecs. PyAV
-    cannot set it in others; there the picture is made wider or higher instead.
+    H.264 and HEVC store the pixel aspect themselves, MP4 and MOV store it for all codecs. PyAV
+    cannot set it elsewhere; there the frame is made wider or higher instead.
     """
     aspect, (height, width) = info.pixel_aspect, info.size
     if encoding.codec in ("h264", "hevc") or encoding.container in ("mp4", "mov"):
@@ -186,10 +192,10 @@ def shape(info: VideoInfo, encoding: Encoding) -> tuple[tuple[int, int], Fractio
 def fit(
     image: Image, size: tuple[int, int], scaled: tuple[int, int], padded: tuple[int, int]
 ) -> Image:
-    """An image of `size` stretched to `scaled`, its edges repeated to `padded`.
+    """An image of `size` stretched to `scaled`, then padded to `padded` by repeating its edges.
 
-    All sizes are (height, width). An image of another size is put into `size` first, with black
-    bars (transparent ones where it has 4 channels) where the shape differs.
+    All sizes are (height, width). An image of another size is fitted into `size` first, with black
+    bars (transparent ones if it has 4 channels) where the aspect differs.
     """
     if image.shape[:2] == size == padded:
         return np.ascontiguousarray(image)

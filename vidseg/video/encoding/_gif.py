@@ -1,83 +1,88 @@
-"""Animated GIFs: every frame with a palette of its own, so that memory stays that of one frame."""
+"""Animated GIFs. Every frame has its own palette, so that only one frame is in memory."""
 
 import logging
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
+from av import Packet, VideoStream
+from av.container import OutputContainer
 from av.filter import Graph
 from av.video.format import VideoFormat
 
 from vidseg.structures.frame import Frame
 from vidseg.video.codecs import Encoding
-from vidseg.video.encoding._encoder import fit, shape
+from vidseg.video.encoding._encoder import encoded_shape, fit
 from vidseg.video.info import VideoInfo
 
 log = logging.getLogger("vidseg")
 
-TICK = Fraction(1, 100)
-"""GIF counts in hundredths of a second (GIF89a specification, section 23)."""
-SHORTEST = 2
-"""Ticks; browsers stretch a frame of one tick to ten."""
+GIF_TICK = Fraction(1, 100)
+"""Seconds: GIF stores delays in hundredths (GIF89a specification, section 23)."""
+MIN_DELAY_TICKS = 2
+"""Browsers show a frame of one tick for ten."""
+MAX_DELAY_TICKS = 0xFFFF
 
 
 class GifEncoder:
-    """Codes frames for a GIF. Each time is rounded by itself, so that errors never add up.
+    """Encodes frames for a GIF. Each time is rounded by itself, so that errors do not add up.
 
-    Frames that come less than `SHORTEST` ticks after the one before are left out, which happens
-    above 50 frames a second; `count` says how many went in.
+    Frames less than `MIN_DELAY_TICKS` after the one before are left out, which happens above 50
+    frames per second. `count` is the number of frames that were encoded.
     """
 
-    def __init__(self, container: Any, info: VideoInfo, encoding: Encoding) -> None:
-        self.unit = TICK
-        self.count = self._left_out = 0
+    def __init__(self, container: OutputContainer, info: VideoInfo, encoding: Encoding) -> None:
+        self.unit = GIF_TICK
+        self.count = self._dropped = 0
         self._info = info
-        self._size, _ = shape(info, encoding)
+        self._size, _ = encoded_shape(info, encoding)
         self._first: Fraction | None = None
         self._last = self._end = 0
         self._last_bytes = 0
-        self.stream = container.add_stream(encoding.encoder, rate=100)
+        added = container.add_stream(encoding.encoder, rate=100)
+        assert isinstance(added, VideoStream)
+        self.stream = added
         context = self.stream.codec_context
         context.height, context.width = self._size
         context.pix_fmt = encoding.pixel_format
-        context.time_base = TICK
+        context.time_base = GIF_TICK
         context.open()
         self._graph = _palette_graph(self._size)
 
-    def encode(self, frame: Frame) -> list[Any]:
-        """The packets that are ready after `frame`; their times count from the first frame."""
+    def encode(self, frame: Frame) -> list[Packet]:
+        """The packets that are ready after `frame`; their times start at the first frame."""
         if self._first is None:
             self._first = frame.time
-        at = round((frame.time - self._first) / TICK)
-        self._end = round((frame.time - self._first + frame.duration) / TICK)
-        if self.count and at - self._last < SHORTEST:
-            self._left_out += 1
+        at = round((frame.time - self._first) / GIF_TICK)
+        self._end = round((frame.time - self._first + frame.duration) / GIF_TICK)
+        if self.count and at - self._last < MIN_DELAY_TICKS:
+            self._dropped += 1
             return []
         self._last = at
         self.count += 1
         image = fit(frame.image, self._info.size, self._size, self._size)
         self._graph.push(av.VideoFrame.from_ndarray(image, "rgb24"))
-        picture: Any = self._graph.pull()
-        picture.pts, picture.time_base = at, TICK
-        return self._sized(self.stream.encode(picture))
+        paletted = self._graph.pull()
+        assert isinstance(paletted, av.VideoFrame)
+        paletted.pts, paletted.time_base = at, GIF_TICK
+        return self._note_size(self.stream.encode(paletted))
 
-    def flush(self) -> list[Any]:
+    def flush(self) -> list[Packet]:
         """The packets that the encoder still holds."""
-        if self._left_out:
+        if self._dropped:
             log.warning(
-                "A GIF shows at most 50 frames a second: %d of %d frames are left out.",
-                self._left_out, self._left_out + self.count,
+                "A GIF shows at most 50 frames per second: %d of %d frames are left out.",
+                self._dropped, self._dropped + self.count,
             )  # fmt: skip
-        return self._sized(self.stream.encode(None))
+        return self._note_size(self.stream.encode(None))
 
-    def seal(self, path: Path) -> None:
-        """Give the last frame its own delay; ffmpeg's muxer repeats the one before.
+    def finalize(self, path: Path) -> None:
+        """Give the last frame its own delay: ffmpeg's muxer repeats that of the frame before.
 
-        The delay is bytes 4 and 5 of the graphic control extension that opens the frame's block,
-        and the file ends with one byte after that block (GIF89a specification, sections 23, 27).
+        The delay is bytes 4 and 5 of the graphic control extension at the start of the frame's
+        block. One byte follows that block (GIF89a specification, sections 23 and 27).
         """
-        delay = min(max(self._end - self._last, SHORTEST), 0xFFFF)
+        delay = min(max(self._end - self._last, MIN_DELAY_TICKS), MAX_DELAY_TICKS)
         with path.open("rb+") as file:
             file.seek(-1 - self._last_bytes, 2)
             start = file.read(3)
@@ -85,17 +90,17 @@ class GifEncoder:
                 file.seek(1, 1)
                 file.write(delay.to_bytes(2, "little"))
 
-    def _sized(self, packets: list[Any]) -> list[Any]:
+    def _note_size(self, packets: list[Packet]) -> list[Packet]:
         for packet in packets:
             self._last_bytes = packet.size
         return packets
 
 
 def _palette_graph(size: tuple[int, int]) -> Graph:
-    """256 colours chosen for each frame alone, ordered dither so that still parts stay still."""
+    """256 colours for each frame, with ordered dithering, so that static areas do not flicker."""
     graph = Graph()
     source = graph.add_buffer(
-        width=size[1], height=size[0], format=VideoFormat("rgb24"), time_base=TICK
+        width=size[1], height=size[0], format=VideoFormat("rgb24"), time_base=GIF_TICK
     )
     split = graph.add("split")
     palette = graph.add("palettegen", "stats_mode=single:reserve_transparent=1")

@@ -1,8 +1,7 @@
-"""Whether this machine has an encoder: ffmpeg lists those of graphics cards on every machine."""
+"""Find out whether an encoder works: ffmpeg lists hardware encoders on machines without one."""
 
 import logging
 from fractions import Fraction
-from typing import Any
 
 import av
 from av.codec import CodecContext
@@ -13,28 +12,29 @@ from vidseg.video.codecs import Encoding
 log = logging.getLogger("vidseg")
 
 
-def available(encoding: Encoding, size: tuple[int, int]) -> Encoding:
-    """The encoding, or the one instead where its encoder does not code a picture of `size`."""
-    if encoding.instead is None:
+def available_encoding(encoding: Encoding, size: tuple[int, int]) -> Encoding:
+    """`encoding`, or its fallback if its encoder fails on a frame of `size` (height, width)."""
+    if encoding.fallback is None:
         return encoding
-    chosen = encoding if can_code(encoding, size) else encoding.instead
-    log.info("The pictures are coded by %s.", chosen.encoder)
+    chosen = encoding if can_encode(encoding, size) else encoding.fallback
+    log.info("Frames are encoded with %s.", chosen.encoder)
     return chosen
 
 
-def can_code(encoding: Encoding, size: tuple[int, int]) -> bool:
-    """Whether the encoder turns one picture of `size` (height, width) into a packet."""
+def can_encode(encoding: Encoding, size: tuple[int, int]) -> bool:
+    """Whether the encoder makes a packet of one frame of `size` (height, width)."""
     try:
-        context: Any = CodecContext.create(encoding.encoder, "w")
-    except ValueError:  # it is not even listed
+        context = CodecContext.create(encoding.encoder, "w")
+    except ValueError:  # ffmpeg was built without it
         return False
+    assert isinstance(context, av.VideoCodecContext)
     context.height, context.width = size
     context.pix_fmt = encoding.pixel_format
     context.framerate, context.time_base = Fraction(30), Fraction(1, 30)
     context.options = dict(encoding.options)
-    picture = av.VideoFrame(size[1], size[0], encoding.pixel_format)
-    picture.pts = 0
+    frame = av.VideoFrame(size[1], size[0], encoding.pixel_format)
+    frame.pts = 0
     try:
-        return bool(context.encode(picture) + context.encode(None))
+        return bool(context.encode(frame) + context.encode(None))
     except (FFmpegError, OSError):
         return False

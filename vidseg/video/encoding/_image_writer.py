@@ -1,4 +1,4 @@
-"""Outputs that are photos: one file, or a folder of them."""
+"""Writes photos: one file, or a folder with one per frame."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,10 +9,10 @@ import cv2
 from vidseg.atomic_output import atomic_output
 from vidseg.errors import OptionError, OutputError
 from vidseg.structures.frame import Frame, Image
-from vidseg.video.codecs import ALPHA_PHOTOS, PHOTO_SUFFIXES
+from vidseg.video.codecs import ALPHA_PHOTO_SUFFIXES, PHOTO_SUFFIXES
 from vidseg.video.info import VideoInfo
 
-QUALITY = {
+IMWRITE_OPTIONS = {
     ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
     ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
     ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
@@ -21,16 +21,16 @@ QUALITY = {
 
 
 class PhotoWriter:
-    """One photo; the kind of file follows its name."""
+    """Writes one photo in the format of its suffix."""
 
     def __init__(self, path: str | Path, info: VideoInfo, *, force: bool = False) -> None:
-        """Raises OptionError where the input holds more than one frame."""
+        """Raises OptionError if the input holds more than one frame."""
         self._path, self._force = Path(path), force
         self._stack = ExitStack()
         self._written = 0
         if info.frames is not None and info.frames > 1:
             raise OptionError(
-                f"{self._path.name} holds one picture and the input {info.frames}; "
+                f"{self._path.name} holds one image and the input {info.frames}; "
                 "name a video or a folder."
             )
 
@@ -39,9 +39,9 @@ class PhotoWriter:
         return self
 
     def write(self, frame: Frame) -> None:
-        """Write the picture; only one may come."""
+        """Write the photo; OutputError for a second one."""
         if self._written:
-            raise OutputError(f"{self._path} holds one picture; name a video or a folder.")
+            raise OutputError(f"{self._path} holds one image; name a video or a folder.")
         self._written += 1
         write_photo(self._part, frame.image)
 
@@ -55,7 +55,7 @@ class PhotoWriter:
 
 
 class PhotoFolderWriter:
-    """A folder with one photo a frame: under the names of the input's photos, else numbered."""
+    """A folder with one photo per frame, named as the input's photos, else numbered."""
 
     def __init__(
         self, path: str | Path, info: VideoInfo, *, alpha: bool = False, force: bool = False
@@ -87,29 +87,29 @@ class PhotoFolderWriter:
 
 
 def photo_names(photos: tuple[Path, ...], *, alpha: bool = False) -> list[str]:
-    """The photos' own names; kinds that cannot be written get .png behind, as in a.heic.png.
+    """The names of `photos`. A suffix that cannot be written gets .png behind it: a.heic.png.
 
-    With `alpha` that is so for kinds that hold no transparency too, as in a.jpg.png.
+    With `alpha` so does a suffix without transparency: a.jpg.png.
     """
-    known = ALPHA_PHOTOS if alpha else PHOTO_SUFFIXES
+    known = ALPHA_PHOTO_SUFFIXES if alpha else PHOTO_SUFFIXES
     return [
         photo.name if photo.suffix.lower() in known else f"{photo.name}.png" for photo in photos
     ]
 
 
 def write_photo(path: Path, image: Image) -> None:
-    """Write an RGB or RGBA image in the format of its name; OutputError where that cannot hold it.
+    """Write an (H, W, 3) RGB or (H, W, 4) RGBA image in the format of the suffix.
 
-    (H, W, 4) is for kinds in `ALPHA_PHOTOS`; others lose the transparency.
+    Only `ALPHA_PHOTO_SUFFIXES` keep the transparency. Raises OutputError if the format cannot hold
+    an image of this size.
     """
     suffix = path.suffix.lower()
+    options = IMWRITE_OPTIONS.get(suffix, [])
     order = cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
     try:
-        done, data = cv2.imencode(suffix, cv2.cvtColor(image, order), QUALITY.get(suffix, []))
+        done, data = cv2.imencode(suffix, cv2.cvtColor(image, order), options)
     except cv2.error as error:
-        raise OutputError(f"{path.name} cannot hold this picture: {error.err}.") from error
+        raise OutputError(f"{path.name} cannot hold this image: {error.err}.") from error
     if not done:
-        raise OutputError(
-            f"{path.name} cannot hold a picture of {image.shape[1]}x{image.shape[0]}."
-        )
+        raise OutputError(f"{path.name} cannot hold an image of {image.shape[1]}x{image.shape[0]}.")
     path.write_bytes(data.tobytes())

@@ -1,4 +1,4 @@
-"""Writing videos: exact frames and times, all else of the source kept, whole or not at all."""
+"""Writes videos: exact frames and times, everything else of the source, complete or not at all."""
 
 import math
 from collections import deque
@@ -8,31 +8,31 @@ from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import av
 import numpy as np
+from av import Packet
 from av.error import FFmpegError
 
 from vidseg.atomic_output import atomic_output, output_error
 from vidseg.errors import OutputError, VidsegError
 from vidseg.structures.frame import Frame
 from vidseg.video.codecs import Encoding, choose_codec
-from vidseg.video.encoding._encoder import LARGEST_TIMESCALE, VideoEncoder, timescale
+from vidseg.video.encoding._encoder import MAX_TIMESCALE, VideoEncoder, timescale
 from vidseg.video.encoding._gif import GifEncoder
 from vidseg.video.encoding._image_writer import PhotoFolderWriter, PhotoWriter
 from vidseg.video.encoding._stream_copier import StreamCopier
 from vidseg.video.info import VideoInfo
 
-AHEAD = 1
-"""Frames that may wait for the encoder beside the one it works on: with 2 nothing is faster."""
-
+MAX_QUEUED_FRAMES = 1
+"""Frames that may wait while the encoder works on another; 2 are no faster."""
 
 S = TypeVar("S")
 
 
 class Sink(Protocol):
-    """Takes the frames of an output in order; the output is there when the block ends well."""
+    """Takes the frames of an output in order; the output exists when the block ends well."""
 
     def __enter__(self: S) -> S: ...
 
@@ -44,7 +44,7 @@ class Sink(Protocol):
     ) -> bool | None: ...
 
     def write(self, frame: Frame) -> None:
-        """Add a frame; its image must not be changed afterwards."""
+        """Add a frame. Its image must not change afterwards."""
         ...
 
 
@@ -57,9 +57,9 @@ def open_writer(
     end: Fraction | None = None,
     force: bool = False,
 ) -> Sink:
-    """The sink for an output of this name: a video, a GIF, one photo, or a folder of photos.
+    """The sink for a target of this name: a video, a GIF, one photo, or a folder of photos.
 
-    Raises OptionError where the name's ending cannot be written, or a photo is asked of a film.
+    Raises OptionError for a suffix that cannot be written, and for one photo of several frames.
     """
     encoding = encoding or choose_codec(path)
     if encoding.output == "photo":
@@ -70,16 +70,16 @@ def open_writer(
 
 
 class VideoWriter:
-    """A video file made of frames, with sound, subtitles, chapters and metadata of `info.path`.
+    """Writes frames to a video file, with audio, subtitles, chapters and tags of `info.path`.
 
-    Every frame keeps its time: second 0 is the start of the source, or of the cut where `start` is
-    given. `start` and `end` (seconds of the source, end exclusive) say what the frames are cut to;
-    copied streams are cut at the nearest packet.
+    Every frame keeps its time. Second 0 is the start of the source, or `start` if that is given.
+    `start` and `end` are seconds of the source, `end` is exclusive; the frames must lie between
+    them. Copied streams are cut at the nearest packet.
 
-    Coding runs on one thread beside the caller. At most `AHEAD + 1` frames are held, and what the
-    encoder looks ahead.
+    Encoding runs on one thread beside the caller. Memory holds at most `MAX_QUEUED_FRAMES + 1`
+    frames and those that the encoder looks ahead.
 
-    Raises OutputError where the file cannot be written; nothing is left behind then.
+    Raises OutputError if the file cannot be written; nothing is left behind then.
     """
 
     def __init__(
@@ -100,12 +100,12 @@ class VideoWriter:
         self._offset: Fraction | None = None
         self._unit = Fraction(1)
         self._written = self._muxed = 0
-        self._whole = False
+        self._complete = False
 
     def __enter__(self) -> "VideoWriter":
         with ExitStack() as stack, self._mapped_errors():
             self._part = stack.enter_context(atomic_output(self._path, force=self._force))
-            self._output: Any = av.open(
+            self._output = av.open(
                 str(self._part),
                 "w",
                 format=self._encoding.container,
@@ -113,8 +113,8 @@ class VideoWriter:
                 metadata_errors="surrogateescape",
             )
             stack.callback(self._abandon)
-            made = GifEncoder if self._encoding.codec == "gif" else VideoEncoder
-            self._encoder = made(self._output, self._info, self._encoding)
+            encoder = GifEncoder if self._encoding.codec == "gif" else VideoEncoder
+            self._encoder = encoder(self._output, self._info, self._encoding)
             self._open_copier(stack)
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="vidseg-write")
             stack.callback(self._pool.shutdown, wait=True, cancel_futures=True)
@@ -122,10 +122,10 @@ class VideoWriter:
         return self
 
     def write(self, frame: Frame) -> None:
-        """Hand a frame to the encoder; its image must not be changed afterwards.
+        """Hand a frame to the encoder. Its image must not change afterwards.
 
-        Raises ValueError where the image is not (H, W, 3) uint8, or (H, W, 4) for an encoding
-        with alpha, and OutputError where coding or writing an earlier frame failed.
+        Raises ValueError if the image is not (H, W, 3) uint8, or (H, W, 4) for an encoding with
+        alpha, and OutputError if an earlier frame could not be encoded or written.
         """
         channels = 4 if self._encoding.alpha else 3
         if (
@@ -138,7 +138,7 @@ class VideoWriter:
         self._written += 1
         self._jobs.append(self._pool.submit(self._encode, frame))
         with self._mapped_errors():
-            while len(self._jobs) > AHEAD:
+            while len(self._jobs) > MAX_QUEUED_FRAMES:
                 self._jobs.popleft().result()
 
     def __exit__(
@@ -166,7 +166,7 @@ class VideoWriter:
         self._mux(self._encoder.encode(frame))
 
     def _begin(self, first: Frame) -> None:
-        """Fix second 0 and the tick of the container; both need the first frame's time."""
+        """Fix second 0 and the tick of the container, which depend on the first frame's time."""
         zero = self._start or Fraction(0)
         if self._start is not None and zero <= first.time < zero + 1 / self._info.rate:
             zero = first.time  # no gap before a cut's first frame
@@ -179,26 +179,26 @@ class VideoWriter:
             self._copier.begin(self._start, self._end, zero)
 
     def _movie_timescale(self) -> int:
-        """Ticks a second of MP4's edit lists, which hold the streams' offsets and lengths."""
+        """Ticks per second of MP4's edit lists, which store offsets and lengths of the streams."""
         units = [stream.time_base for stream in self._output.streams if stream.time_base]
         exact = math.lcm(*(unit.denominator for unit in units))
-        return exact if exact <= LARGEST_TIMESCALE else self._unit.denominator
+        return exact if exact <= MAX_TIMESCALE else self._unit.denominator
 
-    def _mux(self, packets: list[Any]) -> None:
+    def _mux(self, packets: list[Packet]) -> None:
         for packet in packets:
             self._retime(packet)
             if self._copier is not None:
-                self._copier.copy_until(packet.dts * self._unit)
+                self._copier.copy_until((packet.dts or 0) * self._unit)
             self._output.mux_one(packet)
             self._muxed += 1
 
-    def _retime(self, packet: Any) -> None:
+    def _retime(self, packet: Packet) -> None:
         assert self._offset is not None
         ticks, offset = self._encoder.unit / self._unit, self._offset / self._unit
         packet.time_base = self._unit
-        packet.pts = round(packet.pts * ticks + offset)
-        packet.dts = round(packet.dts * ticks + offset)
-        packet.duration = round(packet.duration * ticks)
+        packet.pts = round((packet.pts or 0) * ticks + offset)
+        packet.dts = round((packet.dts or 0) * ticks + offset)
+        packet.duration = round((packet.duration or 0) * ticks)
 
     def _finish(self) -> None:
         while self._jobs:
@@ -209,11 +209,11 @@ class VideoWriter:
         if self._copier is not None:
             self._copier.finish()
         self._output.close()
-        self._encoder.seal(self._part)
+        self._encoder.finalize(self._part)
         self._verify()
 
     def _verify(self) -> None:
-        """Read the file back: an encoder or a disk may lose frames without a word."""
+        """Count the packets of the finished file: encoders and disks may lose some silently."""
         with av.open(str(self._part)) as container:
             index = self._encoder.stream.index
             packets = container.demux(container.streams[index])
@@ -221,15 +221,15 @@ class VideoWriter:
         given = self._encoder.count
         if not given == self._muxed == found:
             raise OutputError(
-                f"{self._path} holds {found} frames where {given} were written; it was thrown away."
+                f"{self._path} holds {found} frames where {given} were written; it was deleted."
             )
-        self._whole = True
+        self._complete = True
 
     def _abandon(self) -> None:
         """Close the container; after a success it is closed already."""
-        if not self._whole:
+        if not self._complete:
             with suppress(OSError):
-                self._part.unlink()  # else closing would move all of it for faststart
+                self._part.unlink()  # otherwise closing rewrites the whole file for faststart
         with suppress(FFmpegError, OSError):
             self._output.close()
 

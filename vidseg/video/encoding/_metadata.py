@@ -1,0 +1,65 @@
+"""Tags and chapters of the source, as they are true of the output."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # PyAV describes it in its stubs only
+    from av.container.core import Chapter
+
+# Facts about the encoding or layout of the source, which would be wrong for the new file
+STALE_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration", "rotate")
+STALE_TAG_PREFIXES = ("bps", "number_of_", "_statistics_")
+KEPT_VIDEO_TAGS = ("language", "title", "handler_name")
+"""Tags of the video stream that still hold after encoding."""
+MOV_LANGUAGES = {
+    "deu": "ger", "nld": "dut", "swe": "sve", "ell": "gre", "isl": "ice", "zho": "chi",
+    "sqi": "alb",
+}  # fmt: skip
+"""Languages that QuickTime knows by another code only (Macintosh language table)."""
+
+
+def file_tags(tags: dict[str, str]) -> dict[str, str]:
+    """The tags of a file that still hold for the output."""
+    return {
+        name: value
+        for name, value in tags.items()
+        if name.lower() not in STALE_TAGS and not name.lower().startswith(STALE_TAG_PREFIXES)
+    }
+
+
+def stream_tags(tags: dict[str, str], container: str) -> dict[str, str]:
+    """The tags of a copied stream, with languages by the names that `container` knows."""
+    kept = file_tags(tags)
+    if container == "mov" and "language" in kept:
+        kept["language"] = MOV_LANGUAGES.get(kept["language"], kept["language"])
+    return kept
+
+
+def video_tags(tags: dict[str, str]) -> dict[str, str]:
+    """The tags of the video stream that still hold after encoding."""
+    return {name: value for name, value in tags.items() if name in KEPT_VIDEO_TAGS}
+
+
+def cut_chapters(
+    chapters: list[Chapter], origin: Fraction, zero: Fraction, end: Fraction | None
+) -> list[Chapter]:
+    """Chapters with the timestamps of the output; those outside the cut are dropped.
+
+    `origin` is the source's timestamp of its second 0; `zero` and `end` are seconds of the source.
+    """
+    kept: list[Chapter] = []
+    for chapter in chapters:
+        base = chapter["time_base"]
+        if base is None:
+            continue
+        shift = origin + zero
+        first = max(chapter["start"] * base - shift, Fraction(0))
+        last = chapter["end"] * base - shift
+        if end is not None:
+            last = min(last, end - zero)
+        if last > first:
+            start_tick, end_tick = round(first / base), round(last / base)
+            kept.append({**chapter, "start": start_tick, "end": end_tick})
+    return kept
