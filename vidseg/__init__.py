@@ -12,6 +12,7 @@ from vidseg.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from vidseg.detection.batched import detect as detect
+    from vidseg.detection.predictor import Predictor as Predictor
     from vidseg.effects import Overlay as Overlay
     from vidseg.effects import Splash as Splash
     from vidseg.effects import on_image as on_image
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from vidseg.results import MaskFolder as MaskFolder
     from vidseg.structures.frame import Frame as Frame
     from vidseg.structures.instances import Instances as Instances
+    from vidseg.structures.span import Span as Span
+    from vidseg.tracking.tracker import Tracker as Tracker
     from vidseg.training.train import train as train
     from vidseg.video.codecs import choose_codec as choose_codec
     from vidseg.video.decoding.reader import read_frames as read_frames
@@ -48,8 +51,11 @@ _HOMES = {
     "MaskFolder": "results",
     "MaskFolderOutput": "pipeline.outputs",
     "Overlay": "effects",
+    "Predictor": "detection.predictor",
     "Search": "pipeline.search",
+    "Span": "structures.span",
     "Splash": "effects",
+    "Tracker": "tracking.tracker",
     "VidsegError": "errors",
     "choose_codec": "video.codecs",
     "cutout": "pipeline.shortcuts",

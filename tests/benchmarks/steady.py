@@ -26,6 +26,7 @@ from scipy.optimize import linear_sum_assignment
 
 from tests.benchmarks.balloon_clips import render
 from tests.support.simulated_tracks import ALL, BAR, SCENES, Scene, seen
+from tests.support.track_stages import displayed
 from vidseg.evaluation.clips import ANY, Clip, Track, tracks_of
 from vidseg.evaluation.temporal_stability import Counts, report, steadiness
 from vidseg.evaluation.trackeval_sequence import Judged, overlaps
@@ -33,7 +34,6 @@ from vidseg.evaluation.tracking_metrics import score_tracks
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Instances, shown
 from vidseg.structures.masks import RLE, from_rle, instance_rle, label_map
-from vidseg.tracking.stages import steady
 
 Pairs = list[tuple[Frame, Instances]]
 SCORE = 0.5
@@ -95,7 +95,7 @@ def balloons(data: Path, model: str, count: int, frames: int) -> list[Case]:
 
 def compared(cases: Sequence[Case]) -> dict[str, dict[str, float | None]]:
     """The numbers without and with tracking, over all cases."""
-    return {"untracked": measured(cases, frame_by_frame), "tracked": measured(cases, steady)}
+    return {"untracked": measured(cases, frame_by_frame), "tracked": measured(cases, displayed)}
 
 
 def frame_by_frame(pairs: Pairs) -> Iterator[tuple[Frame, Instances]]:

@@ -14,6 +14,7 @@ from PIL import Image as Pictures
 from pycocotools import mask as coco
 
 from tests.support.simulated_tracks import Actor, Faults, Scene, crossing, line, watched
+from tests.support.track_stages import tracked
 from vidseg.errors import InputError, VidsegError
 from vidseg.evaluation import davis, mots, ytvis
 from vidseg.evaluation.clips import ANY, Clip, Track, tracks_of
@@ -23,8 +24,6 @@ from vidseg.results.formats._png_bytes import png
 from vidseg.structures.frame import Moment
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import from_rle, instance_rle, label_map, to_rle
-from vidseg.tracking.mask_tracker import MaskTracker
-from vidseg.tracking.stages import track as tracked
 
 trackeval = pytest.importorskip("trackeval")
 
@@ -37,7 +36,7 @@ def scenes() -> tuple[Stream, Stream]:
     """The truth, and what a tracker makes of a faulty eye; both without overlaps of masks."""
     scene = replace(crossing(), frames=60)
     faults = Faults(miss=0.05, jitter=1.0, alarms=0.5)
-    found = list(tracked(watched(scene, faults), MaskTracker()))[-FRAMES:]
+    found = list(tracked(watched(scene, faults)))[-FRAMES:]
     ours = [(Moment(n, Fraction(n)), i) for n, (_, i) in enumerate(found)]
     true = [(Moment(n, Fraction(n)), scene.truth(n + scene.frames - FRAMES)) for n in range(FRAMES)]
     known = [(m, i[np.isin(i.labels, (1, 2))]) for m, i in ours]

@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.support.random_instances import blobs
 from vidseg.structures.frame import Image
-from vidseg.tracking._appearance import likeness, looks_of
+from vidseg.tracking._appearance import color_histograms, similarity
 from vidseg.video.analysis.scene_cuts import thumbnail
 
 SIZE = (90, 160)
@@ -25,15 +25,17 @@ def test_the_layout_in_memory_changes_nothing() -> None:
     image, objects = picture(), blobs(4, SIZE)
     other = laid_otherwise(image)
     assert not other.flags.c_contiguous
-    np.testing.assert_array_equal(looks_of(other, objects), looks_of(image, objects))
+    np.testing.assert_array_equal(
+        color_histograms(other, objects), color_histograms(image, objects)
+    )
     np.testing.assert_array_equal(thumbnail(other), thumbnail(image))
 
 
 def test_looks_are_of_the_colours_under_the_masks() -> None:
     objects, image = blobs(2, SIZE, seed=3), np.zeros((*SIZE, 3), np.uint8)
-    red = looks_of(np.full_like(image, (250, 0, 0)), objects)
-    blue = looks_of(np.full_like(image, (0, 0, 250)), objects)
-    np.testing.assert_allclose(likeness(red, red), 1)
-    np.testing.assert_array_equal(likeness(red, blue), 0)
+    red = color_histograms(np.full_like(image, (250, 0, 0)), objects)
+    blue = color_histograms(np.full_like(image, (0, 0, 250)), objects)
+    np.testing.assert_allclose(similarity(red, red), 1)
+    np.testing.assert_array_equal(similarity(red, blue), 0)
     objects.masks[0] = 0
-    assert (looks_of(image, objects)[0] == 0).all()
+    assert (color_histograms(image, objects)[0] == 0).all()

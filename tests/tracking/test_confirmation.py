@@ -1,17 +1,13 @@
 """Tracks are shown where their scores pass in the mean."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
+from tests.support.track_stages import displayed
 from tests.tracking.test_mask_tracker import frames, objects, square
 from vidseg.structures.instances import UNTRACKED, Instances
-from vidseg.tracking.confirmation import FORGET, Trust
-from vidseg.tracking.identify import identified, settled
-from vidseg.tracking.mask_tracker import MaskTracker
-from vidseg.tracking.stages import fill_gaps, steady, track
+from vidseg.tracking.confirmation import FORGET_AFTER_FRAMES, TrackConfirmation
+from vidseg.tracking.stages import assign_ids, shown_tracks
 
 
 def seen(*scores: float | None) -> list[Instances]:
@@ -22,7 +18,7 @@ def seen(*scores: float | None) -> list[Instances]:
 
 def shown(*scores: float | None, score: float = 0.5, fill: int = 5) -> list[int]:
     """How many objects are to be seen in each frame."""
-    return [len(out) for _, out in steady(frames(*seen(*scores)), score=score, fill=fill)]
+    return [len(out) for _, out in displayed(frames(*seen(*scores)), score=score, fill=fill)]
 
 
 def test_a_false_alarm_that_passes_now_and_then_is_not_seen_all_the_time() -> None:
@@ -60,22 +56,10 @@ def test_a_score_that_is_just_reached_passes(score: float) -> None:
 
 def test_what_is_not_believed_is_kept_without_an_id() -> None:
     pairs = frames(*seen(*[0.6, *[0.2] * 6] * 2))
-    known = [out for _, out in identified(pairs, score=0.5, fill=5)]
+    known = [out for _, out in assign_ids(pairs, score=0.5, fill=5)]
     assert [out.ids.tolist() for out in known] == [[UNTRACKED]] * 14
     np.testing.assert_array_equal(known[0].scores, np.array([0.6], np.float32))
-    assert sum(len(out) for _, out in settled(frames(*known), radius=2)) == 0
-
-
-def test_saved_ids_show_what_is_shown_without_saving() -> None:
-    shots = seen(0.6, *[0.3] * 9, None, 0.8, *[0.2] * 9, *[0.9] * 9)
-    shots[1:10] = [replace(one, labels=one.labels + 1) for one in shots[1:10]]
-    known = identified(frames(*shots), score=0.5, fill=5)
-    ways: Sequence[list] = [list(settled(known, radius=2)), list(steady(frames(*shots)))]
-    assert sum(len(one) for _, one in ways[0]) > 3
-    for (_, one), (_, other) in zip(*ways, strict=True):
-        np.testing.assert_array_equal(one.boxes, other.boxes)
-        np.testing.assert_array_equal(one.ids, other.ids)
-        np.testing.assert_array_equal(one.labels, other.labels)
+    assert sum(len(out) for _, out in shown_tracks(frames(*known), radius=2)) == 0
 
 
 def test_a_gap_between_what_is_not_shown_is_not_filled() -> None:
@@ -83,16 +67,9 @@ def test_a_gap_between_what_is_not_shown_is_not_filled() -> None:
     assert shown(*scores)[15] == 0
 
 
-def test_a_tracker_of_ones_own_is_believed() -> None:
-    pairs = frames(*seen(0.6, *[0.2] * 6))
-    assert [len(out) for _, out in steady(pairs, tracker=MaskTracker(score=0.5))] == [1] * 7
-    alone = fill_gaps(track(pairs, MaskTracker(score=0.5)), longest=3)
-    assert [len(out) for _, out in alone] == [1] * 7
-
-
 def test_tracks_that_are_gone_are_forgotten() -> None:
-    trust, nothing = Trust(0.5), objects()
-    for number in range(3 * FORGET):
+    confirmation, nothing = TrackConfirmation(0.5), objects()
+    for number in range(3 * FORGET_AFTER_FRAMES):
         one = objects(square(50, 50)).with_ids(np.array([number + 1], np.int64))
-        assert number + 1 in trust.believed(number, one, [nothing])
-    assert len(trust._lives) <= FORGET
+        assert number + 1 in confirmation.confirmed(number, one, [nothing])
+    assert len(confirmation._histories) <= FORGET_AFTER_FRAMES

@@ -25,12 +25,13 @@ from tests.support.simulated_tracks import (
     watched,
 )
 from tests.support.track_scores import Scores, scores
+from tests.support.track_stages import displayed, tracked
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import UNTRACKED, Found, Instances
 from vidseg.structures.mask_overlap import mask_areas, mask_ious, shapes
 from vidseg.structures.masks import iou_matrix
 from vidseg.tracking.mask_tracker import MaskTracker
-from vidseg.tracking.stages import fill_gaps, frames_ahead, smooth, steady, track
+from vidseg.tracking.stages import drop_untracked, fill_gaps, frames_ahead, smooth
 from vidseg.video.analysis.scene_cuts import CutFinder
 
 MEMORY = 30
@@ -66,7 +67,7 @@ def frames(*found: Instances) -> list[Found]:
 
 def ids_of(*found: Instances) -> list[list[int]]:
     """The ids that one tracker gives, frame by frame."""
-    return [out.ids.tolist() for _, out in track(frames(*found), MaskTracker())]
+    return [out.ids.tolist() for _, out in tracked(frames(*found))]
 
 
 # The synthetic set
@@ -93,31 +94,31 @@ def judged(played, faults, stage) -> dict[str, Scores]:
 
 
 def test_without_faults_every_identity_is_kept(played) -> None:
-    found = judged(played, NONE, lambda pairs: track(pairs, MaskTracker()))
+    found = judged(played, NONE, tracked)
     truth = {scene.name: len(set(np.concatenate([t.ids for t in ts]))) for scene, _, ts in played}
     assert {name: one.ids for name, one in found.items()} == truth
     assert all(one.switches == 0 and one.hota > 0.99 for one in found.values()), found
 
 
 def test_with_misses_and_jitter_hota_reaches_the_bar(played) -> None:
-    found = judged(played, BAR, steady)
+    found = judged(played, BAR, displayed)
     assert np.mean([one.hota for one in found.values()]) >= 0.9, found
     assert sum(one.switches for one in found.values()) <= 4, found
     assert all(one.hota >= 0.8 for one in found.values()), found
 
 
 def test_with_every_fault_tracks_still_hold(played) -> None:
-    found = judged(played, ALL, steady)
+    found = judged(played, ALL, displayed)
     assert np.mean([one.hota for one in found.values()]) >= 0.78, found
 
 
 def test_filling_and_smoothing_each_come_closer_to_the_truth(played) -> None:
     def alone(pairs):
-        return track(pairs, MaskTracker())
+        return tracked(pairs)
 
     bare = judged(played[:2], BAR, alone)
     full = judged(played[:2], BAR, lambda pairs: fill_gaps(alone(pairs), longest=5))
-    calm = judged(played[:2], BAR, steady)
+    calm = judged(played[:2], BAR, displayed)
     for name in bare:
         assert bare[name].hota + 0.03 < full[name].hota
         assert full[name].hota + 0.01 < calm[name].hota
@@ -125,7 +126,7 @@ def test_filling_and_smoothing_each_come_closer_to_the_truth(played) -> None:
 
 def test_exit_and_return_within_the_memory_keep_the_id_and_a_newcomer_gets_its_own() -> None:
     scene = reentry()
-    found = [out for _, out in track(watched(scene, NONE), MaskTracker())]
+    found = [out for _, out in tracked(watched(scene, NONE))]
     truth = [scene.truth(index) for index in range(scene.frames)]
     names = {}
     for true, out in zip(truth, found, strict=True):
@@ -150,7 +151,7 @@ def test_a_frame_without_objects_changes_nothing() -> None:
 
 def test_empty_frames_may_come_with_masks_of_another_size() -> None:
     none = Instances.empty(SIZE, side=14)
-    out = list(steady(frames(none, objects(square(100, 100)), none, objects(square(100, 100)))))
+    out = list(displayed(frames(none, objects(square(100, 100)), none, objects(square(100, 100)))))
     assert [len(instances) for _, instances in out] == [0, 1, 1, 1]
 
 
@@ -174,7 +175,7 @@ def test_a_weak_double_of_a_sure_object_does_not_take_a_hidden_neighbours_id() -
 
 def test_labels_are_those_of_most_votes() -> None:
     shots = [objects(square(100, 100), labels=[label]) for label in (1, 1, 2, 1, 2)]
-    out = [out.labels.tolist() for _, out in track(frames(*shots), MaskTracker())]
+    out = [out.labels.tolist() for _, out in tracked(frames(*shots))]
     assert out == [[1]] * 5
 
 
@@ -223,9 +224,9 @@ videos = st.lists(places, min_size=1, max_size=8).map(video)
 @given(videos)
 def test_ids_never_repeat_in_a_frame_and_come_back_only_from_memory(video: list[Instances]) -> None:
     last: dict[int, int] = {}
-    tracker = MaskTracker(memory=3)
+    tracker = MaskTracker(max_missed_frames=3)
     for index, found in enumerate(video):
-        out = tracker.update(frame(2 * index), found)
+        ((_, out),) = drop_untracked([(frame(2 * index), tracker.update(frame(2 * index), found))])
         names = out.ids.tolist()
         assert len(set(names)) == len(names)
         assert min(names, default=1) >= 1
@@ -245,8 +246,8 @@ def test_permuting_the_rows_permutes_the_ids(video: list[Instances], random) -> 
         random.shuffle(order)
         rows = np.array(order, np.intp)
         out = one.update(frame(index), found)
-        turned = other.update(frame(index), found[rows])
-        assert _by_box(turned) == _by_box(out)
+        permuted = other.update(frame(index), found[rows])
+        assert _by_box(permuted) == _by_box(out)
 
 
 def _by_box(instances: Instances) -> list[tuple]:
@@ -283,7 +284,7 @@ def test_only_what_lies_in_the_frame_counts_as_area() -> None:
 
 def test_cuts_are_found_and_end_every_track() -> None:
     scene = cuts()
-    found = [out.ids.tolist() for _, out in track(watched(scene, NONE), MaskTracker())]
+    found = [out.ids.tolist() for _, out in tracked(watched(scene, NONE))]
     assert [set(found[i]) & set(found[i - 1]) for i in (30, 60, 90)] == [set()] * 3
     assert all(set(found[i]) == set(found[i - 1]) for i in range(1, 120) if i % 30)
 
@@ -309,7 +310,7 @@ def moving(index: int) -> Instances:
 def test_a_gap_is_filled_on_the_way_and_marked() -> None:
     none = Instances.empty(SIZE)
     shots = [moving(0), moving(1), none, none, moving(4), none]
-    out = [found for _, found in fill_gaps(track(frames(*shots), MaskTracker()), longest=3)]
+    out = [found for _, found in fill_gaps(tracked(frames(*shots)), longest=3)]
     assert [found.filled.tolist() for found in out] == [[False]] * 2 + [[True]] * 2 + [[False], []]
     for index in (2, 3):
         np.testing.assert_allclose(out[index].boxes, moving(index).boxes, atol=1e-3)
@@ -322,7 +323,7 @@ def test_a_gap_is_filled_on_the_way_and_marked() -> None:
 def test_longer_gaps_stay_and_filling_can_be_switched_off(missed: int, longest: int) -> None:
     none = Instances.empty(SIZE)
     shots = [moving(0), moving(1), *[none] * missed, moving(2 + missed)]
-    out = list(steady(frames(*shots), fill=longest))
+    out = list(displayed(frames(*shots), fill=longest))
     assert [len(found) for _, found in out] == [1, 1, *[0] * missed, 1]
 
 
@@ -424,7 +425,7 @@ def _halves() -> list[NDArray[np.uint8]]:
 def test_nothing_is_carried_over_a_cut() -> None:
     scene = cuts()
     pairs = list(watched(scene, NONE))
-    out = [found for _, found in steady(pairs)]
+    out = [found for _, found in displayed(pairs)]
     for index in (29, 30, 59, 60):
         exact = iou_matrix(scene.truth(index), out[index])
         assert len(out[index]) == 3
@@ -447,7 +448,7 @@ def counted(number: int, taken: list[int], error: Exception | None = None) -> It
 
 def test_it_holds_no_more_frames_than_it_says() -> None:
     taken = [0, 0]
-    for given_out, (found, _) in enumerate(steady(counted(40, taken)), 1):
+    for given_out, (found, _) in enumerate(displayed(counted(40, taken)), 1):
         assert found.index == given_out - 1
         assert taken[0] - given_out <= frames_ahead()
     assert taken == [40, 1]
@@ -455,7 +456,7 @@ def test_it_holds_no_more_frames_than_it_says() -> None:
 
 def test_closing_it_closes_what_it_reads() -> None:
     taken = [0, 0]
-    stage = steady(counted(40, taken))
+    stage = displayed(counted(40, taken))
     next(stage)
     stage.close()
     assert taken == [1 + frames_ahead(), 1]
@@ -463,7 +464,7 @@ def test_closing_it_closes_what_it_reads() -> None:
 
 def test_an_error_comes_after_every_good_frame() -> None:
     taken = [0, 0]
-    stage = steady(counted(12, taken, OSError("the source broke")))
+    stage = displayed(counted(12, taken, OSError("the source broke")))
     assert [next(stage)[0].index for _ in range(12)] == list(range(12))
     with pytest.raises(OSError, match="broke"):
         next(stage)

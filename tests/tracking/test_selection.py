@@ -16,7 +16,7 @@ from vidseg.pipeline.outputs import MaskFolderOutput
 from vidseg.pipeline.run import run
 from vidseg.pipeline.search import Search
 from vidseg.structures.instances import Instances
-from vidseg.tracking.selection import GONE, Chosen, followed, id_at, only
+from vidseg.tracking.selection import GONE_AFTER_FRAMES, Selection, follow_one, id_at, select_ids
 
 SIZE = (100, 200)
 
@@ -49,35 +49,35 @@ def ids_of(pairs: Iterator[tuple[int, Instances]]) -> list[list[int]]:
 def test_only_some_ids(caplog: pytest.LogCaptureFixture) -> None:
     found = stream(objects(a1=10, a2=10), objects(a3=10), objects())
     with caplog.at_level(logging.WARNING, "vidseg"):
-        assert ids_of(only(found, (2, 3))) == [[2], [3], []]
+        assert ids_of(select_ids(found, (2, 3))) == [[2], [3], []]
     assert not caplog.records
 
 
 def test_an_id_that_never_comes_is_said(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "vidseg"):
-        list(only(stream(objects(a1=10, a2=10)), (7,)))
-    assert "No object had the id 7; ids were between 1 and 2." in caplog.text
+        list(select_ids(stream(objects(a1=10, a2=10)), (7,)))
+    assert "No object had the id 7; ids were 1 to 2." in caplog.text
 
 
 def test_the_largest_is_followed_though_another_grows() -> None:
     found = stream(objects(), objects(a1=10, a2=20), objects(a1=30, a2=20), objects(a1=30))
-    assert ids_of(followed(found, "largest")) == [[], [2], [2], []]
+    assert ids_of(follow_one(found, "largest")) == [[], [2], [2], []]
 
 
-def test_the_first_is_followed() -> None:
+def test_the_first_is_follow_one() -> None:
     found = stream(objects(a2=10, a3=30), objects(a3=30), objects(a2=10, a3=30))
-    assert ids_of(followed(found, "first")) == [[2], [], [2]]
+    assert ids_of(follow_one(found, "first")) == [[2], [], [2]]
 
 
-def test_when_it_is_gone_another_is_followed() -> None:
-    away = [objects(a2=10)] * (GONE + 1)
-    found = ids_of(followed(stream(objects(a1=20, a2=10), *away), "largest"))
-    assert found == [[1]] + [[]] * GONE + [[2]]
+def test_when_it_is_gone_another_is_follow_one() -> None:
+    away = [objects(a2=10)] * (GONE_AFTER_FRAMES + 1)
+    found = ids_of(follow_one(stream(objects(a1=20, a2=10), *away), "largest"))
+    assert found == [[1]] + [[]] * GONE_AFTER_FRAMES + [[2]]
 
 
 def test_a_new_scene_ends_following() -> None:
     found = stream(objects(a1=20, a2=10), objects(a1=20), objects(a3=10, a4=12))
-    assert ids_of(followed(found, "largest")) == [[1], [1], [4]]
+    assert ids_of(follow_one(found, "largest")) == [[1], [1], [4]]
 
 
 def test_the_object_at_a_point() -> None:
@@ -95,10 +95,10 @@ def test_the_object_at_a_point() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ids": (1,), "follow": "first"}, "take one"),
-        ({"at": Fraction(1)}, "belong together"),
-        ({"point": (1.0, 2.0)}, "belong together"),
-        ({"ids": (0,)}, "count from 1"),
+        ({"ids": (1,), "follow": "first"}, "only one of them"),
+        ({"at": Fraction(1)}, "go together"),
+        ({"point": (1.0, 2.0)}, "go together"),
+        ({"ids": (0,)}, "start at 1"),
         ({"follow": "best"}, "largest or first"),
         ({"at": Fraction(-1), "point": (1.0, 2.0)}, "negative"),
         ({"at": Fraction(1), "point": (-1.0, 2.0)}, "lie in the frame"),
@@ -106,7 +106,7 @@ def test_the_object_at_a_point() -> None:
 )
 def test_what_does_not_go_together(options: dict, message: str) -> None:
     with pytest.raises(OptionError, match=message):
-        Chosen(**options)
+        Selection(**options)
 
 
 def test_choosing_needs_tracks() -> None:

@@ -14,15 +14,14 @@ from tests.support.commands import run
 from tests.support.doubles import OraclePredictor
 from tests.support.random_instances import blobs
 from tests.support.scenes import write_scene
-from tests.support.simulated_tracks import ALL, Faults, crossing, seen, watched
+from tests.support.simulated_tracks import ALL, NONE, Faults, crossing, seen, watched
 from vidseg.pipeline.detect_to_file import coarse, save_detections
 from vidseg.pipeline.search import Search
 from vidseg.results.vidseg_file import packed_frame, read_detections, records, skip_header
 from vidseg.results.vidseg_writer import part_of
-from vidseg.structures.frame import Image, Moment
-from vidseg.structures.instances import Instances
-from vidseg.tracking.identify import identified, settled, untracked
-from vidseg.tracking.stages import steady
+from vidseg.structures.frame import Frame, Image, Moment
+from vidseg.structures.instances import UNTRACKED, Instances
+from vidseg.tracking.stages import assign_ids, shown_tracks, without_tracks
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
 
@@ -62,24 +61,29 @@ def assert_same(a: Instances, b: Instances) -> None:
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
-def test_what_is_shown_of_identified_frames_is_steady() -> None:
-    pairs = list(watched(crossing(), ALL))
-    direct = list(steady(pairs))
-    again = list(settled(identified(pairs, score=0.5, fill=5), radius=2))
-    assert sum(len(instances) for _, instances in direct) > 50
-    for (_, a), (_, b) in zip(direct, again, strict=True):
-        assert a.ids.tolist() == b.ids.tolist()
-        np.testing.assert_array_equal(a.boxes, b.boxes)
-        np.testing.assert_array_equal(a.masks, b.masks)
-        real = ~a.filled
-        assert a.labels[real].tolist() == b.labels[real].tolist()
+class ByLabel:
+    """A tracker of one's own: the label is the id."""
+
+    def update(self, frame: Frame, instances: Instances) -> Instances:
+        first = np.unique(instances.labels, return_index=True)[1]
+        ids = np.full(len(instances), UNTRACKED, np.int64)
+        ids[first] = instances.labels[first]
+        return instances.with_ids(ids)
 
 
-def test_everything_found_stays_in_identified_frames() -> None:
+def test_a_tracker_of_ones_own_takes_the_place_of_the_default_one() -> None:
+    pairs = list(watched(crossing(), NONE))
+    tracks = assign_ids(pairs, score=0.5, fill=5, tracker=ByLabel())
+    for (_, detected), (_, shown) in zip(pairs, shown_tracks(tracks, radius=0), strict=True):
+        assert shown.ids.tolist() == shown.labels.tolist()
+        assert set(shown.ids) == set(detected.labels)
+
+
+def test_everything_detected_is_kept_when_ids_are_assigned() -> None:
     pairs = list(watched(crossing(), ALL))
-    known = list(identified(pairs, score=0.5, fill=5))
+    known = list(assign_ids(pairs, score=0.5, fill=5))
     assert sum(instances.filled.sum() for _, instances in known) > 5
-    for (_, raw), (_, back) in zip(pairs, untracked(known), strict=True):
+    for (_, raw), (_, back) in zip(pairs, without_tracks(known), strict=True):
         order = [np.lexsort((*i.boxes.T, i.scores)) for i in (raw, back)]
         assert_same(raw[order[0]], back[order[1]])
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from vidseg.structures.boxes import clip_boxes
 from vidseg.structures.frame import Instant
-from vidseg.structures.instances import Instances
-from vidseg.tracking.interpolation import joined, sightings
+from vidseg.structures.instances import Instances, concatenate
+from vidseg.tracking.interpolation import sightings
 
 STEADY = 0.5
 """Share of the last step in a track's speed; the rest is that of the steps before."""
@@ -51,7 +51,7 @@ class Hold:
         places = [place for last in kept.values() for place in _places(last, frame.index)]
         new = {n: self._sighted(n, frame.index, sight.alone()) for n, sight in seen.items()}
         self._last = kept | new
-        return joined(now, places)
+        return concatenate([now, *places])
 
     def _sighted(self, name: int, index: int, one: Instances) -> _Last:
         before = self._last.get(name)

@@ -22,8 +22,7 @@ from vidseg.results.replay import saved
 from vidseg.results.vidseg_file import read_detections
 from vidseg.results.vidseg_writer import DetectionWriter, check_detections_output
 from vidseg.structures.instances import Found, Instances
-from vidseg.tracking.identify import untracked
-from vidseg.tracking.stages import frames_ahead
+from vidseg.tracking.stages import frames_ahead, without_tracks
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
@@ -87,7 +86,7 @@ def _replayed(info: VideoInfo, sink: DetectionWriter, start: Fraction | None) ->
     """What an earlier run found before the frame to go on with, for the tracker to know."""
     assert sink.again is not None
     frames = read_frames(info, start=start, end=sink.again.time)
-    return untracked(saved(prefetch(frames, READ_AHEAD), read_detections(sink.part)))
+    return without_tracks(saved(prefetch(frames, READ_AHEAD), read_detections(sink.part)))
 
 
 def coarse(instances: Instances) -> Instances:

@@ -13,8 +13,11 @@ from vidseg.results.formats.by_name import FORMATS, check_format, check_photos, 
 from vidseg.results.formats.context import About
 from vidseg.results.vidseg_file import Found
 from vidseg.structures.instances import shown
-from vidseg.tracking.identify import settled, untracked
-from vidseg.tracking.stages import RADIUS
+from vidseg.tracking.stages import (
+    DEFAULT_SMOOTHING_RADIUS,
+    shown_tracks,
+    without_tracks,
+)
 
 
 def export(
@@ -70,7 +73,10 @@ def _shown(saved: Iterable[Found], search: Search) -> Generator[Found, None, Non
     assert search.saved is not None
     tracking = search.saved.header.options.get("tracking") if search.track else None
     moved = search.saved.header.options.get("every", 1) != 1
-    pairs = settled(saved, radius=RADIUS) if tracking else untracked(saved, filled=moved)
+    if tracking:
+        pairs = shown_tracks(saved, radius=DEFAULT_SMOOTHING_RADIUS)
+    else:
+        pairs = without_tracks(saved, keep_filled=moved)
     score = 0.0 if tracking and tracking["score"] == search.score else search.score
     with closing(pairs) as found:
         for moment, instances in found:

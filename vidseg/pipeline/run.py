@@ -39,7 +39,11 @@ from vidseg.results.vidseg_file import Header
 from vidseg.results.vidseg_writer import DetectionWriter, check_detections_output
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances
-from vidseg.tracking.stages import FILL, RADIUS, frames_ahead
+from vidseg.tracking.stages import (
+    DEFAULT_FILL_FRAMES,
+    DEFAULT_SMOOTHING_RADIUS,
+    frames_ahead,
+)
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.info import VideoInfo
 from vidseg.video.moviepy_clip import FrameClip
@@ -58,8 +62,8 @@ def frames_alive(
     *,
     at_once: int = 1,
     every: Every = 1,
-    fill: int = FILL,
-    radius: int = RADIUS,
+    fill: int = DEFAULT_FILL_FRAMES,
+    radius: int = DEFAULT_SMOOTHING_RADIUS,
 ) -> int:
     """The most pictures that `run` holds at once, those of so many drawn outputs included, where
     the predictor works on `at_once` batches at once."""

@@ -14,9 +14,15 @@ from vidseg.models.names import check_precision, check_size
 from vidseg.results.replay import choose_saved
 from vidseg.results.vidseg_file import Detections, read_detections
 from vidseg.structures.instances import Found, Instances, shown
-from vidseg.tracking.identify import RULES, identified, settled, untracked
-from vidseg.tracking.selection import Chosen, Follow, Point, followed, only
-from vidseg.tracking.stages import FILL, RADIUS
+from vidseg.tracking.selection import Follow, Point, Selection, follow_one, select_ids
+from vidseg.tracking.stages import (
+    DEFAULT_FILL_FRAMES,
+    DEFAULT_SMOOTHING_RADIUS,
+    TRACKING_RULES_VERSION,
+    assign_ids,
+    shown_tracks,
+    without_tracks,
+)
 from vidseg.video.info import Kind
 
 KEPT = 0.1
@@ -54,7 +60,7 @@ class Search:
         track: bool = True,
         every: Every = 1,
         fill: int | None = None,
-        smooth: int = RADIUS,
+        smooth: int = DEFAULT_SMOOTHING_RADIUS,
         ids: Iterable[int] = (),
         follow: Follow | None = None,
         at: Seconds | None = None,
@@ -90,7 +96,7 @@ class Search:
         """Frames before and after that smooth a frame of a video."""
         check_waiting("smooth", smooth)
         exact_at = None if at is None else Fraction(at)
-        self.chosen = Chosen(tuple(ids), follow, exact_at, point)
+        self.chosen = Selection(tuple(ids), follow, exact_at, point)
         """Which objects of a video to show."""
         if self.chosen and not track:
             raise OptionError("--id, --follow and --at choose followed objects; leave --no-track.")
@@ -145,7 +151,7 @@ class Search:
         detections that are saved."""
         if not self.track or kind not in MOVING:
             return None
-        return {"score": self.score, "fill": self.fill, "rules": RULES}
+        return {"score": self.score, "fill": self.fill, "rules": TRACKING_RULES_VERSION}
 
     def identify(self, found: Iterable[Found], kind: Kind) -> Iterable[Found]:
         """The frames of such an input with all that was found, under the ids of tracks where it is
@@ -155,8 +161,8 @@ class Search:
             if tracking and tracking == self.saved.header.options.get("tracking"):
                 return found
             moved = self.saved.header.options.get("every", 1) != 1
-            found = untracked(found, filled=moved)
-        return identified(found, score=self.score, fill=self.fill) if tracking else found
+            found = without_tracks(found, keep_filled=moved)
+        return assign_ids(found, score=self.score, fill=self.fill) if tracking else found
 
     def show(
         self, known: Iterable[tuple[T, Instances]], kind: Kind, *, pointed: int | None = None
@@ -166,7 +172,7 @@ class Search:
         `pointed` is the id of the object that lies at the point asked for.
         """
         tracked = self.tracking(kind) is not None
-        pairs = settled(known, radius=self.smooth) if tracked else known
+        pairs = shown_tracks(known, radius=self.smooth) if tracked else known
         score = 0.0 if tracked else self.score  # a track goes on where it is weak
         if self.chosen:
             pairs = self._choose(_shown(pairs, score=score, labels=self.labels), pointed)
@@ -190,7 +196,9 @@ class Search:
         self, pairs: Iterable[tuple[T, Instances]], pointed: int | None
     ) -> Generator[tuple[T, Instances], None, None]:
         ids = self.chosen.ids if pointed is None else (pointed,)
-        return followed(pairs, self.chosen.follow) if self.chosen.follow else only(pairs, ids)
+        if self.chosen.follow:
+            return follow_one(pairs, self.chosen.follow)
+        return select_ids(pairs, ids)
 
 
 def _shown(
@@ -206,9 +214,9 @@ def _shown(
 
 
 def _usual_fill(saved: Detections | None, every: Every) -> int:
-    """That of the ids that were saved, which stay so; else `FILL`, or a step of keyframes."""
+    """That of saved ids, so that they stay valid; else the default, or a step of keyframes."""
     tracking = saved.header.options.get("tracking") if saved else None
-    return int(tracking["fill"]) if tracking else max(FILL, longest(every))
+    return int(tracking["fill"]) if tracking else max(DEFAULT_FILL_FRAMES, longest(every))
 
 
 def load(search: Search) -> Predictor:

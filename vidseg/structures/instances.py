@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ MASK_SIDE = 28
 
 UNTRACKED = -1
 """Value in `Instances.ids` of an object that belongs to no track."""
+
+ARRAYS = ("boxes", "masks", "scores", "labels", "ids", "filled")
+"""Fields of `Instances` with one row per object."""
 
 
 def _unset() -> NDArray[np.bool_]:
@@ -80,8 +83,7 @@ class Instances:
 
     def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Instances:
         """The chosen rows, by bool array, index array or slice."""
-        arrays = (f.name for f in fields(self) if f.name != "size")
-        return replace(self, **{name: getattr(self, name)[rows] for name in arrays})
+        return replace(self, **{name: getattr(self, name)[rows] for name in ARRAYS})
 
     def with_ids(self, ids: NDArray[np.int64]) -> Instances:
         """The same objects under other track ids, (N,) int64."""
@@ -90,6 +92,15 @@ class Instances:
 
 Found = tuple[Frame, Instances]
 """A frame and the objects found in it."""
+
+
+def concatenate(parts: Sequence[Instances]) -> Instances:
+    """The objects of all parts of one frame, in order; at least one part."""
+    some = [part for part in parts if len(part)]
+    if len(some) < 2:
+        return some[0] if some else parts[0]
+    columns = {name: np.concatenate([getattr(part, name) for part in some]) for name in ARRAYS}
+    return replace(some[0], **columns)
 
 
 def check_fits(instances: Instances, image: NDArray[np.uint8]) -> None:

@@ -1,4 +1,4 @@
-"""What objects look like: a coarse histogram of the colours under their masks."""
+"""Appearance of objects: a coarse colour histogram of the pixels under each mask."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,42 +7,44 @@ from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import THRESHOLD
 
-GRID = 12
-"""Points along each side of a box where its colours are read."""
-LEVELS = 5
-"""Levels of each of red, green and blue; LEVELS ** 3 bins."""
+POINTS_PER_SIDE = 12
+"""Sample points along each side of a box."""
+COLOR_LEVELS = 5
+"""Levels of each of red, green and blue; a histogram has COLOR_LEVELS ** 3 bins."""
 
-SHARES = np.array([LEVELS**2, LEVELS, 1])[:, None] * (np.arange(256) * LEVELS // 256)
-"""(3, 256) what each brightness of red, green and blue adds to the number of a colour's bin."""
+BIN_OFFSETS = np.array([COLOR_LEVELS**2, COLOR_LEVELS, 1])[:, None] * (
+    np.arange(256) * COLOR_LEVELS // 256
+)
+"""(3, 256) what each value of red, green and blue adds to the index of a colour's bin."""
 
-Looks = NDArray[np.float64]
-"""(N, LEVELS ** 3) square roots of shares of the object's colours: rows of length 1."""
+Histograms = NDArray[np.float64]
+"""(N, COLOR_LEVELS ** 3) square roots of colour shares, so that each row has length 1."""
 
 
-def looks_of(image: Image, instances: Instances) -> Looks:
-    """The colours of each object where its mask covers it; all 0 for an empty mask."""
-    pixels, covered = _points(image, instances)
-    red, green, blue = (share[pixels[..., channel]] for channel, share in enumerate(SHARES))
-    bins = red + green + blue
+def color_histograms(image: Image, instances: Instances) -> Histograms:
+    """The colours of each object under its mask; all 0 for an empty mask."""
+    pixels, covered = _sample_points(image, instances)
+    red, green, blue = (table[pixels[..., i]] for i, table in enumerate(BIN_OFFSETS))
+    bins, bin_count = red + green + blue, COLOR_LEVELS**3
     rows = np.nonzero(covered)[0]
-    counts = np.bincount(rows * LEVELS**3 + bins[covered], minlength=len(instances) * LEVELS**3)
-    counts = counts.reshape(len(instances), LEVELS**3)
+    counts = np.bincount(rows * bin_count + bins[covered], minlength=len(instances) * bin_count)
+    counts = counts.reshape(len(instances), bin_count)
     return np.sqrt(counts / counts.sum(axis=1, keepdims=True).clip(min=1))
 
 
-def likeness(a: Looks, b: Looks) -> NDArray[np.float64]:
-    """(N, M) 0..1: Bhattacharyya coefficients of the histograms."""
+def similarity(a: Histograms, b: Histograms) -> NDArray[np.float64]:
+    """(N, M) Bhattacharyya coefficients of the histograms, 0..1."""
     return a @ b.T
 
 
-def blended(old: Looks, new: Looks, share: float) -> Looks:
-    """Mostly the old looks, with a `share` of the new ones."""
-    return np.sqrt((1 - share) * old**2 + share * new**2)
+def blended(old: Histograms, new: Histograms, new_weight: float) -> Histograms:
+    """The weighted mean of two histograms of the same objects."""
+    return np.sqrt((1 - new_weight) * old**2 + new_weight * new**2)
 
 
-def _points(image: Image, instances: Instances) -> tuple[Image, NDArray[np.bool_]]:
-    """(N, GRID, GRID, 3) colours and (N, GRID, GRID) whether the object covers them."""
-    steps = (np.arange(GRID) + 0.5) / GRID
+def _sample_points(image: Image, instances: Instances) -> tuple[Image, NDArray[np.bool_]]:
+    """(N, G, G, 3) colours on a grid over each box, and (N, G, G) whether the mask covers them."""
+    steps = (np.arange(POINTS_PER_SIDE) + 0.5) / POINTS_PER_SIDE
     low, high = instances.boxes[:, None, :2], instances.boxes[:, None, 2:]
     places = (low + (high - low) * steps[None, :, None]).astype(np.intp)
     x = places[:, :, 0].clip(0, image.shape[1] - 1)

@@ -1,12 +1,17 @@
-"""Smoother boxes and mask edges, from the sightings of each track in the frames around one.
+"""Smoother boxes and masks, from the sightings of each track in the frames around one.
 
-Boxes: a straight line through the boxes of the window, fitted with weights that fall with distance
-in time and with how far a box lies off the line (one step of iteratively reweighted least squares).
-At constant speed it adds no lag. Where box and line are far apart the object has turned or
-changed, and the box stays nearly as it was. Masks: the mean of the masks of the frames next to it,
-moved along that line. Neither is done to what changes its shape from frame to frame, as a running
-animal does, where smoothing would only blur.
+Boxes: a straight line is fitted through the boxes of the window by weighted least squares. Weights
+fall with distance in time and with how far a box lies off the line (one step of iteratively
+reweighted least squares). At constant speed this adds no lag. Where box and line are far apart, the
+object has turned or changed, and its box stays nearly as it was.
+
+Masks: the mean of the masks of the adjacent frames, moved along that line.
+
+Neither applies to an object whose shape changes from frame to frame, such as a running animal,
+where smoothing would only blur.
 """
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,18 +25,18 @@ from vidseg.structures.instances import Instances
 from vidseg.structures.masks import THRESHOLD
 from vidseg.tracking._kalman import box_sizes
 
-NOISE = 0.06
-"""How far a box edge may be off by mere noise, in box sizes."""
-MASK_RADIUS = 1
+EDGE_NOISE = 0.06
+"""How far noise moves a box edge, in box sizes."""
+MASK_RADIUS_FRAMES = 1
 """Frames before and after whose masks count."""
-SOFT, FIRM = 0.7, 0.9
-"""Overlap of two masks up to which an object is changing its shape, and from which it is not."""
+CHANGING_IOU, STABLE_IOU = 0.7, 0.9
+"""IoU of two masks up to which the shape is changing, and from which it is stable."""
 
 Array = NDArray[np.float64]
 
 
 class _Window(NamedTuple):
-    """The sightings of N objects in K frames around one; rows of absent ones are copies."""
+    """The sightings of N objects in K frames; rows of absent objects are placeholders."""
 
     boxes: Array
     """(K, N, 4)"""
@@ -40,29 +45,29 @@ class _Window(NamedTuple):
     weights: Array
     """(K, N) by distance in time; 0 where the object was absent."""
     times: Array
-    """(K,) frames from the one in the middle."""
+    """(K,) in frames; 0 is the frame to smooth."""
 
-    def at(self, frames: NDArray[np.bool_]) -> "_Window":
+    def at(self, frames: NDArray[np.bool_]) -> _Window:
         return _Window(
             self.boxes[frames], self.masks[frames], self.weights[frames], self.times[frames]
         )
 
 
 def smoothed(frames: Sequence[Instances], middle: int) -> Instances:
-    """The objects of `frames[middle]`, smoothed by the frames around it."""
+    """The objects of `frames[middle]`, smoothed over all `frames`."""
     now = frames[middle]
     if not len(now):
         return now
     window = _window(frames, middle)
     sizes = box_sizes(now.boxes)[:, None]
-    window = window._replace(weights=window.weights * _trust(window, sizes))
-    firm = _firmness(window, middle)
+    window = window._replace(weights=window.weights * _line_weights(window, sizes))
+    stability = _stability(window, middle)
     lines = _lines(window)
     shift = lines[middle] - window.boxes[middle]
-    shift *= firm.mean(axis=0)[:, None] / (1 + (shift / (2 * NOISE * sizes)) ** 2)
+    shift *= stability.mean(axis=0)[:, None] / (1 + (shift / (2 * EDGE_NOISE * sizes)) ** 2)
     boxes = window.boxes[middle] + shift
-    near = np.abs(window.times) <= MASK_RADIUS
-    window = window._replace(weights=window.weights * firm)
+    near = np.abs(window.times) <= MASK_RADIUS_FRAMES
+    window = window._replace(weights=window.weights * stability)
     masks = _mean_masks(window.at(near), (lines + boxes - lines[middle])[near])
     boxes = clip_boxes(boxes.astype(np.float32), now.size)
     return replace(now, boxes=boxes, masks=masks)
@@ -81,67 +86,65 @@ def _window(frames: Sequence[Instances], middle: int) -> _Window:
 
 
 def _rows_of(ids: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.intp]:
-    """(N,) the row in `others` of each id; -1 for none and for objects without a track."""
-    places = {name: row for row, name in enumerate(others.tolist()) if name > 0}
-    return np.array([places.get(name, -1) for name in ids.tolist()], np.intp)
+    """(N,) the row of each id in `others`; -1 where it is missing, and for untracked objects."""
+    places = {track_id: row for row, track_id in enumerate(others.tolist()) if track_id > 0}
+    return np.array([places.get(track_id, -1) for track_id in ids.tolist()], np.intp)
 
 
-def _taken(values: NDArray, rows: NDArray[np.intp], otherwise: NDArray) -> NDArray:
-    """`values[rows]`, and the row of `otherwise` where there is none."""
-    taken, there = otherwise.copy(), rows >= 0
-    if there.any():
-        taken[there] = values[rows[there]]
+def _taken(values: NDArray, rows: NDArray[np.intp], default: NDArray) -> NDArray:
+    """`values[rows]`; where a row is -1, that of `default`."""
+    taken, present = default.copy(), rows >= 0
+    if present.any():
+        taken[present] = values[rows[present]]
     return taken
 
 
 def _lines(window: _Window) -> Array:
-    """(K, N, 4) the boxes on the straight line of least weighted squares."""
+    """(K, N, 4) the boxes on the weighted least-squares line of each object."""
     weights, times = window.weights[:, :, None], window.times[:, None, None]
     total = weights.sum(axis=0)
-    middle = (weights * times).sum(axis=0) / total
-    boxes = (weights * window.boxes).sum(axis=0) / total
-    spread = (weights * (times - middle) ** 2).sum(axis=0)
-    rise = (weights * (times - middle) * (window.boxes - boxes)).sum(axis=0)
-    slope = np.divide(rise, spread, out=np.zeros_like(rise), where=spread > 1e-9)
-    return boxes + slope * (times - middle)
+    mean_time = (weights * times).sum(axis=0) / total
+    mean_box = (weights * window.boxes).sum(axis=0) / total
+    variance = (weights * (times - mean_time) ** 2).sum(axis=0)
+    covariance = (weights * (times - mean_time) * (window.boxes - mean_box)).sum(axis=0)
+    slope = np.divide(covariance, variance, out=np.zeros_like(covariance), where=variance > 1e-9)
+    return mean_box + slope * (times - mean_time)
 
 
-def _trust(window: _Window, sizes: Array) -> Array:
-    """(K, N) 0..1, less for boxes that lie off the line of the others (Cauchy's weights)."""
-    off = np.abs(window.boxes - _lines(window)).max(axis=2) / (NOISE * sizes[:, 0])
+def _line_weights(window: _Window, sizes: Array) -> Array:
+    """(K, N) 0..1, lower for boxes that lie off the line (Cauchy weights)."""
+    off = np.abs(window.boxes - _lines(window)).max(axis=2) / (EDGE_NOISE * sizes[:, 0])
     return 1 / (1 + off**2)
 
 
-def _firmness(window: _Window, middle: int) -> Array:
-    """(K, N) 0..1, how alike each mask is to the one in the middle: 0 for what changes its shape.
+def _stability(window: _Window, middle: int) -> Array:
+    """(K, N) 0..1, how similar each mask is to the one in the middle: 0 where the shape changes.
 
-    Masks are compared in their boxes. On DAVIS, the true masks of frame and next frame overlap by
-    0.35 to 0.7 for a running dog and by more than 0.97 for a car and a swan; noise takes 0.1 off.
+    Masks are compared inside their boxes. On DAVIS, the IoU of the true masks of adjacent frames is
+    0.35 to 0.7 for a running dog, above 0.97 for a car and a swan; noise lowers it by 0.1.
     """
     masks = window.masks >= THRESHOLD
     shared = np.count_nonzero(masks & masks[middle], axis=(2, 3))
     union = np.count_nonzero(masks | masks[middle], axis=(2, 3))
-    alike = np.where(union, shared / np.maximum(union, 1), 1)  # empty masks are alike
-    return ((alike - SOFT) / (FIRM - SOFT)).clip(0, 1)
+    ious = np.where(union, shared / np.maximum(union, 1), 1)  # two empty masks are alike
+    return ((ious - CHANGING_IOU) / (STABLE_IOU - CHANGING_IOU)).clip(0, 1)
 
 
 def _mean_masks(window: _Window, lines: Array) -> NDArray[np.uint8]:
-    """(N, M, M) weighted mean of the masks, each moved from its box to that on the line."""
-    across = _sampling(window.boxes, lines, window.masks.shape[-1], 0)
-    down = _sampling(window.boxes, lines, window.masks.shape[-1], 1)
+    """(N, M, M) weighted mean of the masks, each resampled from its box to the one on the line."""
+    across = _resampling(window.boxes, lines, window.masks.shape[-1], 0)
+    down = _resampling(window.boxes, lines, window.masks.shape[-1], 1)
     moved = down @ window.masks.astype(np.float32) @ across.swapaxes(2, 3)
     shares = (window.weights / window.weights.sum(axis=0)).astype(np.float32)
     mean = (moved * shares[:, :, None, None]).sum(axis=0)
     return (mean + 0.5).astype(np.uint8)
 
 
-def _sampling(boxes: Array, targets: Array, side: int, axis: int) -> NDArray[np.float32]:
-    """(K, N, side, side) share of every cell of a mask in `boxes` in every cell of `targets`."""
+def _resampling(boxes: Array, targets: Array, side: int, axis: int) -> NDArray[np.float32]:
+    """(K, N, side, side) weight of each mask cell in `boxes` for each cell in `targets`."""
     low, length = boxes[..., axis, None], (boxes[..., axis + 2] - boxes[..., axis])[..., None]
-    start, reach = (
-        targets[..., axis, None],
-        (targets[..., axis + 2] - targets[..., axis])[..., None],
-    )
+    start = targets[..., axis, None]
+    reach = (targets[..., axis + 2] - targets[..., axis])[..., None]
     points = start + reach * (np.arange(side) + 0.5) / side
     cells = (points - low) * side / np.maximum(length, 1e-6) - 0.5
     cells = cells.clip(0, side - 1).astype(np.float32)

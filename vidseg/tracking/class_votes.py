@@ -1,4 +1,4 @@
-"""Which class a track is of: the one it was seen as most, weighted by score."""
+"""The class of a track: the one with the most votes, each detection weighted by its score."""
 
 from collections.abc import Generator, Iterable
 from dataclasses import replace
@@ -13,42 +13,42 @@ from vidseg.structures.instances import Instances
 T = TypeVar("T")
 
 
-class Votes:
-    """The votes of every track for its class."""
+class ClassVotes:
+    """The class votes of every track of one video."""
 
     def __init__(self) -> None:
         self._votes: dict[int, dict[int, float]] = {}
 
     def vote(self, instances: Instances) -> NDArray[np.int64]:
-        """(N,) the class of each object's track, after a vote by each object of one.
+        """(N,) the label of each object's track, after these objects have voted.
 
-        An object without a track keeps its own class; a filled one has no vote.
+        An untracked object keeps its own label; a filled object has no vote.
         """
-        rows = zip(
-            *(column.tolist() for column in (instances.ids, instances.labels, instances.scores)),
-            instances.filled.tolist(),
-            strict=True,
-        )
-        for track, label, score, filled in rows:
-            if track > 0 and not filled:
-                votes = self._votes.setdefault(track, {})
+        columns = (instances.ids, instances.labels, instances.scores, instances.filled)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for track_id, label, score, filled in rows:
+            if track_id > 0 and not filled:
+                votes = self._votes.setdefault(track_id, {})
                 votes[label] = votes.get(label, 0.0) + score
         pairs = zip(instances.ids.tolist(), instances.labels.tolist(), strict=True)
-        return np.array([self._winner(track, label) for track, label in pairs], np.int64)
+        return np.array([self._winner(track_id, label) for track_id, label in pairs], np.int64)
 
     def keep(self, ids: NDArray[np.int64]) -> None:
-        """Forget the other tracks."""
-        known = (track for track in ids.tolist() if track in self._votes)
-        self._votes = {track: self._votes[track] for track in known}
+        """Forget all other tracks."""
+        known = (track_id for track_id in ids.tolist() if track_id in self._votes)
+        self._votes = {track_id: self._votes[track_id] for track_id in known}
 
-    def _winner(self, track: int, label: int) -> int:
-        votes = self._votes.get(track)
+    def _winner(self, track_id: int, label: int) -> int:
+        """The label with the most votes; of equals the lower one. `label` without any vote."""
+        votes = self._votes.get(track_id)
         return max(votes, key=lambda label: (votes[label], -label)) if votes else label
 
 
-def voted(pairs: Iterable[tuple[T, Instances]]) -> Generator[tuple[T, Instances], None, None]:
-    """The same objects, each of the class that its track was seen as most so far."""
-    votes = Votes()
-    with closing_input(pairs) as found:
-        for frame, instances in found:
+def vote_classes(
+    pairs: Iterable[tuple[T, Instances]],
+) -> Generator[tuple[T, Instances], None, None]:
+    """The same objects, each with the class that its track was detected as most so far."""
+    votes = ClassVotes()
+    with closing_input(pairs) as source:
+        for frame, instances in source:
             yield frame, replace(instances, labels=votes.vote(instances))

@@ -1,9 +1,10 @@
-"""Objects that neither flicker nor shimmer: track, fill gaps, smooth; each a stage of its own.
+"""Tracking as a chain of generators over (frame, objects) pairs.
 
-With the gaps it is decided which tracks are believed, for both look at the same frames ahead.
+    assign_ids    track ─► fill_gaps, with track confirmation     every object: what is saved
+    shown_tracks  drop_untracked ─► vote_classes ─► smooth        what is displayed
 
-The stages look ahead: a frame is handed on when those after it have come that decide about it, so
-that nothing lags behind. Ids end at scene cuts, so nothing is carried over one.
+Stages look ahead: a frame waits until the later frames that decide about it have arrived, so the
+output has no lag. A scene cut ends all tracks, so nothing carries over a cut.
 """
 
 from collections import deque
@@ -16,130 +17,150 @@ import numpy as np
 from vidseg.concurrency import closing_input
 from vidseg.structures.instances import UNTRACKED, Found, Instances
 from vidseg.tracking._smoothing import smoothed
-from vidseg.tracking.class_votes import voted
-from vidseg.tracking.confirmation import AROUND, Trust
-from vidseg.tracking.interpolation import Sighting, filled, sightings
-from vidseg.tracking.mask_tracker import MaskTracker, Tracker
+from vidseg.tracking.class_votes import vote_classes
+from vidseg.tracking.confirmation import NEAR_FRAMES, TrackConfirmation
+from vidseg.tracking.interpolation import Sighting, fill_missed, sightings
+from vidseg.tracking.mask_tracker import MaskTracker
+from vidseg.tracking.tracker import Tracker
 
 T = TypeVar("T")
 
-FILL = 5
-"""Frames that an object may be missed for and is filled in."""
-RADIUS = 2
+DEFAULT_FILL_FRAMES = 5
+"""Longest gap, in frames, that is filled between two sightings of a track."""
+DEFAULT_SMOOTHING_RADIUS = 2
 """Frames before and after that smooth a frame."""
+TRACKING_RULES_VERSION = 2
+"""Bump this when the stages give other results. Saved ids of another version are recomputed."""
 
 
-def steady(
-    pairs: Iterable[Found],
-    *,
-    score: float = 0.5,
-    fill: int = FILL,
-    radius: int = RADIUS,
-    tracker: Tracker | None = None,
+def assign_ids(
+    pairs: Iterable[Found], *, score: float, fill: int, tracker: Tracker | None = None
 ) -> Generator[Found, None, None]:
-    """The frames with tracked objects, gaps of up to `fill` frames filled, smoothed by `radius`.
+    """Every frame with all its objects, as they are saved.
 
-    0 switches either off. `pairs` should hold the predictor's weak objects too, from a score of 0.1
-    on: they continue tracks. A track comes out where its scores pass `score` in the mean, see
-    `vidseg.tracking.confirmation`; where there is a `tracker` of your own, `score` is its affair.
+    Objects of confirmed tracks carry their ids, all others are `UNTRACKED`. Gaps of up to `fill`
+    frames in confirmed tracks are filled (0: none). Classes stay as detected. Pass the weak objects
+    of the predictor too, from a score of 0.1 on: they continue tracks.
 
-    Memory: `frames_ahead(fill, radius)` frames wait here beside the one handed out, 44 MB at 1080p
-    by default, and the objects of some frames more. An error of `pairs` comes after all the frames
-    before it; closing closes `pairs`.
+    Args:
+        score: lowest mean score of a confirmed track, see `vidseg.tracking.confirmation`.
+        tracker: assigns the ids; None is a new `MaskTracker`.
+
+    An error of `pairs` arrives after all frames before it; closing the generator closes `pairs`.
+    Holds `frames_ahead(fill, 0)` frames.
     """
-    if tracker is None:
-        known = fill_gaps(named(pairs, MaskTracker(score=score)), longest=fill, trust=Trust(score))
-        found = voted(tracks_of(known))
-    else:
-        found = fill_gaps(track(pairs, tracker), longest=fill)
-    return smooth(found, radius=radius) if radius else found
+    tracks = track(pairs, MaskTracker(score=score) if tracker is None else tracker)
+    return fill_gaps(tracks, longest=fill, confirmation=TrackConfirmation(score))
 
 
-def frames_ahead(fill: int = FILL, radius: int = RADIUS) -> int:
-    """How many frames `steady` has taken in beyond the one that it hands out."""
-    return max(fill, AROUND) + radius
+def shown_tracks(
+    pairs: Iterable[tuple[T, Instances]], *, radius: int
+) -> Generator[tuple[T, Instances], None, None]:
+    """The tracked objects of `assign_ids`, as they are displayed.
+
+    Each gets the class that its track was detected as most so far, and is smoothed over `radius`
+    frames before and after (0: not at all).
+    """
+    tracked = vote_classes(drop_untracked(pairs))
+    return smooth(tracked, radius=radius) if radius else tracked
+
+
+def without_tracks(
+    pairs: Iterable[tuple[T, Instances]], *, keep_filled: bool = False
+) -> Generator[tuple[T, Instances], None, None]:
+    """The detections of `assign_ids` again: no ids and no filled gaps.
+
+    `keep_filled` keeps the objects marked `filled`: with keyframes, that mark also means objects
+    moved between keyframes.
+    """
+    with closing_input(pairs) as source:
+        for frame, instances in source:
+            detected = instances if keep_filled else instances[~instances.filled]
+            yield frame, detected.with_ids(np.full(len(detected), UNTRACKED, np.int64))
+
+
+def frames_ahead(fill: int = DEFAULT_FILL_FRAMES, radius: int = DEFAULT_SMOOTHING_RADIUS) -> int:
+    """How many frames the stages have read beyond the one that they hand out."""
+    return max(fill, NEAR_FRAMES) + radius
 
 
 def track(pairs: Iterable[Found], tracker: Tracker) -> Generator[Found, None, None]:
-    """The frames with the objects that the tracker shows, under its ids."""
-    with closing_input(pairs) as found:
-        for frame, instances in found:
+    """The frames with all their objects, under the ids that `tracker` assigns."""
+    with closing_input(pairs) as source:
+        for frame, instances in source:
             yield frame, tracker.update(frame, instances)
 
 
-def named(pairs: Iterable[Found], tracker: MaskTracker) -> Generator[Found, None, None]:
-    """The frames with all that was found, under the ids of its tracks."""
-    with closing_input(pairs) as found:
-        for frame, instances in found:
-            yield frame, instances.with_ids(tracker.identify(frame, instances))
-
-
 def fill_gaps(
-    pairs: Iterable[Found], *, longest: int, trust: Trust | None = None
+    pairs: Iterable[Found], *, longest: int, confirmation: TrackConfirmation | None = None
 ) -> Generator[Found, None, None]:
-    """Adds what was missed for up to `longest` frames between sightings, see `track.gaps`. Tracks
-    that `trust` does not believe get nothing added, and what was seen of them is `UNTRACKED`."""
+    """Add objects that were missed for up to `longest` frames between two sightings.
+
+    With `confirmation`, tracks that are not confirmed become `UNTRACKED` and are not filled; both
+    decisions look at the same frames ahead. See `vidseg.tracking.interpolation`.
+    """
     before: dict[int, Sighting] = {}
-    with closing(looking_ahead(pairs, max(longest, AROUND) if trust else longest)) as found:
-        for number, ((frame, now), ahead) in enumerate(found):
-            shown, known = now, before
-            if trust is not None:
-                names = trust.believed(number, now, ahead)
-                shown = _only(now, names)
-                known = {name: seen for name, seen in before.items() if name in names}
-            yield frame, filled(shown, number, known, ahead, longest=longest)
-            before |= sightings(number, shown)
-            before = {name: seen for name, seen in before.items() if number - seen.number < longest}
+    ahead_frames = max(longest, NEAR_FRAMES) if confirmation else longest
+    with closing(look_ahead(pairs, ahead_frames)) as source:
+        for number, ((frame, now), ahead) in enumerate(source):
+            kept, known = now, before
+            if confirmation is not None:
+                confirmed = confirmation.confirmed(number, now, ahead)
+                kept = _keep_ids(now, confirmed)
+                known = {track: seen for track, seen in before.items() if track in confirmed}
+            yield frame, fill_missed(kept, number, known, ahead, longest=longest)
+            before |= sightings(number, kept)
+            before = {i: seen for i, seen in before.items() if number - seen.number < longest}
 
 
-def _only(now: Instances, names: set[int]) -> Instances:
-    """The same objects, those of other tracks `UNTRACKED`."""
-    ids = [name if name in names else UNTRACKED for name in now.ids.tolist()]
-    return now.with_ids(np.array(ids, np.int64))
+def _keep_ids(instances: Instances, track_ids: set[int]) -> Instances:
+    """The same objects; those of other tracks become `UNTRACKED`."""
+    ids = [i if i in track_ids else UNTRACKED for i in instances.ids.tolist()]
+    return instances.with_ids(np.array(ids, np.int64))
 
 
-def tracks_of(
+def drop_untracked(
     pairs: Iterable[tuple[T, Instances]],
 ) -> Generator[tuple[T, Instances], None, None]:
-    """The objects of tracks alone."""
-    with closing_input(pairs) as found:
-        for frame, instances in found:
+    """The tracked objects only."""
+    with closing_input(pairs) as source:
+        for frame, instances in source:
             yield frame, instances[instances.ids != UNTRACKED]
 
 
 def smooth(
     pairs: Iterable[tuple[T, Instances]], *, radius: int
 ) -> Generator[tuple[T, Instances], None, None]:
-    """Boxes and mask edges smoothed by `radius` frames before and after, see `track.smooth`."""
+    """Boxes and masks smoothed over `radius` frames before and after; see `_smoothing`."""
     past: deque[Instances] = deque(maxlen=radius + 1)
-    with closing(looking_ahead(pairs, radius)) as found:
-        for (frame, now), ahead in found:
+    with closing(look_ahead(pairs, radius)) as source:
+        for (frame, now), ahead in source:
             past.append(now)
             yield frame, smoothed([*past, *ahead], len(past) - 1)
 
 
-def looking_ahead(
+def look_ahead(
     pairs: Iterable[tuple[T, Instances]], count: int
 ) -> Generator[tuple[tuple[T, Instances], list[Instances]], None, None]:
-    """Each pair with the objects of the `count` frames after it, fewer at the end.
+    """Each pair with the objects of the next `count` frames; fewer at the end.
 
-    An error of `pairs` comes after all the pairs before it. Holds `count` frames.
+    An error of `pairs` arrives after all pairs before it. Holds `count` frames.
     """
     waiting: deque[tuple[T, Instances]] = deque()
-    with closing_input(pairs) as found:
+    with closing_input(pairs) as source:
         try:
-            for pair in found:
+            for pair in source:
                 waiting.append(pair)
-                del pair
+                del pair  # a frame handed out must not stay alive here
                 if len(waiting) > count:
                     yield waiting.popleft(), [instances for _, instances in waiting]
         except Exception:
-            yield from _rest(waiting)
+            yield from _drained(waiting)
             raise
-        yield from _rest(waiting)
+        yield from _drained(waiting)
 
 
-def _rest(
+def _drained(
     waiting: deque[tuple[T, Instances]],
 ) -> Generator[tuple[tuple[T, Instances], list[Instances]], None, None]:
     while waiting:

@@ -1,0 +1,53 @@
+"""Which part of an input to process."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import isfinite
+
+from vidseg.errors import OptionError
+
+Seconds = Fraction | float
+"""A time in a video; a Fraction is exact."""
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Span:
+    """The part of an input from `start` to before `end`, and what to do where it is damaged.
+
+    `Span()` is the whole input. Times are seconds after the start of the source.
+    """
+
+    start: Fraction | None
+    """None: from the beginning."""
+    end: Fraction | None
+    """Exclusive. None: to the end."""
+    keep_going: bool
+    """Whether a damaged input gives the frames that can be read and a warning, not an error."""
+
+    def __init__(
+        self, start: Seconds | None = None, end: Seconds | None = None, keep_going: bool = False
+    ) -> None:
+        """Raises OptionError: a time is negative or not finite, or `start` is not before `end`."""
+        object.__setattr__(self, "start", _exact("start", start))
+        object.__setattr__(self, "end", _exact("end", end))
+        object.__setattr__(self, "keep_going", keep_going)
+        if self.end is not None and (self.start or 0) >= self.end:
+            raise OptionError(
+                f"The start, {float(self.start or 0):g} s, must be before the end, "
+                f"{float(self.end):g} s."
+            )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this is the whole input, whose length may be unknown."""
+        return self.start is None and self.end is None
+
+
+def _exact(name: str, time: Seconds | None) -> Fraction | None:
+    if time is None:
+        return None
+    if not isfinite(time):
+        raise OptionError(f"{name} must be a time in seconds, got {float(time):g}.")
+    if time < 0:
+        raise OptionError(f"{name} must not be negative, got {float(time):g}.")
+    return Fraction(time)
