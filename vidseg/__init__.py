@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vidseg.pipeline.shortcuts import frames as frames
     from vidseg.pipeline.shortcuts import overlay as overlay
     from vidseg.pipeline.shortcuts import splash as splash
-    from vidseg.results import MaskFolder as MaskFolder
+    from vidseg.results.formats.mask_folder import MaskFolder as MaskFolder
     from vidseg.structures.frame import Frame as Frame
     from vidseg.structures.instances import Instances as Instances
     from vidseg.structures.span import Span as Span
@@ -48,7 +48,7 @@ _HOMES = {
     "Frame": "structures.frame",
     "FrameClip": "video.moviepy_clip",
     "Instances": "structures.instances",
-    "MaskFolder": "results",
+    "MaskFolder": "results.formats.mask_folder",
     "MaskFolderOutput": "pipeline.outputs",
     "Overlay": "effects",
     "Predictor": "detection.predictor",

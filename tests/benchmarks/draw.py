@@ -23,7 +23,7 @@ from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
 from tests.support.random_instances import blobs
 from vidseg.effects import Overlay, Splash, drawing
 from vidseg.effects.parse import EFFECTS, parse_effect
-from vidseg.results.formats._png_bytes import indexed_png
+from vidseg.results.formats._png_bytes import encode_indexed_png
 from vidseg.structures.colors import color_of
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
@@ -58,7 +58,7 @@ def main() -> None:
         "areas, 50": milliseconds(lambda: areas(many)),
         "mask IoU, 50 x 50": milliseconds(lambda: iou_matrix(many, many)),
         "label map, 50": milliseconds(lambda: label_map(many)),
-        "indexed PNG": milliseconds(lambda: indexed_png(label_map(many))),
+        "indexed PNG": milliseconds(lambda: encode_indexed_png(label_map(many))),
         "RLE, 50": milliseconds(lambda: [instance_rle(many, row) for row in range(50)]),
         "RLE of full masks, 50": milliseconds(lambda: plain_rles(many), 2),
     }

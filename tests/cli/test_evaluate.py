@@ -16,7 +16,7 @@ from tests.support.scenes import CLASSES, SIZE, scene_image, scene_instances, wr
 from vidseg.cli.commands.data import FORMATS
 from vidseg.cli.commands.evaluate import CLIP_FORMATS, evaluate
 from vidseg.evaluation.plots import LONGEST
-from vidseg.results.formats._png_bytes import png
+from vidseg.results.formats._png_bytes import encode_png
 from vidseg.results.vidseg_file import Header
 from vidseg.results.vidseg_writer import DetectionWriter
 from vidseg.structures.frame import Moment
@@ -134,7 +134,7 @@ def davis(folder: Path, count: int = 6) -> Path:
         for path in (pictures, masks):
             path.mkdir(parents=True, exist_ok=True)
         Pictures.fromarray(scene_image(index)).save(pictures / f"{index:05}.png")
-        (masks / f"{index:05}.png").write_bytes(png(label_map(scene_instances(index))))
+        (masks / f"{index:05}.png").write_bytes(encode_png(label_map(scene_instances(index))))
     return folder
 
 

@@ -20,7 +20,7 @@ from vidseg.evaluation import davis, mots, ytvis
 from vidseg.evaluation.clips import ANY, Clip, Track, tracks_of
 from vidseg.evaluation.trackeval_sequence import Judged, sequence
 from vidseg.evaluation.tracking_metrics import score_tracks
-from vidseg.results.formats._png_bytes import png
+from vidseg.results.formats._png_bytes import encode_png
 from vidseg.structures.frame import Moment
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import from_rle, instance_rle, label_map, to_rle
@@ -204,10 +204,10 @@ def test_davis_as_trackeval_itself(streams: tuple[Stream, Stream], tmp_path: Pat
         values = label_map(instances, instances.ids).copy()
         values[:, 300:330][values[:, 300:330] > 0] = 255
         values[:20, :60] = 255
-        (masks / f"{moment.index:05}.png").write_bytes(png(values))
+        (masks / f"{moment.index:05}.png").write_bytes(encode_png(values))
         Pictures.fromarray(values).save(photos / f"{moment.index:05}.jpg")
     for moment, instances in found:
-        picture = png(label_map(instances, instances.ids))
+        picture = encode_png(label_map(instances, instances.ids))
         (file / f"{moment.index:05}.png").write_bytes(picture)
     config = {"GT_FOLDER": str(masks.parent), "TRACKERS_FOLDER": str(tmp_path / "trackers")}
     config |= {"TRACKERS_TO_EVAL": ["ours"], "PRINT_CONFIG": False}
@@ -284,7 +284,7 @@ def test_one_annotated_object_is_judged_by_its_best_track(tmp_path: Path) -> Non
     masks.mkdir(parents=True)
     for index in range(TWO.frames):
         first = TWO.truth(index)[:1]
-        (masks / f"{index:05}.png").write_bytes(png(np.uint8(255) * label_map(first)))
+        (masks / f"{index:05}.png").write_bytes(encode_png(np.uint8(255) * label_map(first)))
     (clip,) = davis.read_truth(tmp_path)
     assert (clip.name, clip.single, len(clip.tracks)) == ("two", True, 1)
     found = tracks_of([(Moment(n, Fraction(n)), TWO.truth(n)) for n in range(TWO.frames)], None)
@@ -301,7 +301,7 @@ def test_only_annotated_frames_are_judged(tmp_path: Path) -> None:
     for index in range(TWO.frames):
         Pictures.new("L", (9, 9)).save(photos / f"{index:05}.jpg")
         if index % 5 == 0:
-            (masks / f"{index:05}.png").write_bytes(png(label_map(TWO.truth(index))))
+            (masks / f"{index:05}.png").write_bytes(encode_png(label_map(TWO.truth(index))))
     (clip,) = davis.read_truth(tmp_path)
     assert (clip.frames, clip.counted) == (10, (0, 5))
     found = tracks_of([(Moment(n, Fraction(n)), TWO.truth(n)) for n in range(TWO.frames)], None)
@@ -311,7 +311,7 @@ def test_only_annotated_frames_are_judged(tmp_path: Path) -> None:
 
 def test_results_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     clip = clip_of(TWO)
-    (tmp_path / "00000.png").write_bytes(png(np.zeros((4, 4), np.uint8)))
+    (tmp_path / "00000.png").write_bytes(encode_png(np.zeros((4, 4), np.uint8)))
     with pytest.raises(InputError, match="1 mask pictures and scene has 10 frames"):
         davis.read_results(tmp_path, clip)
     with pytest.raises(InputError, match="masks of 4x4 for a clip of 640x360"):
@@ -339,7 +339,7 @@ def test_mots_pictures_are_read_as_text_is(tmp_path: Path) -> None:
         values = label_map(TWO.truth(index)).astype(np.uint16)
         values[values > 0] += 2000
         values[:9, :9] = 10000
-        (folder / f"{index:06}.png").write_bytes(png(values))
+        (folder / f"{index:06}.png").write_bytes(encode_png(values))
     (clip,) = mots.read_truth(tmp_path)
     assert (clip.name, clip.frames, clip.classes) == ("0002", 3, {2: "person"})
     assert (len(clip.tracks), len(clip.ignored)) == (2, 3)

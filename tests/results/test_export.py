@@ -17,9 +17,8 @@ from tests.support.doubles import BrokenSource, SceneSource
 from tests.support.random_instances import blobs
 from tests.support.scenes import CLASSES, scene_image, scene_instances
 from vidseg.errors import OutputError, OutputExistsError
-from vidseg.results import MaskFolder
 from vidseg.results.formats import mask_folder
-from vidseg.results.formats.mask_folder import object_numbers
+from vidseg.results.formats.mask_folder import MaskFolder, object_numbers
 from vidseg.structures.colors import davis_palette
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Instances

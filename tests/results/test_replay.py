@@ -106,7 +106,7 @@ def test_a_part_and_a_folder_of_photos(
     assert [moment.index for moment, _ in read_detections(part)] == list(range(6, 12))
     assert run("splash", "--detections", part, *span, clip, tmp_path / "part.mp4").exit_code == 0
     sentence = fails("splash", "--detections", part, clip, tmp_path / "whole.mp4")
-    assert "holds nothing for frame 0" in sentence
+    assert "has no record of frame 0" in sentence
     photos.mkdir()
     for index in (3, 12):
         cv2.imwrite(str(photos / f"{index}.png"), scene_image(index)[..., ::-1])
@@ -141,8 +141,8 @@ def test_what_was_not_kept_cannot_be_asked_for(
     assert run("detect", *words, clip, file).exit_code == 0
     use = ("splash", "--detections", file)
     where = (clip, tmp_path / "out.mp4")
-    assert "from score 0.3 on, and 0.2 is below" in fails(*use, "--score", "0.2", *where, code=2)
-    assert "holds no rectangle" in fails(*use, "--class", "rectangle", *where, code=2)
+    assert "scores of 0.3 or more" in fails(*use, "--score", "0.2", *where, code=2)
+    assert "without looking for rectangle" in fails(*use, "--class", "rectangle", *where, code=2)
     assert "did you mean disc?" in fails(*use, "--class", "disk", *where, code=2)
     assert "leave --model out" in fails(*use, "--model", model, *where, code=2)
     again = ("--save-detections", tmp_path / "c.vidseg")

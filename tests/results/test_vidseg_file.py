@@ -18,15 +18,15 @@ import vidseg.results.vidseg_file as detections
 from tests.support.random_instances import any_instances, blobs
 from tests.support.scenes import CLASSES, scene_instances, write_scene
 from vidseg.errors import InputError, OptionError, OutputError, OutputExistsError
-from vidseg.results._fingerprint import mark_of_input, same_input
+from vidseg.results._fingerprint import fingerprint_of_input, same_input
 from vidseg.results.vidseg_file import (
-    Found,
     Header,
-    packed_frame,
+    SavedFrame,
+    decode_frame,
+    encode_frame,
     read_detections,
-    records,
-    skip_header,
-    unpacked,
+    read_header_line,
+    read_records,
 )
 from vidseg.results.vidseg_writer import DetectionWriter, part_of
 from vidseg.structures.frame import Moment
@@ -47,11 +47,11 @@ def moment(index: int) -> Moment:
     return Moment(index, Fraction(index * 1001, 30000), Fraction(1001, 30000))
 
 
-def scenes(count: int) -> list[Found]:
+def scenes(count: int) -> list[SavedFrame]:
     return [(moment(i), scene_instances(i)) for i in range(count)]
 
 
-def write(path: Path, found: list[Found], **options: Any) -> Path:
+def write(path: Path, found: list[SavedFrame], **options: Any) -> Path:
     with DetectionWriter(path, HEADER, **options) as sink:
         for place, instances in found[sink.count :]:
             sink.write(place, instances)
@@ -79,9 +79,9 @@ def test_what_is_saved_reads_back_the_same(tmp_path: Path) -> None:
 @given(any_instances())
 @settings(max_examples=60, deadline=None)
 def test_a_record_is_exact(instances: Instances) -> None:
-    (record,) = records(BytesIO(packed_frame(moment(3), instances)), Path("x"))
-    assert unpacked(record)[0] == moment(3)
-    assert_same(unpacked(record)[1], instances)
+    (record,) = read_records(BytesIO(encode_frame(moment(3), instances)), Path("x"))
+    assert decode_frame(record)[0] == moment(3)
+    assert_same(decode_frame(record)[1], instances)
 
 
 def test_the_documented_lines_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,14 +105,14 @@ def test_a_torn_record_is_dropped_wherever_it_is_torn(
 ) -> None:
     whole = write(tmp_path / "a.vidseg", scenes(4)).read_bytes()
     with (tmp_path / "a.vidseg").open("rb") as file:
-        skip_header(file)
-        ends = [record.end for record in records(file, tmp_path)]
+        read_header_line(file)
+        ends = [record.end for record in read_records(file, tmp_path)]
     torn = tmp_path / "torn.vidseg"
     for length in range(len(whole.split(b"\n")[0]) + 1, len(whole), 7):
         torn.write_bytes(whole[:length])
         caplog.clear()
         assert len(list(read_detections(torn))) == sum(end <= length for end in ends)
-        assert "breaks off" in caplog.text
+        assert "was interrupted" in caplog.text
 
 
 def test_a_damaged_record_in_the_middle_is_told(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_damaged_record_in_the_middle_is_told(tmp_path: Path) -> None:
     damaged = bytearray(path.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     path.write_bytes(damaged)
-    with pytest.raises(InputError, match="damaged at byte"):
+    with pytest.raises(InputError, match="corrupted at byte"):
         list(read_detections(path))
 
 
@@ -150,8 +150,8 @@ def test_resuming_gives_the_bytes_of_an_unbroken_run(
     part_of(folder / "a.vidseg").write_bytes(whole[: round(len(whole) * share)])
     with DetectionWriter(folder / "a.vidseg", HEADER, resume=True, every=every) as sink:
         assert sink.count % every == 0
-        assert sink.again in (None, moment(sink.count))
-        assert sink.again or not sink.count
+        assert sink.resume_at in (None, moment(sink.count))
+        assert sink.resume_at or not sink.count
         for place, instances in scenes(12)[sink.count :]:
             sink.write(place, instances)
     assert (folder / "a.vidseg").read_bytes() == whole
@@ -202,15 +202,15 @@ def test_a_full_disk_is_one_sentence() -> None:
 
 def test_an_input_is_told_from_others_under_any_name(tmp_path: Path) -> None:
     a = write_scene(tmp_path / "a.mp4", frames=5)
-    mark = mark_of_input(probe(a))
+    mark = fingerprint_of_input(probe(a))
     assert (mark["frames"], mark["rate"], mark["size"]) == (5, "30", [128, 192])
     b = a.rename(tmp_path / "b.mp4")
-    assert same_input(mark, mark_of_input(probe(b)))
+    assert same_input(mark, fingerprint_of_input(probe(b)))
     c = write_scene(tmp_path / "c.mp4", frames=5, first=1)
-    assert not same_input(mark, mark_of_input(probe(c)))
+    assert not same_input(mark, fingerprint_of_input(probe(c)))
 
 
 def test_soft_masks_stay_small() -> None:
     """Noise costs 784 bytes an object; shapes with a soft rim a small part of it."""
     instances = blobs(50, (720, 1280))
-    assert len(packed_frame(moment(0), instances)) / 50 < 350
+    assert len(encode_frame(moment(0), instances)) / 50 < 350

@@ -15,9 +15,9 @@ from tests.support.doubles import OraclePredictor
 from tests.support.random_instances import blobs
 from tests.support.scenes import write_scene
 from tests.support.simulated_tracks import ALL, NONE, Faults, crossing, seen, watched
-from vidseg.pipeline.detect_to_file import coarse, save_detections
+from vidseg.pipeline.detect_to_file import quantize_masks, save_detections
 from vidseg.pipeline.search import Search
-from vidseg.results.vidseg_file import packed_frame, read_detections, records, skip_header
+from vidseg.results.vidseg_file import encode_frame, read_detections, read_header_line, read_records
 from vidseg.results.vidseg_writer import part_of
 from vidseg.structures.frame import Frame, Image, Moment
 from vidseg.structures.instances import UNTRACKED, Instances
@@ -139,8 +139,8 @@ def test_a_resumed_run_knows_the_tracks_before(
     whole = saved.read_bytes()
     part_of(saved).write_bytes(whole[: round(len(whole) * share)])
     with part_of(saved).open("rb") as file:
-        skip_header(file)
-        left = len(list(records(file, saved)))
+        read_header_line(file)
+        left = len(list(read_records(file, saved)))
     saved.unlink()
     faulty.seen.clear()
     assert run("detect", "--model", model, "--resume", clip, saved).exit_code == 0
@@ -212,14 +212,16 @@ def test_saved_tracks_can_be_left_out(saved: Path, clip: Path, model: Path, tmp_
 
 def test_coarse_masks_keep_their_threshold_and_are_coarse_once() -> None:
     side = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    levels = coarse(replace(blobs(1, (90, 90), side=16), masks=side))
+    levels = quantize_masks(replace(blobs(1, (90, 90), side=16), masks=side))
     assert ((levels.masks >= 128) == (side >= 128)).all()
     assert len(np.unique(levels.masks)) == 16
     assert np.abs(levels.masks.astype(int) - side).max() <= 15
     assert {0, 255} <= set(levels.masks.ravel().tolist())
-    assert_same(coarse(levels), levels)
+    assert_same(quantize_masks(levels), levels)
     soft = blobs(20, (720, 1280))
-    exact, small = (packed_frame(Moment(0, Fraction(0)), each) for each in (soft, coarse(soft)))
+    exact, small = (
+        encode_frame(Moment(0, Fraction(0)), each) for each in (soft, quantize_masks(soft))
+    )
     assert len(small) < 0.8 * len(exact)
 
 

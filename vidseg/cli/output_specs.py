@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from vidseg.cli.commands.export import FORMATS
 from vidseg.cli.options import Command, Quality, option
 from vidseg.errors import OptionError
+from vidseg.results.formats.names import FORMATS
 
 if TYPE_CHECKING:
     from vidseg.pipeline.outputs import Output
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vidseg.video.codecs import Encoding
 
 DETECTIONS = "detections"
-SWITCHES = {"frames": ("image", "per-object")} | dict.fromkeys(FORMATS, ("image",))
+SWITCHES = {"frames": ("image", "per-object")} | {name: ("image",) for name in FORMATS}
 """Kind to its settings, each either on or off."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidseg.results.formats.track_ids import Identities
+from vidseg.results.formats.track_ids import TrackNumbers
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import RLE, instance_rle
@@ -76,9 +76,9 @@ def tracks_of(
     masks: dict[int, dict[int, RLE]] = {}
     labels: dict[int, Counter[int]] = {}
     scores: dict[int, list[float]] = {}
-    identities = Identities()
+    track_numbers = TrackNumbers()
     for moment, instances in found:
-        for row, track in enumerate(identities.of(instances)):
+        for row, track in enumerate(track_numbers.of(instances)):
             masks.setdefault(track, {})[moment.index] = instance_rle(instances, row)
             labels.setdefault(track, Counter())[int(instances.labels[row])] += 1
             scores.setdefault(track, []).append(float(instances.scores[row]))

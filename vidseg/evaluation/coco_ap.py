@@ -33,7 +33,7 @@ from vidseg.evaluation.ground_truth import (
     match_classes,
     photos,
 )
-from vidseg.results.formats.context import shortest
+from vidseg.results.formats.context import shortest_decimal
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import instance_rle
 
@@ -181,7 +181,7 @@ def results(number: int, instances: Instances, numbers: Mapping[int, int]) -> li
             "category_id": numbers[label],
             "bbox": _xywh(instances.boxes[row]),
             "segmentation": instance_rle(instances, int(row)),
-            "score": shortest(instances.scores[row]),
+            "score": shortest_decimal(instances.scores[row]),
         }
         for row in rows
         if (label := int(instances.labels[row])) in numbers
@@ -270,4 +270,4 @@ def _mean(values: NDArray[np.float64]) -> float | None:
 
 
 def _xywh(box: NDArray[np.float32]) -> list[float]:
-    return [shortest(np.float32(v)) for v in (*box[:2], *(box[2:] - box[:2]))]
+    return [shortest_decimal(np.float32(v)) for v in (*box[:2], *(box[2:] - box[:2]))]

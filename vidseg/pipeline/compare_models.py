@@ -28,7 +28,7 @@ from vidseg.pipeline._compatibility import check_kinds
 from vidseg.pipeline.detect_to_file import save_detections
 from vidseg.pipeline.run import OnFrame
 from vidseg.pipeline.search import Search
-from vidseg.results.replay import saved
+from vidseg.results.replay import replay
 from vidseg.results.vidseg_file import Detections, read_detections
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Instances, shown
@@ -266,7 +266,7 @@ def _together(
     """Each frame with what every model found in it."""
     with ExitStack() as stack:
         first = stack.enter_context(
-            closing(saved(read_frames(info, start=start, end=end), several[0]))
+            closing(replay(read_frames(info, start=start, end=end), several[0]))
         )
         others = [stack.enter_context(closing(iter(found))) for found in several[1:]]
         yield (

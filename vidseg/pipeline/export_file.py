@@ -9,9 +9,10 @@ from vidseg.atomic_output import check_output
 from vidseg.errors import OptionError
 from vidseg.pipeline.run import OnFrame
 from vidseg.pipeline.search import Search
-from vidseg.results.formats.by_name import FORMATS, check_format, check_photos, open_format
-from vidseg.results.formats.context import About
-from vidseg.results.vidseg_file import Found
+from vidseg.results.formats.by_name import check_format, check_photos, open_format
+from vidseg.results.formats.context import ExportContext
+from vidseg.results.formats.names import FORMATS
+from vidseg.results.vidseg_file import SavedFrame
 from vidseg.structures.instances import shown
 from vidseg.tracking.stages import (
     DEFAULT_SMOOTHING_RADIUS,
@@ -51,20 +52,20 @@ def export(
         for done, (moment, instances) in enumerate(found, 1):
             write(moment, instances)
             if on_frame is not None:
-                on_frame(done, about.frames)
+                on_frame(done, about.frame_count)
     return done
 
 
-def _about(search: Search, source: dict[str, Any]) -> About:
-    return About(
-        names=search.names,
-        video=source["name"],
-        frames=source["frames"],
+def _about(search: Search, source: dict[str, Any]) -> ExportContext:
+    return ExportContext(
+        class_names=search.names,
+        source_name=source["name"],
+        frame_count=source["frames"],
         photos=tuple(map(Path, source.get("photos", ()))),
     )
 
 
-def _shown(saved: Iterable[Found], search: Search) -> Generator[Found, None, None]:
+def _shown(saved: Iterable[SavedFrame], search: Search) -> Generator[SavedFrame, None, None]:
     """The objects that were asked for; those of tracks, where they were followed when saved.
 
     Without the video nothing can be followed anew: at another score than theirs, tracks lose the

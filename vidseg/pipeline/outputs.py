@@ -17,10 +17,11 @@ from vidseg.effects.cutout import Cutout, Matte
 from vidseg.errors import OptionError
 from vidseg.pipeline._compatibility import check_kinds
 from vidseg.pipeline.search import Search
-from vidseg.results import MaskFolder
-from vidseg.results.formats.by_name import FORMATS, check_format, check_photos, open_format
-from vidseg.results.formats.context import About
+from vidseg.results.formats.by_name import check_format, check_photos, open_format
+from vidseg.results.formats.context import ExportContext
 from vidseg.results.formats.cutouts import CutoutFolder
+from vidseg.results.formats.mask_folder import MaskFolder
+from vidseg.results.formats.names import FORMATS
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
 from vidseg.video.codecs import Encoding, choose_codec
@@ -215,6 +216,6 @@ class ExportOutput:
         return open_format(self.name, self.target, about, image=self.image, force=context.force)
 
 
-def _about(context: RunContext) -> About:
+def _about(context: RunContext) -> ExportContext:
     info = context.info
-    return About(context.search.names, info.path.name, info.frames, info.photos)
+    return ExportContext(context.search.names, info.path.name, info.frames, info.photos)

@@ -34,7 +34,7 @@ from vidseg.errors import InputError, OptionError, VidsegError
 from vidseg.pipeline._point_selection import pointed_at
 from vidseg.pipeline.outputs import Output, RunContext, Write
 from vidseg.pipeline.search import Search, Seconds, check_span
-from vidseg.results.replay import check_belongs, header_for, recorded, saved
+from vidseg.results.replay import check_same_input, header_for, record, replay
 from vidseg.results.vidseg_file import Header
 from vidseg.results.vidseg_writer import DetectionWriter, check_detections_output
 from vidseg.structures.frame import Frame
@@ -188,7 +188,7 @@ def search_in(
         header = header_of(info, search, start=start, end=end, keep_going=keep_going)
         with (
             DetectionWriter(search.save, header, force=force) as sink,
-            closing(recorded(known, sink)) as kept,
+            closing(record(known, sink)) as kept,
             closing(search.show(kept, info.kind, pointed=pointed)) as shown,
         ):
             yield shown
@@ -213,14 +213,14 @@ def found_in(
 ) -> Iterator[Iterator[Found]]:
     """The frames with everything found; the first frame is read before the weights load."""
     if search.saved is not None:
-        check_belongs(search.saved, info)
+        check_same_input(search.saved, info)
     with closing(read_frames(info, start=start, end=end, keep_going=keep_going)) as frames:
         first = deque(islice(frames, 1))
         if not first:
             raise InputError(_no_frames(info, start, end))
         rest = _resumed(first, frames)
         if search.saved is not None:
-            found = saved(prefetch(rest, READ_AHEAD), search.saved)
+            found = replay(prefetch(rest, READ_AHEAD), search.saved)
         else:
             every = search.every_in(info.kind)
             found = detect(rest, search.predictor(), batch_size=search.batch_size, every=every)

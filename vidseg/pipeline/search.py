@@ -11,7 +11,7 @@ from vidseg.detection.predictor import Predictor
 from vidseg.errors import OptionError
 from vidseg.models.catalog import choose_model
 from vidseg.models.names import check_precision, check_size
-from vidseg.results.replay import choose_saved
+from vidseg.results.replay import choose_from_saved
 from vidseg.results.vidseg_file import Detections, read_detections
 from vidseg.structures.instances import Found, Instances, shown
 from vidseg.tracking.selection import Follow, Point, Selection, follow_one, select_ids
@@ -117,7 +117,9 @@ class Search:
         self.kept = self.saved.header.kept_score if self.saved else min(keep_score, score)
         """Objects are found, and saved, from this score on."""
         self.choice = choice = (
-            choose_saved(self.saved, names, score) if self.saved else choose_model(names, model)
+            choose_from_saved(self.saved, names, score)
+            if self.saved
+            else choose_model(names, model)
         )
         self.model = choice.model
         self.names: Mapping[int, str] = choice.classes

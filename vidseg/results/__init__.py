@@ -1,5 +1,7 @@
-"""Files made from what was found: one module a format; see `vidseg.results.formats.by_name`."""
+"""Results: detections saved to a file, read back, and written in other tools' formats.
 
-from vidseg.results.formats.mask_folder import MaskFolder
-
-__all__ = ["MaskFolder"]
+`vidseg_file` is the `.vidseg` format and its reader, `vidseg_writer` writes it so that a run can be
+resumed, `replay` puts saved detections in the place of a model. `formats/` has one module a format;
+`README.md` lists them all. Imports structures, video (for `VideoInfo`), models.catalog (no torch),
+datasets (outlines, and what VIA's files hold) and effects (cut-outs).
+"""

@@ -1,9 +1,8 @@
-"""Writing saved detections so that a run that was broken off can go on; see
-`vidseg.results.vidseg_file`.
+"""Writes `.vidseg` files (see `vidseg_file`) so that an interrupted run can be resumed.
 
-The file grows as NAME.part beside its place, one record at a time, and gets its name when it is
-whole. Whatever ends a run before, the records written until then stay in the part, unless they are
-of keyframes: such a run cannot go on.
+The file grows record by record as NAME.part beside its target and is renamed when it is complete.
+An interrupted run leaves the records it wrote in the part, except a run over keyframes, which
+cannot be resumed.
 """
 
 import logging
@@ -18,12 +17,12 @@ from vidseg.atomic_output import check_output, output_error
 from vidseg.errors import InputError, OptionError, OutputExistsError
 from vidseg.results.vidseg_file import (
     Header,
-    packed,
-    packed_frame,
+    decode_frame,
+    encode_frame,
+    encode_record,
     read_detections,
-    records,
-    skip_header,
-    unpacked,
+    read_header_line,
+    read_records,
 )
 from vidseg.structures.frame import Instant, Moment
 from vidseg.structures.instances import Instances
@@ -32,7 +31,7 @@ log = logging.getLogger("vidseg")
 
 
 class DetectionWriter:
-    """Adds frame after frame, holding none; the file gets its name when the block ends well."""
+    """Appends frames one by one and holds none; the file gets its name when the block ends well."""
 
     def __init__(
         self,
@@ -44,32 +43,32 @@ class DetectionWriter:
         unsettled: int = 1,
         force: bool = False,
     ) -> None:
-        """With `resume`, goes on after what an earlier run left, at a multiple of `every` frames,
-        so that batches of so many are what they would have been. The last `unsettled` frames of
-        that run count for nothing: what came after them would have changed them."""
+        """With `resume`, continues what an interrupted run left, at a multiple of `every` frames,
+        so that batches of `every` frames are the same as in one run. Drops that run's last
+        `unsettled` frames: tracking results there depend on frames it had not seen."""
         self._path, self._header = Path(path), header
         self._resume, self._every, self._force = resume, every, force
         self._unsettled = max(unsettled, 1)
         self._file: FileIO
         self.part = part_of(path)
-        """Where the file grows."""
+        """Where the file grows until it is complete."""
         self.count = 0
-        """Frames that are in the file."""
-        self.again: Moment | None = None
-        """The frame to go on with; None is the first of the run."""
+        """Frames in the file so far."""
+        self.resume_at: Moment | None = None
+        """The first frame still to write; None to begin at the start of the run."""
 
     def __enter__(self) -> "DetectionWriter":
         """Raises:
-        OutputExistsError: the file is there, or the part of an earlier run, and neither `force`
-            nor, for the part, `resume` is given.
+        OutputExistsError: the file exists, or the part of an interrupted run, without `force`
+            or, for the part, `resume`.
         OptionError: the run to resume had other options.
-        InputError: its part is damaged.
+        InputError: its part is corrupted.
         OutputError: the file cannot be written.
         """
         check_detections_output(self._path, resume=self._resume, force=self._force)
         header, end = self._header.to_line(), 0
         if self._resume and self.part.exists():
-            end = self._rewound(header)
+            end = self._end_of_kept(header)
         try:
             self._file = FileIO(self.part, "r+" if end else "w")
             self._file.seek(end)
@@ -82,7 +81,7 @@ class DetectionWriter:
 
     def write(self, frame: Instant, instances: Instances) -> None:
         """Add the next frame with its objects."""
-        self._append(packed_frame(frame, instances))
+        self._append(encode_frame(frame, instances))
         self.count += 1
 
     def __exit__(
@@ -93,41 +92,44 @@ class DetectionWriter:
     ) -> None:
         with self._file:
             if kind is None:
-                self._append(packed({"end": True, "frames": self.count}))
+                self._append(encode_record({"end": True, "frames": self.count}))
                 os.fsync(self._file.fileno())
         if kind is None:
             os.replace(self.part, self._path)
         elif self.count and self._header.options.get("every", 1) == 1:
             log.warning(
-                "What was found in %d frames is kept in %s; vidseg detect --resume goes on.",
+                "The objects of %d frames are kept in %s; vidseg detect --resume continues.",
                 *(self.count, self.part),
             )
         else:
             self.part.unlink(missing_ok=True)
 
-    def _rewound(self, header: bytes) -> int:
-        """Where in the part to go on, in bytes; 0 is from the very beginning.
+    def _end_of_kept(self, header: bytes) -> int:
+        """Where the kept part of an interrupted run ends, in bytes; 0 keeps nothing.
 
-        At least the last whole record is left out: its time says where the input goes on.
+        At least the last whole record is dropped: its time is where reading starts again.
         """
         with self.part.open("rb") as file:
-            line = skip_header(file)
+            line = read_header_line(file)
             if not line.endswith(b"\n"):
                 return 0
             if line != header:
-                raise OptionError(_differs(self.part, self._header))
-            found = records(file, self.part)
-            starts = [record.start for record in found if "end" not in record.facts]
+                raise OptionError(_difference(self.part, self._header))
+            starts = [
+                record.start
+                for record in read_records(file, self.part)
+                if "end" not in record.frame
+            ]
             self.count = max(len(starts) - self._unsettled, 0) // self._every * self._every
             if not starts:
                 return len(line)
             file.seek(starts[self.count])
-            self.again = unpacked(next(records(file, self.part)))[0]
+            self.resume_at = decode_frame(next(read_records(file, self.part)))[0]
             return starts[self.count]
 
-    def _append(self, record: bytes) -> None:
-        """At once, past any buffer, so that a killed run leaves all it found."""
-        rest = memoryview(record)
+    def _append(self, encoded: bytes) -> None:
+        """Unbuffered, so that a killed run leaves everything it found."""
+        rest = memoryview(encoded)
         try:
             while rest:
                 rest = rest[self._file.write(rest) :]
@@ -136,7 +138,7 @@ class DetectionWriter:
 
 
 def part_of(path: str | Path) -> Path:
-    """Where the detections for `path` grow until they are whole."""
+    """Where the detections for `path` grow until they are complete."""
     path = Path(path)
     return path.with_name(f"{path.name}.part")
 
@@ -148,17 +150,17 @@ def check_detections_output(
     resume: bool = False,
     force: bool = False,
 ) -> None:
-    """Raises OutputExistsError or OutputError, as `check_output`, and for the part of an earlier
-    run that nobody asked to resume or to overwrite."""
+    """Raises OutputExistsError or OutputError as `check_output` does, and for the part of an
+    interrupted run unless `resume` or `force` is given."""
     check_output(path, inputs, force=force)
     if part_of(path).exists() and not (resume or force):
         raise OutputExistsError(
-            f"{part_of(path)} is left of a run that was broken off; go on with it with --resume "
-            "(resume=True), or begin again"
+            f"{part_of(path)} is left from an interrupted run; continue it with --resume "
+            "(resume=True), or start over"
         )
 
 
-def _differs(part: Path, wanted: Header) -> str:
+def _difference(part: Path, wanted: Header) -> str:
     try:
         found = read_detections(part).header
     except InputError as error:
@@ -170,6 +172,6 @@ def _differs(part: Path, wanted: Header) -> str:
     ]
     was, now = (getattr(header, names[0]) for header in (found, wanted)) if names else ("", "")
     return (
-        f"{part} was begun with another {names[0]} ({was}, now {now}); "
-        "give the same options again, or leave --resume out and begin again."
+        f"{part} was started with another {names[0]} ({was}, now {now}); "
+        "give the same options again, or leave --resume out and start over."
     )

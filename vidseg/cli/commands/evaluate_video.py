@@ -105,7 +105,7 @@ def _tracks(
 def _found(clip: "Clip", search: "Search") -> Any:
     """The frames of a clip with the objects to show, tracked as those of a video."""
     from vidseg.detection.batched import detect
-    from vidseg.results.replay import saved
+    from vidseg.results.replay import replay
 
     if not clip.pictures:
         raise InputError(
@@ -114,7 +114,7 @@ def _found(clip: "Clip", search: "Search") -> Any:
         )
     frames = _frames(clip)
     if search.saved is not None:
-        found = saved(frames, search.saved)
+        found = replay(frames, search.saved)
     else:
         found = detect(frames, search.predictor(), batch_size=search.batch_size)
     return search.watch(found, "video")

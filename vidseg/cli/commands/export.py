@@ -15,12 +15,7 @@ from vidseg.cli.options import (
     run_options,
 )
 from vidseg.cli.param_types import FilePath, split_names
-
-FORMATS = (
-    *("davis", "png16", "objects", "coco", "coco-dataset", "ytvis"),
-    *("mots", "yolo", "labelme", "via", "npz", "csv"),
-)
-"""As in `vidseg.results.formats.by_name`, which is too heavy to import for a help text."""
+from vidseg.results.formats.names import FORMATS
 
 
 @click.command(
@@ -31,7 +26,7 @@ FORMATS = (
 )
 @click.argument("detections", metavar="DETECTIONS")
 @click.argument("target", type=FilePath(), metavar="OUT")
-@option("--format", "name", type=click.Choice(FORMATS), required=True, help="What to write.")
+@option("--format", "name", type=click.Choice(list(FORMATS)), required=True, help="What to write.")
 @CLASS
 @SCORE
 @MAX_OBJECTS

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from vidseg.cli.batch import Job, check_one_input, folder_plan, outputs_checked, several_frames
-from vidseg.cli.commands.export import FORMATS
 from vidseg.cli.drawing import make
 from vidseg.cli.options import (
     Run,
@@ -20,6 +19,7 @@ from vidseg.cli.options import (
 from vidseg.cli.param_types import FilePath, InputPath
 from vidseg.cli.threads import limit_threads
 from vidseg.errors import OptionError
+from vidseg.results.formats.names import FORMATS
 
 if TYPE_CHECKING:
     from vidseg.pipeline.search import Search
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @option(
     "--format",
     "name",
-    type=click.Choice(FORMATS),
+    type=click.Choice(list(FORMATS)),
     show_default="a folder of PNG with instances.json",
     help="Write another format instead; OUTDIR is then a file or a folder, as the format has it.",
 )

@@ -1,1 +1,2 @@
-"""Writers of result formats, one file a format; `by_name` finds them."""
+"""Formats of other tools, one module each. `names` lists them and is light to import; `by_name`
+opens them. Each is a context manager that yields a function to write a frame with its objects."""

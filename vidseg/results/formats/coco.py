@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from vidseg.results.formats.context import About, Write, shortest
+from vidseg.results.formats.context import ExportContext, WriteInstances, shortest_decimal
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import areas, instance_rle
 
 
 @contextmanager
-def coco_results(path: Path, about: About) -> Iterator[Write]:
-    """What `COCO.loadRes` takes: bbox is x, y, width, height; a mask is run lengths."""
+def open_coco_results(path: Path, context: ExportContext) -> Iterator[WriteInstances]:
+    """The list that `COCO.loadRes` takes: bbox is x, y, width, height; a mask is RLE."""
     between = chain(["[\n"], repeat(",\n"))
     with path.open("w", encoding="utf-8") as file:
 
@@ -28,7 +28,7 @@ def coco_results(path: Path, about: About) -> Iterator[Write]:
                 result = {
                     "image_id": moment.index,
                     **_annotation(instances, row),
-                    "score": shortest(instances.scores[row]),
+                    "score": shortest_decimal(instances.scores[row]),
                 }
                 file.write(next(between) + json.dumps(result))
 
@@ -37,15 +37,15 @@ def coco_results(path: Path, about: About) -> Iterator[Write]:
 
 
 @contextmanager
-def coco_dataset(path: Path, about: About) -> Iterator[Write]:
-    """What `COCO(file)` takes: annotations first, then the images, then all classes."""
+def open_coco_dataset(path: Path, context: ExportContext) -> Iterator[WriteInstances]:
+    """The dataset that `COCO(file)` takes: annotations first, then the images, then all classes."""
     numbers, between = count(1), chain(["\n"], repeat(",\n"))
     with path.open("w", encoding="utf-8") as file, TemporaryFile("w+", encoding="utf-8") as images:
         file.write('{"annotations": [')
 
         def write(moment: Instant, instances: Instances) -> None:
             height, width = instances.size
-            image = {"id": moment.index, "file_name": about.picture(moment.index)}
+            image = {"id": moment.index, "file_name": context.image_name(moment.index)}
             image |= {"height": height, "width": width}
             images.write(next(between) + json.dumps(image))
             for row, area in enumerate(areas(instances).tolist()):
@@ -58,7 +58,7 @@ def coco_dataset(path: Path, about: About) -> Iterator[Write]:
         file.write('\n],\n"images": [')
         images.seek(0)
         shutil.copyfileobj(images, file)
-        categories = [{"id": label, "name": name} for label, name in about.names.items()]
+        categories = [{"id": label, "name": name} for label, name in context.class_names.items()]
         file.write(f'\n],\n"categories": {json.dumps(categories)}}}\n')
 
 
@@ -66,6 +66,6 @@ def _annotation(instances: Instances, row: int) -> dict[str, Any]:
     box = instances.boxes[row]
     return {
         "category_id": int(instances.labels[row]),
-        "bbox": [shortest(np.float32(v)) for v in (*box[:2], *(box[2:] - box[:2]))],
+        "bbox": [shortest_decimal(np.float32(v)) for v in (*box[:2], *(box[2:] - box[:2]))],
         "segmentation": instance_rle(instances, row),
     }

@@ -1,36 +1,48 @@
-"""A table of all objects, one a line, for a spreadsheet."""
+"""A table for a spreadsheet, one object a line."""
 
 import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vidseg.results.formats.context import About, Write, shortest
+from vidseg.results.formats.context import ExportContext, WriteInstances, shortest_decimal
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.masks import areas
 
-COLUMNS = (
+CSV_COLUMNS = (
     *("frame", "seconds", "id", "class", "label", "score", "filled"),
     *("x0", "y0", "x1", "y1", "area"),
 )
 
 
 @contextmanager
-def table(path: Path, about: About) -> Iterator[Write]:
-    """CSV with a head; `id` is empty for an object of no track, `area` is in pixels."""
+def open_csv(path: Path, context: ExportContext) -> Iterator[WriteInstances]:
+    """CSV with a header line; `id` is empty for an untracked object, `area` is in pixels."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(COLUMNS)
+        table = csv.writer(file)
+        table.writerow(CSV_COLUMNS)
 
         def write(moment: Instant, instances: Instances) -> None:
             for row, area in enumerate(areas(instances).tolist()):
-                label, track = int(instances.labels[row]), int(instances.ids[row])
-                lines.writerow(
+                label, track_id = int(instances.labels[row]), int(instances.ids[row])
+                table.writerow(
                     [
-                        *(moment.index, float(moment.time), "" if track == UNTRACKED else track),
-                        *(about.name(label), label, shortest(instances.scores[row])),
-                        *(int(instances.filled[row]), *map(shortest, instances.boxes[row]), area),
+                        *(
+                            moment.index,
+                            float(moment.time),
+                            "" if track_id == UNTRACKED else track_id,
+                        ),
+                        *(
+                            context.class_name(label),
+                            label,
+                            shortest_decimal(instances.scores[row]),
+                        ),
+                        *(
+                            int(instances.filled[row]),
+                            *map(shortest_decimal, instances.boxes[row]),
+                            area,
+                        ),
                     ]
                 )
 

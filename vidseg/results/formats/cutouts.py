@@ -1,60 +1,49 @@
-"""Objects as pictures of their own with transparency: what `vidseg cutout` writes into a folder.
+"""One image with transparency for each object: what `vidseg cutout` writes into a folder.
 
     OUT/balloon_1.png           of a photo: the object alone, cropped to it
     OUT/garden.jpg/person_2.png of a folder of photos: a folder for each
-    OUT/balloon_001/00000.png   of a video: a folder for each object, with a picture of the whole
-                                frame for every frame in which it is seen
+    OUT/balloon_001/00000.png   of a video: a folder for each object, with an image as large as
+                                the frame for every frame in which it is seen
 
-The number is the object's track id, or the lowest that is free in its frame. A track keeps the
-folder under the class that it had first. Built on `vidseg.effects.cutout`.
+The number is the object's track id, or the lowest one that is free in its frame. A track's folder
+is named by the first class it had. Built on `vidseg.effects.cutout`.
 """
 
 import re
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
-from vidseg.atomic_output import atomic_output
 from vidseg.effects.cutout import cut_objects
-from vidseg.results.formats._png_bytes import png
-from vidseg.results.formats.context import About
+from vidseg.results._output_folder import OutputFolder
+from vidseg.results.formats._png_bytes import encode_png
+from vidseg.results.formats.context import ExportContext
 from vidseg.results.formats.mask_folder import object_numbers
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import Crop
 from vidseg.video.info import Kind
 
-DIGITS = 3
-"""Of an object's number in a video, whose number of objects is not known beforehand."""
+MIN_VIDEO_DIGITS = 3
+"""Digits of an object's number in a video, where the number of objects is not known beforehand."""
 
 
-class CutoutFolder:
-    """Writes the folder as frames come; it gets its name when the `with` block ends well."""
+class CutoutFolder(OutputFolder):
+    """Writes the images frame by frame; the folder appears when the `with` block ends well."""
 
     def __init__(
-        self, path: str | Path, about: About, kind: Kind, *, refine: bool, force: bool = False
-    ) -> None:
-        """Raises OutputExistsError or OutputError on entering, for a folder that is not empty
-        (unless `force`) or cannot be written."""
-        self._path, self._about, self._kind = Path(path), about, kind
-        self._refine, self._force = refine, force
-        self._tracks: dict[int, Path] = {}
-        self._stack = ExitStack()
-
-    def __enter__(self) -> "CutoutFolder":
-        landed = atomic_output(self._path, force=self._force, folder=True)
-        self._folder = self._stack.enter_context(landed)
-        return self
-
-    def __exit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        path: str | Path,
+        context: ExportContext,
+        kind: Kind,
+        *,
+        refine: bool,
+        force: bool = False,
     ) -> None:
-        self._stack.__exit__(kind, error, trace)
+        """`refine` mattes the edges, see `vidseg.effects.cutout`."""
+        super().__init__(path, force=force)
+        self._context, self._kind, self._refine = context, kind, refine
+        self._tracks: dict[int, Path] = {}
 
     def write(self, frame: Frame, instances: Instances) -> None:
         """Add the objects of a frame; frames come in the order of their indexes."""
@@ -64,31 +53,31 @@ class CutoutFolder:
             self._write_photo(frame, instances, numbers, crops=list(crops))
             return
         for row, (number, crop) in enumerate(zip(numbers, crops, strict=True)):
-            folder = self._track(number, self._name(instances, row, number, DIGITS))
+            folder = self._track(number, self._name(instances, row, number, MIN_VIDEO_DIGITS))
             whole = np.zeros((*instances.size, 4), np.uint8)
             whole[crop.rows, crop.cols] = crop.mask
-            (folder / f"{self._about.stem(frame.index)}.png").write_bytes(png(whole))
+            (folder / f"{self._context.frame_name(frame.index)}.png").write_bytes(encode_png(whole))
 
     def _write_photo(
         self, frame: Frame, instances: Instances, numbers: list[int], crops: list[Crop]
     ) -> None:
-        folder = self._folder
+        folder = self.folder
         if self._kind == "folder":
-            folder = folder / self._about.picture(frame.index)
+            folder = folder / self._context.image_name(frame.index)
             folder.mkdir()
         digits = len(str(max(numbers, default=0)))
         for row, (number, crop) in enumerate(zip(numbers, crops, strict=True)):
             if crop.mask.size:
                 name = f"{self._name(instances, row, number, digits)}.png"
-                (folder / name).write_bytes(png(crop.mask))
+                (folder / name).write_bytes(encode_png(crop.mask))
 
     def _track(self, number: int, name: str) -> Path:
         if number not in self._tracks:
-            self._tracks[number] = self._folder / name
+            self._tracks[number] = self.folder / name
             self._tracks[number].mkdir()
         return self._tracks[number]
 
     def _name(self, instances: Instances, row: int, number: int, digits: int) -> str:
         """`balloon_1`, with zeros before the number so that names sort as numbers do."""
-        name = re.sub(r"[^\w-]+", "_", self._about.name(int(instances.labels[row])))
+        name = re.sub(r"[^\w-]+", "_", self._context.class_name(int(instances.labels[row])))
         return f"{name}_{number:0{digits}d}"

@@ -1,4 +1,4 @@
-"""Masks as PNG files: DAVIS' indexed pictures, 16-bit numbers, one black-and-white per object."""
+"""Masks as PNG files: DAVIS' indexed images, 16-bit numbers, one black-and-white file an object."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,60 +7,60 @@ from pathlib import Path
 import numpy as np
 
 from vidseg.errors import OutputError
-from vidseg.results.formats._png_bytes import indexed_png, png
-from vidseg.results.formats.context import About, Write
+from vidseg.results.formats._png_bytes import encode_indexed_png, encode_png
+from vidseg.results.formats.context import ExportContext, WriteInstances
 from vidseg.results.formats.mask_folder import object_numbers
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import full_mask, label_map
 
-DAVIS_LARGEST = 253
-"""DAVIS' unsupervised form keeps 254 for void, and the older one 255."""
+MAX_DAVIS_NUMBER = 253
+"""DAVIS reserves 254 for void in its unsupervised task, and 255 in the older one."""
 
 
 @contextmanager
-def davis(folder: Path, about: About) -> Iterator[Write]:
-    """`00000.png` and so on: 8-bit indexed, 0 background, else the object's number, the best score
-    on top. The number is the track's id, or the lowest that is free in the frame.
+def open_davis(folder: Path, context: ExportContext) -> Iterator[WriteInstances]:
+    """`00000.png` and so on: 8-bit indexed, 0 background, else the object's number, the highest
+    score on top. The number is the track id, or the lowest one that is free in the frame.
 
     Raises:
-        OutputError: a number from 254 on.
+        OutputError: a number above 253.
     """
 
     def write(moment: Instant, instances: Instances) -> None:
         numbers = object_numbers(instances)
-        if numbers.max(initial=0) > DAVIS_LARGEST:
+        if numbers.max(initial=0) > MAX_DAVIS_NUMBER:
             raise OutputError(
                 f"Object {numbers.max()} of frame {moment.index} does not fit DAVIS' 8-bit "
-                f"pictures, which end at {DAVIS_LARGEST}; use --format png16."
+                f"images, which end at {MAX_DAVIS_NUMBER}; use --format png16."
             )
-        picture = indexed_png(label_map(instances, numbers))
-        (folder / f"{about.stem(moment.index)}.png").write_bytes(picture)
+        image = encode_indexed_png(label_map(instances, numbers))
+        (folder / f"{context.frame_name(moment.index)}.png").write_bytes(image)
 
     yield write
 
 
 @contextmanager
-def png16(folder: Path, about: About) -> Iterator[Write]:
-    """As `davis`, in 16-bit greyscale: numbers up to 65535."""
+def open_png16(folder: Path, context: ExportContext) -> Iterator[WriteInstances]:
+    """As `open_davis`, in 16-bit greyscale: numbers up to 65535."""
 
     def write(moment: Instant, instances: Instances) -> None:
         labels = label_map(instances, object_numbers(instances)).astype(np.uint16)
-        (folder / f"{about.stem(moment.index)}.png").write_bytes(png(labels))
+        (folder / f"{context.frame_name(moment.index)}.png").write_bytes(encode_png(labels))
 
     yield write
 
 
 @contextmanager
-def objects(folder: Path, about: About) -> Iterator[Write]:
-    """`001/00000.png`: object 1 in frame 0, 255 on 0, whole where another hides it; as SAM 2's
-    `--per_obj_png_file`."""
+def open_object_masks(folder: Path, context: ExportContext) -> Iterator[WriteInstances]:
+    """`001/00000.png`: object 1 in frame 0, 255 on 0, whole even where another object
+    hides it; as SAM 2's `--per_obj_png_file`."""
 
     def write(moment: Instant, instances: Instances) -> None:
         for row, number in enumerate(object_numbers(instances).tolist()):
             below = folder / f"{number:03d}"
             below.mkdir(exist_ok=True)
             mask = full_mask(instances, row).view(np.uint8) * np.uint8(255)
-            (below / f"{about.stem(moment.index)}.png").write_bytes(png(mask))
+            (below / f"{context.frame_name(moment.index)}.png").write_bytes(encode_png(mask))
 
     yield write

@@ -1,4 +1,4 @@
-"""Arrays for numpy, a frame at a time."""
+"""Arrays for numpy, frame by frame."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
-from vidseg.results.formats.context import About, Write
+from vidseg.results.formats.context import ExportContext, WriteInstances
 from vidseg.results.formats.mask_folder import object_numbers
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
@@ -15,10 +15,10 @@ from vidseg.structures.masks import label_map
 
 
 @contextmanager
-def npz(path: Path, about: About) -> Iterator[Write]:
+def open_npz(path: Path, context: ExportContext) -> Iterator[WriteInstances]:
     """`numpy.load(path)` with `00000/boxes` (N, 4), `00000/masks` (N, M, M) soft in their boxes,
     `00000/scores`, `labels`, `ids`, `filled`, `numbers` (N,), `00000/map` (H, W) of those numbers,
-    `00000/time` in seconds; and so on for each frame. Loads what is asked for, no more."""
+    `00000/time` in seconds; and so on for each frame. Only the arrays asked for are loaded."""
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
 
         def write(moment: Instant, instances: Instances) -> None:
@@ -35,7 +35,7 @@ def npz(path: Path, about: About) -> Iterator[Write]:
                 "map": label_map(instances, numbers),
             }
             for name, array in arrays.items():
-                with archive.open(f"{about.stem(moment.index)}/{name}.npy", "w") as file:
+                with archive.open(f"{context.frame_name(moment.index)}/{name}.npy", "w") as file:
                     np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
 
         yield write

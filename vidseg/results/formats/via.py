@@ -7,42 +7,42 @@ from pathlib import Path
 from typing import Any
 
 from vidseg.datasets.convert import CLASS, VIA_FORMAT, VIA_LOOK
-from vidseg.results.formats.context import About, Write, polygon
+from vidseg.results.formats.context import ExportContext, WriteInstances, polygon
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import UNTRACKED, Instances
 
-UNKNOWN_SIZE = -1
-"""VIA's size of a file that it has not seen."""
+UNKNOWN_FILE_SIZE = -1
+"""VIA's size of a file that it has not opened yet."""
 
 
 @contextmanager
-def via(path: Path, about: About) -> Iterator[Write]:
-    """Opens with "Open project"; pictures are `00000.png` and so on, or the photos' own names.
+def open_via(path: Path, context: ExportContext) -> Iterator[WriteInstances]:
+    """Opens with "Open project"; the images are `00000.png` and so on, or the photos' own names.
 
-    Regions also say `score`, and `id` where they belong to a track.
+    Regions also have `score`, and `id` where the object is tracked.
     """
     keys: list[str] = []
     with path.open("w", encoding="utf-8") as file:
         file.write('{"_via_img_metadata": {')
 
         def write(moment: Instant, instances: Instances) -> None:
-            name = about.picture(moment.index)
-            key = f"{name}{UNKNOWN_SIZE}"
+            name = context.image_name(moment.index)
+            key = f"{name}{UNKNOWN_FILE_SIZE}"
             entry = {
                 "filename": name,
-                "size": UNKNOWN_SIZE,
-                "regions": _regions(instances, about),
+                "size": UNKNOWN_FILE_SIZE,
+                "regions": _regions(instances, context),
                 "file_attributes": {},
             }
             file.write((",\n" if keys else "\n") + f"{json.dumps(key)}: {json.dumps(entry)}")
             keys.append(key)
 
         yield write
-        file.write("\n},\n" + json.dumps(_settings(path, about, keys))[1:] + "\n")
+        file.write("\n},\n" + json.dumps(_settings(path, context, keys))[1:] + "\n")
 
 
-def _settings(path: Path, about: About, keys: list[str]) -> dict[str, Any]:
-    choices = dict.fromkeys(about.names.values(), "")
+def _settings(path: Path, context: ExportContext, keys: list[str]) -> dict[str, Any]:
+    choices = dict.fromkeys(context.class_names.values(), "")
     kind = {"type": "dropdown", "description": "", "options": choices, "default_options": {}}
     words = {"type": "text", "description": "", "default_value": ""}
     regions = {CLASS: kind, "score": words, "id": words}
@@ -50,7 +50,7 @@ def _settings(path: Path, about: About, keys: list[str]) -> dict[str, Any]:
         "_via_settings": {
             "ui": VIA_LOOK,
             "core": {"buffer_size": 18, "filepath": {}, "default_filepath": ""},
-            "project": {"name": about.video},
+            "project": {"name": context.source_name},
         },
         "_via_attributes": {"region": regions, "file": {}},
         "_via_data_format_version": VIA_FORMAT,
@@ -58,15 +58,18 @@ def _settings(path: Path, about: About, keys: list[str]) -> dict[str, Any]:
     }
 
 
-def _regions(instances: Instances, about: About) -> list[dict[str, Any]]:
+def _regions(instances: Instances, context: ExportContext) -> list[dict[str, Any]]:
     regions = []
-    for row, (label, track) in enumerate(zip(instances.labels, instances.ids, strict=True)):
+    for row, (label, track_id) in enumerate(zip(instances.labels, instances.ids, strict=True)):
         corners = polygon(instances, row)
         if corners is None:
             continue
-        attributes = {CLASS: about.name(int(label)), "score": f"{instances.scores[row]:.3f}"}
-        if track != UNTRACKED:
-            attributes["id"] = str(track)
+        attributes = {
+            CLASS: context.class_name(int(label)),
+            "score": f"{instances.scores[row]:.3f}",
+        }
+        if track_id != UNTRACKED:
+            attributes["id"] = str(track_id)
         x, y = corners.T.tolist()
         shape = {"name": "polygon", "all_points_x": x, "all_points_y": y}
         regions.append({"shape_attributes": shape, "region_attributes": attributes})

@@ -9,30 +9,30 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from vidseg.results.formats.context import About, Write
-from vidseg.results.formats.track_ids import Identities
+from vidseg.results.formats.context import ExportContext, WriteInstances
+from vidseg.results.formats.track_ids import TrackNumbers
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import instance_rle
 
 
 @contextmanager
-def ytvis(path: Path, about: About) -> Iterator[Write]:
-    """`video_id` is 1; `segmentations` has one entry for each frame that was looked at.
+def open_ytvis(path: Path, context: ExportContext) -> Iterator[WriteInstances]:
+    """`video_id` is 1; `segmentations` has one entry for each frame of the run.
 
-    A track's score is the mean of its frames', its class the most frequent one (as MaskTrack
-    R-CNN's, `mmdet/core/evaluation/coco_utils.py`). An object of no track is a track of one frame.
-    The masks wait in a temporary database on disk, since a track is only known at the end.
+    A track's score is the mean over its frames, its class the most frequent one (as in MaskTrack
+    R-CNN, `mmdet/core/evaluation/coco_utils.py`). An untracked object is a track of one frame.
+    Masks are kept in a temporary database on disk, since a track is complete only at the end.
     """
     frames = 0
     with closing(sqlite3.connect("")) as table, path.open("w", encoding="utf-8") as file:
         table.execute("CREATE TABLE seen (track, frame, label, score, rle)")
-        identities = Identities()
+        track_numbers = TrackNumbers()
 
         def write(_: Instant, instances: Instances) -> None:
             nonlocal frames
             rows = zip(
-                identities.of(instances),
+                track_numbers.of(instances),
                 [frames] * len(instances),
                 instances.labels.tolist(),
                 instances.scores.tolist(),
