@@ -187,7 +187,7 @@ def test_an_empty_folder_is_welcome(tmp_path: Path) -> None:
 
 
 def test_a_missing_parent_is_told(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="not there"):
+    with pytest.raises(OutputError, match="does not exist"):
         write(tmp_path / "no" / "out", [])
 
 
