@@ -666,7 +666,7 @@ def test_a_file_that_cannot_grow_is_an_error(tmp_path: Path, name: str, limit: i
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "larger than this system allows" in done.stdout
+    assert "exceeded the largest file allowed" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 
