@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import Protocol
 
+import av
 from av import AudioFrame, AudioStream, Packet
+from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.stream import Stream
@@ -16,6 +18,10 @@ CHANNEL_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 """Maps a channel count to the layout that is encoded; other counts become stereo."""
 UNNAMED_LAYOUT_SUFFIX = " channels"
 """ffmpeg ends the name of a layout so when it knows how many channels there are but not which."""
+CONTAINER_FAMILIES = {"mp4": "mov", "webm": "matroska"}
+"""Maps a muxer to the demuxer of the same family."""
+COPIES_PARAMETERS_SINCE = (18, 1)
+"""Earlier releases of PyAV crash on a bitstream filter whose output has no codec context."""
 MIN_CLOCK_RESET = Fraction(1, 10)
 """Seconds that audio must jump back before that counts as a reset of the clock."""
 BIT_RATE_PER_CHANNEL_PAIR = 96000
@@ -79,7 +85,7 @@ class CopiedStream:
     """Copies packets without changing a byte."""
 
     def __init__(self, stream: Stream, target: OutputContainer) -> None:
-        self.target = target.add_stream_from_template(stream, opaque=True)
+        self.target = _copied_target(stream, target)
         self._samples = self._sample_rate = 0
         self._expected: int | None = None
         if isinstance(stream, AudioStream) and isinstance(self.target, AudioStream):
@@ -114,6 +120,27 @@ class CopiedStream:
         packet.time_base = Fraction(1, self._sample_rate)
         packet.pts = packet.dts = at
         packet.duration = self._samples
+
+
+def _copied_target(stream: Stream, target: OutputContainer) -> Stream:
+    if stream.codec_context is not None:
+        return target.add_stream_from_template(stream, opaque=True)
+    added = target.add_data_stream()
+    # PyAV has no other call that copies the parameters of a stream without a decoder
+    BitStreamFilterContext("null", stream, added)
+    added.time_base = stream.time_base
+    return added
+
+
+def can_copy_without_decoder(stream: Stream, container: str) -> bool:
+    """Whether a stream that ffmpeg cannot decode may be copied into `container`.
+
+    Only within a family of containers: elsewhere muxers write such streams as nameless data.
+    """
+    if COPIES_PARAMETERS_SINCE > tuple(map(int, av.__version__.split(".")[:2])):
+        return False
+    family = CONTAINER_FAMILIES.get(container, container)
+    return family in stream.container.format.name.split(",")
 
 
 class ConvertedAudio:

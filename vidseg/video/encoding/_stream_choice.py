@@ -1,4 +1,7 @@
-"""How each stream of the source reaches the output: copied, converted, or left out with a word."""
+"""How each stream of the source reaches the output: copied, converted, or left out.
+
+Whatever is not copied is named in one warning.
+"""
 
 import io
 import logging
@@ -15,6 +18,7 @@ from vidseg.video.encoding._output_streams import (
     ConvertedAudio,
     ConvertedSubtitles,
     CopiedStream,
+    can_copy_without_decoder,
     OutputStream,
 )
 
@@ -41,7 +45,7 @@ def output_stream(stream: Stream, target: OutputContainer, container: str) -> Ou
     if stream.type == "video" and not is_cover(stream):
         log.warning("Stream %d is a second video; it is left out.", stream.index)
         return None
-    if is_cover(stream) and container == "matroska":
+    if is_cover(stream) and container == "matroska" and stream.codec_context is not None:
         _add_cover_file(stream, target)
         return None
     if _can_copy(stream, container):
@@ -55,16 +59,17 @@ def is_cover(stream: Stream) -> bool:
 
 
 def codec_name(stream: Stream) -> str:
-    """ffmpeg's name of the codec."""
+    """ffmpeg's name of the codec; "unknown" if ffmpeg has no decoder, as PyAV names no other."""
     return stream.codec_context.name if stream.codec_context is not None else "unknown"
 
 
 def _converted(stream: Stream, target: OutputContainer, container: str) -> OutputStream | None:
     made: OutputStream | None = None
+    decodable = stream.codec_context is not None
     try:
-        if isinstance(stream, AudioStream) and container in AUDIO_ENCODERS:
+        if decodable and isinstance(stream, AudioStream) and container in AUDIO_ENCODERS:
             made = ConvertedAudio(stream, target, AUDIO_ENCODERS[container])
-        if isinstance(stream, SubtitleStream) and container in SUBTITLE_ENCODERS:
+        if decodable and isinstance(stream, SubtitleStream) and container in SUBTITLE_ENCODERS:
             made = ConvertedSubtitles(stream, target, SUBTITLE_ENCODERS[container])
     except (FFmpegError, ValueError, NotImplementedError) as error:
         log.debug("Stream %d could not be converted: %s", stream.index, error)
@@ -78,15 +83,15 @@ def _converted(stream: Stream, target: OutputContainer, container: str) -> Outpu
 
 def _can_copy(stream: Stream, container: str) -> bool:
     """Whether ffmpeg writes a header with this stream alone: no table of it says so as surely."""
-    if stream.codec_context is None:
+    if stream.codec_context is None and not can_copy_without_decoder(stream, container):
         return False
     if container == "mov" and is_cover(stream):  # its muxer drops covers silently
         return False
     trial = av.open(io.BytesIO(), "w", format=container, container_options={"strict": "-2"})
     try:
-        trial.add_stream_from_template(stream, opaque=True)
+        CopiedStream(stream, trial)
         trial.start_encoding()
-    except (FFmpegError, ValueError):
+    except (FFmpegError, ValueError, NotImplementedError):
         return False
     finally:
         with suppress(FFmpegError, OSError):  # a trailer without packets may fail

@@ -158,6 +158,6 @@ class StreamCopier:
 
 def _decoder_delay(stream: Stream) -> Fraction:
     """Seconds of audio that the decoder drops by itself, if the container says so."""
-    if not isinstance(stream, AudioStream):
+    if not isinstance(stream, AudioStream) or stream.codec_context is None:
         return Fraction(0)
     return Fraction(stream.codec_context.delay, stream.codec_context.sample_rate)
