@@ -2,15 +2,13 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
-import numpy as np
 import pytest
 
-from tests.support import corpus
+from tests.support.edit_lists import set_edits
 from tests.support.scenes import write_scene
-from tests.video.test_writer import add_extras, copy, sound
+from tests.video.test_writer import add_extras, copy, sound, timed_barcodes
 from vidseg.video.probe import probe
 
 needs_parameter_copies = pytest.mark.skipif(
@@ -20,7 +18,7 @@ needs_parameter_copies = pytest.mark.skipif(
 
 
 def with_apac(folder: Path) -> Path:
-    """AAC for all players, and a second track that ffmpeg has no decoder for, as of an iPhone 16."""
+    """AAC, and beside it a track that ffmpeg has no decoder for, as in clips of an iPhone 16."""
     source = write_scene(folder / "two.mov", sound=2)
     data = source.read_bytes()
     second = data.rindex(b"trak")
@@ -67,3 +65,24 @@ def test_subtitles_without_a_decoder_are_left_out_with_a_warning(
     out = copy(source, tmp_path / name)
     assert "subtitle" not in [s.kind for s in out.streams]
     assert "Stream 3 (unknown subtitle) cannot be stored" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+def test_sound_that_edits_cut_out_of_the_middle_is_left_out(tmp_path: Path, name: str) -> None:
+    whole = write_scene(tmp_path / "whole.mp4", frames=90, sound=1, options={"g": "12"})
+    edits = [(Fraction(0), Fraction(1)), (Fraction(2), Fraction(1))]
+    source = set_edits(whole, tmp_path / "in.mp4", edits)
+    out = copy(source, tmp_path / name)
+    indices = [index for index, _ in timed_barcodes(out)]
+    assert indices == [*range(30), *range(60, 90)]
+    with av.open(str(source)) as container:
+        packets = list(container.demux(container.streams.audio[0]))
+    shown = [(bytes(p), p.pts * p.time_base) for p in packets if p.size and not p.is_discard]
+    with av.open(str(out.path)) as container:
+        packets = list(container.demux(container.streams.audio[0]))
+    found = [(bytes(p), p.pts * p.time_base) for p in packets if p.size and not p.is_discard]
+    assert [data for data, _ in found] == [data for data, _ in shown]
+    assert all(
+        abs(after - before) <= Fraction(1, 500)
+        for (_, after), (_, before) in zip(found, shown, strict=True)
+    )

@@ -137,7 +137,7 @@ def can_copy_without_decoder(stream: Stream, container: str) -> bool:
 
     Only within a family of containers: elsewhere muxers write such streams as nameless data.
     """
-    if COPIES_PARAMETERS_SINCE > tuple(map(int, av.__version__.split(".")[:2])):
+    if tuple(map(int, av.__version__.split(".")[:2])) < COPIES_PARAMETERS_SINCE:
         return False
     family = CONTAINER_FAMILIES.get(container, container)
     return family in stream.container.format.name.split(",")

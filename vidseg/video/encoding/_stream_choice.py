@@ -18,8 +18,8 @@ from vidseg.video.encoding._output_streams import (
     ConvertedAudio,
     ConvertedSubtitles,
     CopiedStream,
-    can_copy_without_decoder,
     OutputStream,
+    can_copy_without_decoder,
 )
 
 log = logging.getLogger("vidseg")

@@ -102,7 +102,7 @@ class StreamCopier:
         if not wanted:
             return
         try:
-            for packet in self._source.demux(wanted):
+            for packet in self._without_cut_out(self._source.demux(wanted)):
                 self._clock.adjust(packet)
                 at = packet.pts if packet.pts is not None else packet.dts
                 if at is not None:
@@ -113,6 +113,20 @@ class StreamCopier:
         except READ_ERRORS as error:
             reason = getattr(error, "strerror", None) or "a stream begins in its middle"
             log.warning("The sound could not be read to its end: %s.", reason)
+
+    def _without_cut_out(self, packets: Iterable[Packet]) -> Iterator[Packet]:
+        """Drop what an edit list cuts out of the middle or the end.
+
+        Packets that it hides at the start stay: decoders need the last of them, and containers
+        with edit lists hide them again.
+        """
+        begun: set[int] = set()
+        for packet in packets:
+            if packet.is_discard and packet.stream_index in begun:
+                continue
+            if not packet.is_discard:
+                begun.add(packet.stream_index)
+            yield packet
 
     def _is_inside_cut(self, at: Fraction, packet: Packet) -> bool:
         """Whether the middle of a packet lies in the cut; a subtitle counts while it is shown."""
