@@ -1,4 +1,4 @@
-"""Train on data of one's own kind: any torch Dataset with torchvision's targets will do.
+"""Train on your own kind of data: any torch Dataset with torchvision's targets.
 
 python examples/own_dataset.py OUT
 """
@@ -33,7 +33,8 @@ class Coins(Dataset):
 
 def main(out: str, steps: int = 60) -> None:
     train, val = Coins(range(40)), Coins(range(40, 50))
-    vidseg.train(train, out, val=val, weights="bundled", steps=steps, image_size=160)
+    options = vidseg.TrainOptions(steps=steps, image_size=160)
+    vidseg.train(train, out, options, val=val, weights="bundled")
 
 
 if __name__ == "__main__":

@@ -76,16 +76,20 @@ def train(out: str, *, steps: int, batch_size: int = 8, val: int = 50) -> Outcom
     return vidseg.train(
         Shapes(500),
         out,
+        vidseg.TrainOptions(
+            layers="all",
+            steps=steps,
+            batch_size=batch_size,
+            lr=1e-3,
+            image_size=SIDE,
+            augment=("flip", "color"),
+            every=max(10, steps // 4),
+        ),
         val=Shapes(val, seed=1),
         weights="bundled",
-        layers="all",
-        steps=steps,
-        batch_size=batch_size,
-        lr=1e-3,
-        image_size=SIDE,
-        augment=("flip", "color"),
-        every=max(10, steps // 4),
-        on_result=lambda step, figures: print(step, figures, file=sys.stderr),
+        callbacks=vidseg.TrainCallbacks(
+            on_result=lambda step, figures: print(step, figures, file=sys.stderr)
+        ),
     )
 
 

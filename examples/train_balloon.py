@@ -3,7 +3,7 @@
     python examples/train_balloon.py DATA OUT
 
 DATA is the folder that `balloon_data` describes. Two runs of `vidseg.train` with pictures of our
-own: OUT/first starts from FastestDet's COCO trunk (BSD-3-Clause), everything else random;
+own: OUT/first starts from FastestDet's COCO backbone (BSD-3-Clause), everything else random;
 OUT/second goes on from it, now and then with what it takes for balloons in photos without any.
 OUT/balloon.pt is what vidseg ships: averaged weights in half precision. The same command goes on
 where a run was broken off. About four hours on one core.
@@ -26,8 +26,9 @@ import vidseg
 from vidseg.datasets import Dataset, open_dataset
 from vidseg.detection.predictor import Predictor
 from vidseg.models.checkpoint import load_model, save_checkpoint
-from vidseg.training.initial_weights import Given
-from vidseg.training.loop import average_precision
+from vidseg.training.initial_weights import InitialWeights
+from vidseg.training.loop import TrainCallbacks, average_precision
+from vidseg.training.settings import TrainOptions
 from vidseg.training.training_sample import Picture, to_sample
 
 ARCHITECTURE = "maskrcnn_shufflenet_v2_x0_5_fpn"
@@ -83,13 +84,15 @@ def mine(predictor: Predictor, library: Library) -> list[Alarm]:
     return alarms
 
 
-def pretrained_trunk(data: Path) -> Given:
-    """FastestDet's trunk for a model whose other weights are random."""
+def pretrained_backbone(data: Path) -> InitialWeights:
+    """FastestDet's backbone for a model whose other weights are random."""
     state = torch.load(data / TRUNK, map_location="cpu", weights_only=True)
     weights = {
         k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")
     }
-    return Given(ARCHITECTURE, IMAGE_SIZE, fold_normalisation(weights), {}, "backbone.body")
+    return InitialWeights(
+        ARCHITECTURE, IMAGE_SIZE, fold_normalisation(weights), {}, "backbone.body"
+    )
 
 
 def fold_normalisation(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -111,23 +114,25 @@ def photos(data: Path, *, choosing: bool) -> Dataset:
 
 
 def first_run(data: Path, out: Path, library: Library, steps: int) -> Path:
-    """From the trunk, with a mean over all boxes in the losses."""
+    """From the backbone, with a mean over all boxes in the losses."""
     folder = out / "first"
     vidseg.train(
         photos(data, choosing=False),
         folder,
-        weights="last" if (folder / "last.pt").exists() else pretrained_trunk(data),
+        TrainOptions(
+            layers="all",
+            steps=steps,
+            batch_size=4,
+            lr=1e-3,
+            precision="bfloat16",
+            every=min(500, steps),
+            seed=1,
+        ),
+        weights="last" if (folder / "last.pt").exists() else pretrained_backbone(data),
         val=0.0,
-        layers="all",
-        steps=steps,
-        batch_size=4,
-        lr=1e-3,
-        precision="bfloat16",
-        every=min(500, steps),
-        seed=1,
         samples=Pictures(library, 1),
         measure=average_precision(photos(data, choosing=True)),
-        on_result=show,
+        callbacks=TrainCallbacks(on_result=show),
     )
     return folder / "last.pt"
 
@@ -143,19 +148,21 @@ def second_run(data: Path, out: Path, library: Library, start: Path, steps: int)
     vidseg.train(
         photos(data, choosing=False),
         folder,
+        TrainOptions(
+            layers="all",
+            steps=steps,
+            batch_size=4,
+            lr=8e-4,
+            precision="bfloat16",
+            every=min(700, steps),
+            hard_negatives=48,
+            seed=2,
+        ),
         weights="last" if (folder / "last.pt").exists() else start,
         val=0.0,
-        layers="all",
-        steps=steps,
-        batch_size=4,
-        lr=8e-4,
-        precision="bfloat16",
-        every=min(700, steps),
-        hard_negatives=48,
-        seed=2,
         samples=pictures,
         measure=miner,
-        on_result=show,
+        callbacks=TrainCallbacks(on_result=show),
     )
     return folder / "last.pt"
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from vidseg.structures.instances import Instances as Instances
     from vidseg.structures.span import Span as Span
     from vidseg.tracking.tracker import Tracker as Tracker
+    from vidseg.training.loop import TrainCallbacks as TrainCallbacks
+    from vidseg.training.settings import TrainOptions as TrainOptions
     from vidseg.training.train import train as train
     from vidseg.video.codecs import choose_codec as choose_codec
     from vidseg.video.decoding.reader import read_frames as read_frames
@@ -56,6 +58,8 @@ _HOMES = {
     "Span": "structures.span",
     "Splash": "effects",
     "Tracker": "tracking.tracker",
+    "TrainCallbacks": "training.loop",
+    "TrainOptions": "training.settings",
     "VidsegError": "errors",
     "choose_codec": "video.codecs",
     "cutout": "pipeline.shortcuts",

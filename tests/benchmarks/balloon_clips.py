@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.datasets import Sample, read_dataset
-from vidseg.evaluation.clips import ANY, Clip, Track
+from vidseg.evaluation.clips import ANY_CLASS, Clip, MaskTrack
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.masks import RLE, from_rle, to_rle
 from vidseg.video.decoding.image_reader import read_photo
@@ -89,7 +89,9 @@ class Rendered:
         for index in range(self.frames):
             for number, mask in self._draw(index)[1]:
                 seen[number][index] = to_rle(mask)
-        return Clip(self.name, SIZE, self.frames, [Track(ANY, masks) for masks in seen], {})
+        return Clip(
+            self.name, SIZE, self.frames, [MaskTrack(ANY_CLASS, masks) for masks in seen], {}
+        )
 
     def _draw(self, index: int) -> tuple[NDArray[np.float32], list[tuple[int, Mask]]]:
         time = float(index / RATE)

@@ -50,7 +50,7 @@ COARSE, FINE = 0.008, 0.002
 BORDER = 3
 """Pixels along the frame's border where no edges are looked at: many polygons that should touch it
 end one or two before it, and that line is no edge."""
-LEAST_SIDE = {"davis": 1, "balloon": 80, "coco": 64, "predicted": 40}
+MIN_BOX_SIDE_PIXELS = {"davis": 1, "balloon": 80, "coco": 64, "predicted": 40}
 """Square root of the area in pixels: smaller objects are left out."""
 TUNED_FRAMES = 22
 
@@ -169,7 +169,7 @@ def _around(mask: Mask, margin: int) -> tuple[slice, slice]:
 
 def cases(data: Path, half: str, every: int, photos: int) -> Iterator[Case]:
     for group, name, image, truth in annotated(data, half, every, photos):
-        if truth.sum() >= LEAST_SIDE[group] ** 2:
+        if truth.sum() >= MIN_BOX_SIDE_PIXELS[group] ** 2:
             left, top, width, height = cv2.boundingRect(truth.astype(np.uint8))
             box = np.array([left, top, left + width, top + height], np.float64)
             best = averaged(truth, box)
@@ -224,7 +224,7 @@ def predicted(balloon: Path, half: str) -> Iterator[Case]:
             mask = full_mask(found, int(row))
             ious = [np.sum(mask & truth) / np.sum(mask | truth) for truth in truths]
             truth = truths[int(np.argmax(ious))]
-            if max(ious) > 0.5 and truth.sum() >= LEAST_SIDE["predicted"] ** 2:
+            if max(ious) > 0.5 and truth.sum() >= MIN_BOX_SIDE_PIXELS["predicted"] ** 2:
                 yield Case("balloon predicted", image, truth, found[np.array([row])])
 
 

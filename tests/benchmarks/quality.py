@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
 
 from balloon_eval import detect, judge, load_split  # pyright: ignore[reportMissingImports]
 
-LEAST_SCORE, SCORE = 0.05, 0.5
+MIN_SCORE, SCORE = 0.05, 0.5
 MOST_LOST, LEAST_IOU = 0.003, 0.98
 
 
@@ -47,7 +47,7 @@ def main() -> None:
 def compare(data: Path, model: str, precision: str, size: int | None) -> dict:
     photos = load_split(data / "val")
     network = load_network(model)
-    predictor = load_predictor(model, precision=precision, size=size, keep_score=LEAST_SCORE)
+    predictor = load_predictor(model, precision=precision, size=size, keep_score=MIN_SCORE)
     plain = [detect(network, photo.image) for photo in photos]
     ours = [rows(*predictor.predict([photo.image])) for photo in photos]
     ious = np.concatenate([matched(a, b) for a, b in zip(plain, ours, strict=True)])

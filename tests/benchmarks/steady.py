@@ -27,9 +27,9 @@ from scipy.optimize import linear_sum_assignment
 from tests.benchmarks.balloon_clips import render
 from tests.support.simulated_tracks import ALL, BAR, SCENES, Scene, seen
 from tests.support.track_stages import displayed
-from vidseg.evaluation.clips import ANY, Clip, Track, tracks_of
-from vidseg.evaluation.temporal_stability import Counts, report, steadiness
-from vidseg.evaluation.trackeval_sequence import Judged, overlaps
+from vidseg.evaluation.clips import ANY_CLASS, Clip, MaskTrack, collect_tracks
+from vidseg.evaluation.temporal_stability import Counts, measure_stability, rates
+from vidseg.evaluation.trackeval_sequence import JudgedClip, overlaps
 from vidseg.evaluation.tracking_metrics import score_tracks
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Instances, shown
@@ -78,7 +78,7 @@ def oracle(scene: Scene, faults) -> Case:
     random = np.random.default_rng(0)
     frames = [scene.frame(index) for index in range(scene.frames)]
     true = [scene.truth(index) for index in range(scene.frames)]
-    tracks = tracks_of(zip(frames, true, strict=True), None)
+    tracks = collect_tracks(zip(frames, true, strict=True), None)
     clip = Clip(scene.name, scene.size, scene.frames, tracks, {})
     pairs = [(f, seen(t, faults, random)) for f, t in zip(frames, true, strict=True)]
     return Case(clip, pairs)
@@ -108,11 +108,11 @@ def measured(cases: Sequence[Case], way) -> dict[str, float | None]:
     total, judged, false = Counts(), [], []
     for case in cases:
         found = list(way(case.pairs))
-        add(total, steadiness(found))
-        judged.append(Judged(case.truth, by_truth(case.truth, found)))
+        add(total, measure_stability(found))
+        judged.append(JudgedClip(case.truth, by_truth(case.truth, found)))
         false += [false_area(case.truth, *pair) for pair in found]
     scores = score_tracks(judged)["all"]
-    row = report(total)
+    row = rates(total)
     names = ("flickers", "flickers_per_object_minute", "warped_iou", "coverage")
     return {
         **{name: row[name] for name in names},
@@ -130,7 +130,7 @@ def add(total: Counts, more: Counts) -> None:
     total.span = [total.span[0], total.span[1] + end - start] if total.span else [start, end]
 
 
-def by_truth(clip: Clip, found: Iterable[tuple[Frame, Instances]]) -> list[Track]:
+def by_truth(clip: Clip, found: Iterable[tuple[Frame, Instances]]) -> list[MaskTrack]:
     """Each found object as part of the true track that it belongs to in its frame."""
     masks: list[dict[int, RLE]] = [{} for _ in clip.tracks]
     for frame, instances in found:
@@ -140,7 +140,7 @@ def by_truth(clip: Clip, found: Iterable[tuple[Frame, Instances]]) -> list[Track
         for row, col in zip(*linear_sum_assignment(shared, maximize=True), strict=True):
             if shared[row, col] > 0:
                 masks[here[row]][frame.index] = rles[col]
-    return [Track(ANY, each) for each in masks if each]
+    return [MaskTrack(ANY_CLASS, each) for each in masks if each]
 
 
 def false_area(clip: Clip, frame: Frame, instances: Instances) -> float:

@@ -77,7 +77,7 @@ def test_lists_elsewhere(tmp_path: Path) -> None:
 
 def test_errors(tmp_path: Path) -> None:
     dataset(tmp_path)
-    assert "is not there" in fails("data", "check", tmp_path / "gone")
+    assert "does not exist" in fails("data", "check", tmp_path / "gone")
     assert "no split tset" in fails("data", "convert", tmp_path, tmp_path / "x.json",
                                     "--to", "coco", "--split", "tset", code=2)  # fmt: skip
     assert "Did you mean class?" in fails(

@@ -15,7 +15,7 @@ from tests.support.doubles import OraclePredictor
 from tests.support.scenes import CLASSES, SIZE, scene_image, scene_instances, write_scene
 from vidseg.cli.commands.data import FORMATS
 from vidseg.cli.commands.evaluate import CLIP_FORMATS, evaluate
-from vidseg.evaluation.plots import LONGEST
+from vidseg.evaluation.plots import PHOTO_SIDE_PIXELS
 from vidseg.results.formats._png_bytes import encode_png
 from vidseg.results.vidseg_file import Header
 from vidseg.results.vidseg_writer import DetectionWriter
@@ -79,7 +79,7 @@ def test_the_worst_photos_are_shown(tmp_path: Path, model: Path, oracle: OracleP
     assert red[:, : SIZE[1]].any()
     assert red[:, SIZE[1] + 8 :].any()
     assert (out / "01_1_overlaps.png").exists()
-    assert SIZE[1] < LONGEST
+    assert SIZE[1] < PHOTO_SIDE_PIXELS
 
 
 def test_results_of_others(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_saved_detections_of_photos(tmp_path: Path) -> None:
     saved(file, [], source, kept=0.5)
     assert "--keep-score 0.05" in fails("evaluate", "--detections", file, data, code=2)
     saved(file, [], {"name": "x.png"})
-    assert "other photos" in fails("evaluate", "--detections", file, data)
+    assert "photos other than" in fails("evaluate", "--detections", file, data)
 
 
 def davis(folder: Path, count: int = 6) -> Path:
@@ -210,7 +210,7 @@ def test_clips_without_frames_need_results(
     assert "frames of a are not there" in fails("evaluate", "--model", model, file)
     truth["categories"] = [{"id": 1, "name": "yak"}]
     file.write_text(json.dumps(truth))
-    assert "they know disc, rectangle" in fails("evaluate", "--model", model, file, code=2)
+    assert "they have disc, rectangle" in fails("evaluate", "--model", model, file, code=2)
 
 
 def test_a_video_without_labels(tmp_path: Path, model: Path, oracle: OraclePredictor) -> None:

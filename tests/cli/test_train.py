@@ -32,7 +32,9 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     use_tiny(monkeypatch)
     tiny = architectures.ARCHITECTURES[ARCHITECTURE]
     monkeypatch.setitem(architectures.ARCHITECTURES, "maskrcnn_resnet50_fpn", tiny)
-    monkeypatch.setattr("vidseg.training.initial_weights.SMALL", "maskrcnn_resnet50_fpn")
+    monkeypatch.setattr(
+        "vidseg.training.initial_weights.SMALL_ARCHITECTURE", "maskrcnn_resnet50_fpn"
+    )
 
 
 @pytest.fixture
@@ -89,14 +91,15 @@ def test_the_trained_model_splashes(photos: Path, tmp_path: Path) -> None:
 def test_resume_by_the_options_of_the_command_line(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     sentence = fails("train", photos, "--weights", "last", "--out", out)
-    assert "There is no run to go on with" in sentence
+    assert "There is no run to resume" in sentence
     run("train", photos, *FAST, "--out", out)
     assert run("train", photos, "--weights", "last", "--out", out).exit_code == 0
-    assert "begun with steps 4" in fails(
+    assert "started with steps 4" in fails(
         "train", photos, "--weights", "last", "--out", out, "--steps", 9, code=2
     )
-    assert "go on with --weights last, choose another --out, or force overwriting with --force" in (
-        fails("train", photos, *FAST, "--out", out)
+    assert (
+        "resume with --weights last, choose another --out, or force overwriting with --force"
+        in (fails("train", photos, *FAST, "--out", out))
     )
 
 
@@ -152,7 +155,7 @@ def test_data_that_nothing_can_be_learned_from(photos: Path, tmp_path: Path) -> 
     (photos / "coco.json").write_text(json.dumps({**facts, "annotations": []}))
     out = ("--out", tmp_path / "run")
     assert "has an object; see `vidseg data check`" in fails("train", photos, *FAST, *out)
-    assert "is not there" in fails("train", tmp_path / "nowhere", *FAST, *out)
+    assert "does not exist" in fails("train", tmp_path / "nowhere", *FAST, *out)
     assert not (tmp_path / "run").exists()
 
 
@@ -161,8 +164,8 @@ def test_a_class_without_examples_is_named(photos: Path, tmp_path: Path) -> None
     facts["categories"].append({"id": 3, "name": "ghost"})
     (photos / "coco.json").write_text(json.dumps(facts))
     result = run("train", photos, *FAST, "--out", tmp_path / "run", "--val", 0)
-    assert "No photo to train on shows: ghost; it cannot be learned." in result.stderr
-    assert "All photos are trained on: no AP is measured" in result.stderr
+    assert "No training photo shows: ghost; it cannot be learned." in result.stderr
+    assert "All photos are used for training: no AP is measured" in result.stderr
     assert read_header(tmp_path / "run/best.pt")["classes"][3] == "ghost"
 
 
@@ -186,8 +189,9 @@ def test_a_photo_that_goes_away_is_named(photos: Path, tmp_path: Path) -> None:
     dataset = open_dataset(photos)
     for sample in dataset.samples:
         sample.path.write_bytes(np.random.default_rng(0).bytes(100))
-    from vidseg import train
+    from vidseg import TrainOptions, train
     from vidseg.errors import InputError
 
+    options = TrainOptions(steps=1, image_size=64)
     with pytest.raises(InputError, match=r"\d.png cannot be read"):
-        train(dataset, tmp_path / "run", weights="none", steps=1, workers=1, image_size=64)
+        train(dataset, tmp_path / "run", options, weights="none", workers=1)

@@ -26,7 +26,7 @@ from tests.datasets.test_formats import (
 )
 from vidseg.datasets import Content, Dataset, open_dataset, read_dataset
 from vidseg.datasets.convert import write_dataset
-from vidseg.datasets.rasterize import raster
+from vidseg.datasets.rasterize import rasterize
 from vidseg.datasets.split import divide, source_video, write_lists
 from vidseg.datasets.statistics import report
 from vidseg.datasets.vectorize import edges, outline
@@ -129,7 +129,7 @@ def test_edges_enclose_exactly_the_mask(mask: NDArray[np.bool_]) -> None:
         assert len(tied) == 0
         return
     assert sum(signed_area(loop) for loop in loops) == mask.sum()
-    assert (from_rle(raster([tied], mask.shape)) == mask).all()
+    assert (from_rle(rasterize([tied], mask.shape)) == mask).all()
 
 
 def test_outlines_are_short_and_near(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_outlines_are_short_and_near(tmp_path: Path) -> None:
     mask |= np.hypot(x - 250, y - 100) < 30
     mask &= np.hypot(x - 100, y - 100) > 20
     corners = outline(mask)
-    drawn = from_rle(raster([corners], mask.shape))
+    drawn = from_rle(rasterize([corners], mask.shape))
     assert len(corners) < 110  # of 500 on the pixel edges
     assert (drawn & mask).sum() / (drawn | mask).sum() > 0.98
 
@@ -146,7 +146,7 @@ def test_outlines_are_short_and_near(tmp_path: Path) -> None:
 def test_tiny_objects_keep_their_pixels() -> None:
     mask = np.zeros((8, 8), bool)
     mask[3, 4] = True
-    assert (from_rle(raster([outline(mask, tolerance=4)], mask.shape)) == mask).all()
+    assert (from_rle(rasterize([outline(mask, tolerance=4)], mask.shape)) == mask).all()
 
 
 # Writing
@@ -189,7 +189,7 @@ def test_via_and_back(tmp_path: Path, tolerance: float) -> None:
     content = read_dataset(two_photos(tmp_path))
     file = tmp_path / "via.json"
     (lost,) = write_dataset(content, file, to="via", tolerance=tolerance).values()
-    assert [(each.item, each.reason) for each in lost] == [("crowd", "VIA cannot mark crowds")]
+    assert [(each.item, each.reason) for each in lost] == [("crowd", "VIA has no crowds")]
     back = read_dataset(file)
     assert back.classes == {1: "dog"}
     assert objects(back)[0].rle == objects(content)[0].rle
@@ -228,7 +228,7 @@ def test_what_a_person_corrected_comes_before_what_the_model_found(tmp_path: Pat
     assert content.formats == ("via",)
     assert content.classes == {1: "kite"}
     assert [each.reason for each in content.skipped] == [
-        "other annotations lie beside what a model found"
+        "there are other annotations beside these detections of a model"
     ]
 
 
@@ -285,7 +285,7 @@ def test_names_of_videos() -> None:
 
 def test_what_cannot_be_divided(tmp_path: Path) -> None:
     content = photos(tmp_path, "a_1.png", "a_2.png")
-    with pytest.raises(OptionError, match="one video; divide by image"):
+    with pytest.raises(OptionError, match="one video; split them by image"):
         divide(content, by="video")
     with pytest.raises(OptionError, match="between 0 and 1"):
         divide(content, val=1)

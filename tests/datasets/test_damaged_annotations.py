@@ -171,7 +171,7 @@ def test_broken_files(tmp_path: Path, name: str, content: str) -> None:
 def test_cut_xml(tmp_path: Path, cut: int) -> None:
     photo(tmp_path / "a.jpg")
     write(tmp_path / "a.xml", RECTLABEL[:cut])
-    with pytest.raises(VidsegError, match="is no XML"):
+    with pytest.raises(VidsegError, match="is not valid XML"):
         read_dataset(tmp_path)
 
 

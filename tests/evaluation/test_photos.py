@@ -19,7 +19,7 @@ from tests.support.random_instances import blobs
 from vidseg.datasets import read_dataset
 from vidseg.errors import OptionError
 from vidseg.evaluation.coco_ap import Result, evaluate, judge, results
-from vidseg.evaluation.false_positives import false_alarms
+from vidseg.evaluation.false_positives import count_false_positives
 from vidseg.evaluation.ground_truth import match_classes
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances
@@ -209,12 +209,12 @@ def test_false_alarms_are_counted_on_photos_without_the_class(tmp_path: Path) ->
     cat, dog = grid((10, 10)), grid((60, 60), label=2)
     twice = grid((10, 10), (90, 60), scores=(0.5, 0.4))
     result = run(tmp_path, [cat, dog, Instances.empty(SIZE)], [cat, twice, twice])
-    alarms = false_alarms(result, 0.5)
+    alarms = count_false_positives(result, 0.5)
     assert (alarms["photos"], alarms["detections"], alarms["per_photo"]) == (1, 1, 1.0)
     assert alarms["classes"]["cat"] == {"photos": 2, "detections": 2, "per_photo": 1.0}
     assert alarms["classes"]["dog"] == {"photos": 2, "detections": 0, "per_photo": 0.0}
     assert list(alarms["where"].values()) == [{"cat": 1}, {"cat": 1}]
-    assert false_alarms(result, 0.3)["detections"] == 2
+    assert count_false_positives(result, 0.3)["detections"] == 2
 
 
 def test_classes_are_matched_by_name() -> None:
@@ -223,7 +223,7 @@ def test_classes_are_matched_by_name() -> None:
     assert (found.unknown, found.extra) == (("emu",), ("bus",))
     only = match_classes({1: "Dog", 2: "cat"}, {18: "dog", 17: "cat"}, ["DOG"])
     assert (only.numbers, only.unknown, only.extra) == ({18: 1}, (), ())
-    with pytest.raises(OptionError, match=r"none of the classes to judge .emu.; they know bus"):
+    with pytest.raises(OptionError, match=r"none of the classes to evaluate .emu.; they have bus"):
         match_classes({1: "emu"}, {5: "bus"})
     with pytest.raises(OptionError, match="no class 'yak'; it has: emu"):
         match_classes({1: "emu"}, {5: "bus"}, ["yak"])

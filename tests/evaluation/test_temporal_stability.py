@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.simulated_tracks import Actor, Scene, during, line
-from vidseg.evaluation.temporal_stability import Counts, report, steadiness
+from vidseg.evaluation.temporal_stability import Counts, measure_stability, rates
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import UNTRACKED, Instances
 
@@ -34,8 +34,8 @@ def shown(
 
 
 def test_moving_objects_do_not_flicker() -> None:
-    counts = steadiness(shown(MOVING))
-    row = report(counts)
+    counts = measure_stability(shown(MOVING))
+    row = rates(counts)
     assert (row["flickers"], row["appearances_per_minute"]) == (0, 0)
     assert row["warped_iou"] is not None
     assert row["warped_iou"] > 0.85
@@ -48,18 +48,18 @@ def test_moving_objects_do_not_flicker() -> None:
 def test_known_gaps_give_known_numbers() -> None:
     """Two gaps of one object, of 1 and 4 frames; one of 5 of the other, and one of 6: too long."""
     gaps = {1: {5, 10, 11, 12, 13}, 2: {*range(6, 11), *range(16, 22)}}
-    counts = steadiness(shown(MOVING, gaps))
+    counts = measure_stability(shown(MOVING, gaps))
     assert (counts.flickers, counts.missed, counts.appearances) == (3, 10, 1)
-    row = report(counts)
+    row = rates(counts)
     objects = 60 - 5 - 11
     assert row["flickers_per_object_minute"] == pytest.approx(3 / (objects / 30 / 60))
     assert row["flicker_share"] == pytest.approx(10 / (objects + 10))
-    shorter = steadiness(shown(MOVING, gaps), longest=3)
+    shorter = measure_stability(shown(MOVING, gaps), longest=3)
     assert (shorter.flickers, shorter.missed, shorter.appearances) == (1, 1, 3)
 
 
 def test_an_object_that_stays_away_did_not_flicker() -> None:
-    counts = steadiness(shown(MOVING, {1: range(20, 30), 2: range(6)}))
+    counts = measure_stability(shown(MOVING, {1: range(20, 30), 2: range(6)}))
     assert (counts.flickers, counts.appearances) == (0, 1)
 
 
@@ -77,9 +77,9 @@ def test_new_ids_are_births_but_not_in_the_first_frame_of_a_scene() -> None:
         for frame, instances in shown(MOVING, ids=True):
             yield frame, instances.with_ids(instances.ids + 10 * (frame.index >= 15))
 
-    row = report(steadiness(renamed()))
+    row = rates(measure_stability(renamed()))
     assert (row["ids"], row["id_births_per_minute"], row["flickers"]) == (4, 120, 0)
-    row = report(steadiness(cut_at(15, renamed())))
+    row = rates(measure_stability(cut_at(15, renamed())))
     assert (row["cuts"], row["id_births_per_minute"]) == (1, 0)
     assert (row["flickers"], row["appearances_per_minute"]) == (0, 0)
 
@@ -88,17 +88,17 @@ def test_what_a_cut_ends_did_not_flicker() -> None:
     """An object stands where another one stood before the cut."""
     path = line(200, 150, 0, 0, 80, 80)
     scene = Scene("cut", (Actor(during(0, 8, path)), Actor(during(11, 20, path))), 20)
-    assert steadiness(shown(scene)).flickers == 1
-    counts = steadiness(cut_at(10, shown(scene)))
+    assert measure_stability(shown(scene)).flickers == 1
+    counts = measure_stability(cut_at(10, shown(scene)))
     assert (counts.cuts, counts.flickers, counts.appearances) == (1, 0, 1)
 
 
 def test_an_empty_result_is_steady_and_covers_nothing() -> None:
-    row = report(steadiness((f, Instances.empty(i.size)) for f, i in shown(MOVING)))
+    row = rates(measure_stability((f, Instances.empty(i.size)) for f, i in shown(MOVING)))
     assert (row["flickers"], row["coverage"], row["frames_with_objects"]) == (0, 0, 0)
     assert row["flickers_per_object_minute"] is None
     assert row["warped_iou"] is None
-    nothing = report(Counts())
+    nothing = rates(Counts())
     assert (nothing["frames"], nothing["coverage"]) == (0, None)
 
 
@@ -110,7 +110,9 @@ def test_shimmer_lowers_the_agreement() -> None:
             noise = random.normal(0, 4, instances.boxes.shape)
             yield frame, replace(instances, boxes=(instances.boxes + noise).astype(np.float32))
 
-    calm, restless = (report(steadiness(each))["warped_iou"] for each in (shown(MOVING), shaken()))
+    calm, restless = (
+        rates(measure_stability(each))["warped_iou"] for each in (shown(MOVING), shaken())
+    )
     assert calm is not None
     assert restless is not None
     assert restless < calm - 0.05
@@ -118,4 +120,4 @@ def test_shimmer_lowers_the_agreement() -> None:
 
 def test_frames_are_reduced_but_small_ones_are_not_enlarged() -> None:
     large = replace(MOVING, size=(900, 1600), frames=4)
-    assert steadiness(shown(large)).pairs == 6
+    assert measure_stability(shown(large)).pairs == 6

@@ -17,8 +17,8 @@ from tests.support.simulated_tracks import Actor, Faults, Scene, crossing, line,
 from tests.support.track_stages import tracked
 from vidseg.errors import InputError, VidsegError
 from vidseg.evaluation import davis, mots, ytvis
-from vidseg.evaluation.clips import ANY, Clip, Track, tracks_of
-from vidseg.evaluation.trackeval_sequence import Judged, sequence
+from vidseg.evaluation.clips import ANY_CLASS, Clip, MaskTrack, collect_tracks
+from vidseg.evaluation.trackeval_sequence import JudgedClip, sequence
 from vidseg.evaluation.tracking_metrics import score_tracks
 from vidseg.results.formats._png_bytes import encode_png
 from vidseg.structures.frame import Moment
@@ -82,7 +82,7 @@ def ytvis_truth(true: Stream) -> dict[str, Any]:
     """As YouTube-VIS writes its truth, with run lengths as numbers."""
     height, width = true[0][1].size
     annotations = []
-    for number, one in enumerate(tracks_of(true, {1: 1, 2: 2}), 1):
+    for number, one in enumerate(collect_tracks(true, {1: 1, 2: 2}), 1):
         rles = [one.masks.get(index) for index in range(len(true))]
         areas = [None if rle is None else int(coco.area(rle)) for rle in rles]  # pyright: ignore
         annotations.append(
@@ -123,7 +123,7 @@ def test_ytvis_as_trackeval_itself(streams: tuple[Stream, Stream], tmp_path: Pat
             "score": one.score,
             "segmentations": [one.masks.get(index) for index in range(FRAMES)],
         }
-        for one in tracks_of(found, {1: 1, 2: 2})
+        for one in collect_tracks(found, {1: 1, 2: 2})
     ]
     # the tool counts tracks from 0 and lets what track 0 matched be matched again: give it a 0
     first = {"segmentations": [None] * FRAMES, "category_id": 1, "score": 1e-9}
@@ -133,7 +133,7 @@ def test_ytvis_as_trackeval_itself(streams: tuple[Stream, Stream], tmp_path: Pat
     reader = trackeval.datasets.YouTubeVIS(config)
     (clip,) = ytvis.read_truth(gt / "truth.json")
     assert (clip.name, clip.frames, clip.size) == ("scene", FRAMES, true[0][1].size)
-    scores = score_tracks([Judged(clip, ytvis.read_results(file)[7])])
+    scores = score_tracks([JudgedClip(clip, ytvis.read_results(file)[7])])
     for name, row in theirs(reader, "ours", NAMES.values()).items():
         same(scores["classes"][name], row)
     assert 0.3 < scores["all"]["HOTA"] < 0.95
@@ -174,10 +174,12 @@ def test_mots_as_trackeval_itself(streams: tuple[Stream, Stream], tmp_path: Path
     (clip,) = mots.read_truth(gt)
     assert (clip.name, clip.frames, clip.classes) == ("scene", FRAMES, {1: "car", 2: "person"})
     tracks = mots.read_results(file, clip)
-    scores = score_tracks([Judged(clip, tracks)])
+    scores = score_tracks([JudgedClip(clip, tracks)])
     same(scores["classes"]["person"], theirs(reader, "ours", ["pedestrian"])["pedestrian"])
-    everywhere = sequence(Judged(replace(clip, ignored={}), tracks), 2)
-    assert sequence(Judged(clip, tracks), 2)["num_tracker_dets"] < everywhere["num_tracker_dets"]
+    everywhere = sequence(JudgedClip(replace(clip, ignored={}), tracks), 2)
+    assert (
+        sequence(JudgedClip(clip, tracks), 2)["num_tracker_dets"] < everywhere["num_tracker_dets"]
+    )
     assert scores["all"]["AP"] is None  # the file has no scores
 
 
@@ -215,14 +217,14 @@ def test_davis_as_trackeval_itself(streams: tuple[Stream, Stream], tmp_path: Pat
     assert davis.is_truth(tmp_path)
     (clip,) = davis.read_truth(tmp_path)
     assert (clip.single, len(clip.void), len(clip.pictures)) == (False, FRAMES, FRAMES)
-    scores = score_tracks([Judged(clip, davis.read_results(file, clip))])
+    scores = score_tracks([JudgedClip(clip, davis.read_results(file, clip))])
     same(scores["all"], theirs(reader, "ours", ["general"])["general"])
     assert 0.2 < scores["all"]["J&F"] < 0.95
 
 
 def clip_of(scene: Scene) -> Clip:
     true = [(Moment(n, Fraction(n)), scene.truth(n)) for n in range(scene.frames)]
-    tracks = [replace(track, score=None) for track in tracks_of(true, None)]
+    tracks = [replace(track, score=None) for track in collect_tracks(true, None)]
     return Clip("scene", scene.size, scene.frames, tracks, {})
 
 
@@ -233,7 +235,7 @@ TWO = Scene(
 
 def test_the_truth_itself_is_perfect() -> None:
     clip = clip_of(TWO)
-    row = score_tracks([Judged(clip, [replace(t, score=0.9) for t in clip.tracks])])["all"]
+    row = score_tracks([JudgedClip(clip, [replace(t, score=0.9) for t in clip.tracks])])["all"]
     measures = ("HOTA", "DetA", "AssA", "LocA", "IDF1", "MOTA", "J&F", "J", "F", "AP", "AP50")
     assert {name: row[name] for name in measures} == pytest.approx(dict.fromkeys(measures, 1.0))
     counts = ("id_switches", "misses", "false_alarms", "fragments", "tracks", "true_tracks")
@@ -248,7 +250,7 @@ def test_known_faults_give_known_numbers() -> None:
         replace(whole, masks={t: whole.masks[t] for t in part}, score=0.5)
         for part in (range(5), range(5, 10))
     ]
-    row = score_tracks([Judged(clip, [*halves, replace(other, score=0.5)])])["all"]
+    row = score_tracks([JudgedClip(clip, [*halves, replace(other, score=0.5)])])["all"]
     assert (row["id_switches"], row["misses"], row["false_alarms"]) == (1, 0, 0)
     assert row["DetA"] == pytest.approx(1)
     # 10 of 20 objects have a track of 5 of their 10 frames, 10 a whole one
@@ -263,7 +265,7 @@ def test_known_faults_give_known_numbers() -> None:
 
 
 def test_nothing_found() -> None:
-    row = score_tracks([Judged(clip_of(TWO), [])])["all"]
+    row = score_tracks([JudgedClip(clip_of(TWO), [])])["all"]
     assert (row["HOTA"], row["IDF1"], row["J&F"], row["AP"]) == (0, 0, 0, 0)
     assert (row["misses"], row["tracks"]) == (20, 0)
 
@@ -271,9 +273,11 @@ def test_nothing_found() -> None:
 def test_nothing_there() -> None:
     empty = Clip("empty", (90, 90), 3, [], {})
     mask = to_rle(np.eye(90, dtype=bool))
-    row = score_tracks([Judged(empty, [Track(ANY, {0: mask, 1: mask}, 0.5)])])["all"]
+    row = score_tracks([JudgedClip(empty, [MaskTrack(ANY_CLASS, {0: mask, 1: mask}, 0.5)])])["all"]
     assert (row["false_alarms"], row["J&F"], row["AP"]) == (2, None, None)
-    both = score_tracks([Judged(clip_of(TWO), clip_of(TWO).tracks), Judged(empty, [])])["all"]
+    both = score_tracks([JudgedClip(clip_of(TWO), clip_of(TWO).tracks), JudgedClip(empty, [])])[
+        "all"
+    ]
     assert both["J&F"] == pytest.approx(1)
 
 
@@ -287,11 +291,13 @@ def test_one_annotated_object_is_judged_by_its_best_track(tmp_path: Path) -> Non
         (masks / f"{index:05}.png").write_bytes(encode_png(np.uint8(255) * label_map(first)))
     (clip,) = davis.read_truth(tmp_path)
     assert (clip.name, clip.single, len(clip.tracks)) == ("two", True, 1)
-    found = tracks_of([(Moment(n, Fraction(n)), TWO.truth(n)) for n in range(TWO.frames)], None)
-    row = score_tracks([Judged(clip, found[::-1])])["all"]
+    found = collect_tracks(
+        [(Moment(n, Fraction(n)), TWO.truth(n)) for n in range(TWO.frames)], None
+    )
+    row = score_tracks([JudgedClip(clip, found[::-1])])["all"]
     assert (row["J&F"], row["HOTA"]) == (pytest.approx(1), pytest.approx(1))
     assert (row["false_alarms"], row["tracks"], row["AP"]) == (0, 1, None)
-    assert score_tracks([Judged(clip, [])])["all"]["J&F"] == 0
+    assert score_tracks([JudgedClip(clip, [])])["all"]["J&F"] == 0
 
 
 def test_only_annotated_frames_are_judged(tmp_path: Path) -> None:
@@ -304,15 +310,17 @@ def test_only_annotated_frames_are_judged(tmp_path: Path) -> None:
             (masks / f"{index:05}.png").write_bytes(encode_png(label_map(TWO.truth(index))))
     (clip,) = davis.read_truth(tmp_path)
     assert (clip.frames, clip.counted) == (10, (0, 5))
-    found = tracks_of([(Moment(n, Fraction(n)), TWO.truth(n)) for n in range(TWO.frames)], None)
-    assert score_tracks([Judged(clip, found)])["all"]["false_alarms"] == 0
+    found = collect_tracks(
+        [(Moment(n, Fraction(n)), TWO.truth(n)) for n in range(TWO.frames)], None
+    )
+    assert score_tracks([JudgedClip(clip, found)])["all"]["false_alarms"] == 0
     assert len(davis.read_results(masks, clip)) == 2
 
 
 def test_results_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     clip = clip_of(TWO)
     (tmp_path / "00000.png").write_bytes(encode_png(np.zeros((4, 4), np.uint8)))
-    with pytest.raises(InputError, match="1 mask pictures and scene has 10 frames"):
+    with pytest.raises(InputError, match="1 mask images and scene has 10 frames"):
         davis.read_results(tmp_path, clip)
     with pytest.raises(InputError, match="masks of 4x4 for a clip of 640x360"):
         davis.read_results(tmp_path, replace(clip, frames=1))
@@ -325,7 +333,7 @@ def test_results_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         mots.read_results(file, clip)
     for text in ("1 2001 2 360\n", "1 2001 2 360 640 a\n"):
         file.write_text(text)
-        with pytest.raises(InputError, match=r"line 1, is no line of MOTS"):
+        with pytest.raises(InputError, match=r"line 1, does not follow the format of MOTS"):
             mots.read_results(file, clip)
     file.write_text('[{"video_id": 1}]')
     with pytest.raises(InputError, match="no results of YouTube-VIS"):

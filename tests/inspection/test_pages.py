@@ -12,7 +12,7 @@ from tests.datasets.test_formats import SQUARE, photo, via
 from tests.support.commands import fails, run
 from tests.support.tiny_models import tiny_maskrcnn
 from vidseg.inspection._html_page import bars, figure, page, short, table
-from vidseg.inspection._model_stages import follow
+from vidseg.inspection._model_stages import trace
 from vidseg.inspection._weight_statistics import weight_rows
 from vidseg.inspection.anchors import Anchors
 from vidseg.inspection.model_page import inspect_model
@@ -23,7 +23,7 @@ PHOTO = np.random.default_rng(3).integers(0, 255, (90, 130, 3), np.uint8)
 
 def test_the_steps_lead_to_what_the_model_itself_finds() -> None:
     model = tiny_maskrcnn()
-    stages = follow(model, PHOTO)
+    stages = trace(model, PHOTO)
     with torch.inference_mode():
         (whole,) = model([torch.from_numpy(PHOTO).permute(2, 0, 1) / 255])
     assert len(whole["boxes"]) > 5
@@ -33,8 +33,8 @@ def test_the_steps_lead_to_what_the_model_itself_finds() -> None:
 
 
 def test_what_is_kept_of_each_step_fits_together() -> None:
-    stages = follow(tiny_maskrcnn(), PHOTO, best=7)
-    proposed, judged = stages.proposed, stages.judged
+    stages = trace(tiny_maskrcnn(), PHOTO, best=7)
+    proposed, judged = stages.proposed, stages.classified
     assert proposed.anchors.shape == proposed.refined.shape == (7, 4)
     assert (proposed.scores.diff() <= 0).all()
     assert len(judged.boxes) == len(judged.labels) == len(proposed.kept)
@@ -69,7 +69,7 @@ def test_an_object_on_an_anchor_fits_it_and_a_sliver_fits_none() -> None:
 def test_the_model_page_has_every_step() -> None:
     html = inspect_model(tiny_maskrcnn(), {n: f"kind {n}" for n in range(1, 6)}, PHOTO, score=0)
     for title in ("Anchors", "Proposals", "Classes of the proposals", "Objects after NMS",
-                  "Masks as the network gives them", "The picture", "Levels of the pyramid",
+                  "Masks of the network", "The result", "Levels of the feature pyramid",
                   "Weights"):  # fmt: skip
         assert f"<h2>{title}</h2>" in html
     assert "kind 3" in html
@@ -135,7 +135,7 @@ def test_inspect_data_without_objects(tmp_path: Path) -> None:
 def test_inspect_model_of_the_bundled_model(tmp_path: Path) -> None:
     photo(tmp_path / "a.jpg")
     assert run("inspect", "model", tmp_path / "a.jpg", tmp_path / "p.html").exit_code == 0
-    assert "<h2>The picture</h2>" in (tmp_path / "p.html").read_text()
+    assert "<h2>The result</h2>" in (tmp_path / "p.html").read_text()
 
 
 def test_inspect_model_refuses_what_it_cannot_use(tmp_path: Path) -> None:

@@ -17,18 +17,24 @@ from vidseg.models.catalog import MODELS
 from vidseg.models.checkpoint import save_checkpoint
 from vidseg.models.names import COCO
 from vidseg.training import _augment as augment
-from vidseg.training._learner import Learner, decay_at, rate_at
+from vidseg.training._learner import Learner, ema_decay_at, lr_factor_at
 from vidseg.training._losses import hardest, losses_of
 from vidseg.training._sampler import Samples, batches
-from vidseg.training.initial_weights import Given, load_start, make_model
-from vidseg.training.settings import AUGMENTATIONS, Options, Settings, settle
+from vidseg.training.initial_weights import InitialWeights, load_initial_weights, make_model
+from vidseg.training.settings import AUGMENTATIONS, Settings, TrainOptions, resolve_settings
 from vidseg.training.training_sample import Picture, from_item, to_sample
 
 
 def settings(**changes: Any) -> Settings:
-    options = Options(steps=10, **changes)
-    return settle(options, architecture=ARCHITECTURE, image_size=(64, 64), pretrained=True,
-                  photos=5, precision="float32")  # fmt: skip
+    options = TrainOptions(steps=10, **changes)
+    return resolve_settings(
+        options,
+        architecture=ARCHITECTURE,
+        image_size=(64, 64),
+        pretrained=True,
+        photos=5,
+        precision="float32",
+    )
 
 
 def picture(height: int = 40, width: int = 60) -> Picture:
@@ -223,8 +229,8 @@ def test_bfloat16_learns_as_float32_does() -> None:
     losses = {}
     for precision in ("float32", "bfloat16"):
         with torch.random.fork_rng(devices=[]):
-            plan = settle(
-                Options(steps=10, hard_negatives=8),
+            plan = resolve_settings(
+                TrainOptions(steps=10, hard_negatives=8),
                 architecture=ARCHITECTURE,
                 image_size=(64, 64),
                 pretrained=False,
@@ -238,12 +244,12 @@ def test_bfloat16_learns_as_float32_does() -> None:
 
 
 def test_learning_rate_and_running_mean() -> None:
-    rates = [rate_at(step, 1000) for step in range(1000)]
+    rates = [lr_factor_at(step, 1000) for step in range(1000)]
     assert rates[0] == pytest.approx(0.01)
     assert max(rates) == rates[99] > 0.97
     assert rates[-1] < 0.011
-    assert (decay_at(1), decay_at(90), decay_at(10**6)) == (2 / 11, 0.91, 0.998)
-    assert all(map(math.isfinite, (rate_at(0, 1), rate_at(0, 2))))
+    assert (ema_decay_at(1), ema_decay_at(90), ema_decay_at(10**6)) == (2 / 11, 0.91, 0.998)
+    assert all(map(math.isfinite, (lr_factor_at(0, 1), lr_factor_at(0, 2))))
 
 
 def test_settings_survive_their_state() -> None:
@@ -255,12 +261,12 @@ def test_settings_survive_their_state() -> None:
 # --- weights to start from ----------------------------------------------------------------------
 
 
-def whole_model(classes: dict[int, str]) -> Given:
+def whole_model(classes: dict[int, str]) -> InitialWeights:
     model = tiny_maskrcnn(num_classes=max(classes) + 1, seed=1)
-    return Given(ARCHITECTURE, (64, 64), model.state_dict(), classes, "")
+    return InitialWeights(ARCHITECTURE, (64, 64), model.state_dict(), classes, "")
 
 
-def made(given: Given, classes: dict[int, str]) -> dict[str, torch.Tensor]:
+def made(given: InitialWeights, classes: dict[int, str]) -> dict[str, torch.Tensor]:
     with torch.random.fork_rng(devices=[]):
         return make_model(given, classes, (64, 64), seed=0).state_dict()
 
@@ -287,7 +293,7 @@ def test_classes_keep_what_was_learned_under_their_name(monkeypatch: pytest.Monk
 def test_a_trunk_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     use_tiny(monkeypatch)
     state = tiny_maskrcnn(seed=1).get_submodule("backbone.body").state_dict()
-    ours = made(Given(ARCHITECTURE, (64, 64), state, {}, "backbone.body"), CLASSES)
+    ours = made(InitialWeights(ARCHITECTURE, (64, 64), state, {}, "backbone.body"), CLASSES)
     assert all(torch.equal(ours[f"backbone.body.{name}"], value) for name, value in state.items())
 
 
@@ -296,21 +302,21 @@ def test_weights_of_another_architecture(monkeypatch: pytest.MonkeyPatch) -> Non
     state = dict(whole_model(CLASSES).state)
     state.pop("rpn.head.cls_logits.weight")
     with pytest.raises(ModelError, match=r"do not fit .*: rpn\.head\.cls_logits\.weight missing"):
-        made(Given(ARCHITECTURE, (64, 64), state, CLASSES, ""), CLASSES)
+        made(InitialWeights(ARCHITECTURE, (64, 64), state, CLASSES, ""), CLASSES)
 
 
 def test_the_bundled_model_and_files(tmp_path: Path) -> None:
-    given = load_start("bundled")
+    given = load_initial_weights("bundled")
     assert given.architecture == "maskrcnn_shufflenet_v2_x0_5_fpn"
     assert given.pretrained
     assert all(v.dtype == torch.float32 for v in given.state.values() if v.is_floating_point())
     file = MODELS["balloon"].file
     assert file is not None
-    assert load_start(file).classes == given.classes
+    assert load_initial_weights(file).classes == given.classes
     odd = {"architecture": "later", "classes": {1: "x"}, "image_size": [64, 64]}
     save_checkpoint(tmp_path / "odd.pt", {"model": {}}, odd)
     with pytest.raises(ModelError, match="needs the architecture 'later'"):
-        load_start(tmp_path / "odd.pt")
+        load_initial_weights(tmp_path / "odd.pt")
 
 
 def test_coco_where_it_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,13 +327,13 @@ def test_coco_where_it_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("vidseg.training.initial_weights.fetch_weights", offline)
     with pytest.raises(WeightsUnavailableError, match=r"fetched\. --weights also takes: bundled"):
-        load_start("coco")
+        load_initial_weights("coco")
     sentence = r"no COCO weights for maskrcnn_resnet101_fpn\. --weights also takes: imagenet .*none"
     with pytest.raises(WeightsUnavailableError, match=sentence):
-        load_start("coco", "maskrcnn_resnet101_fpn")
+        load_initial_weights("coco", "maskrcnn_resnet101_fpn")
     sentence = r"no ImageNet weights for maskrcnn_shuffle.*\. --weights also takes: bundled"
     with pytest.raises(WeightsUnavailableError, match=sentence):
-        load_start("imagenet", "maskrcnn_shufflenet_v2_x0_5_fpn")
+        load_initial_weights("imagenet", "maskrcnn_shufflenet_v2_x0_5_fpn")
 
 
 def test_coco_weights_start_every_torchvision_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,7 +345,7 @@ def test_coco_weights_start_every_torchvision_model(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("vidseg.training.initial_weights.fetch_weights", lambda *_, **__: Path("x"))
     monkeypatch.setattr("vidseg.training.initial_weights.load_coco", fake)
-    given = load_start("coco", "maskrcnn_resnet50_fpn")
+    given = load_initial_weights("coco", "maskrcnn_resnet50_fpn")
     assert (given.classes, given.image_size) == (COCO, (800, 1333))
     ours = made(given, {1: "balloon", 2: "person"})
     row = "roi_heads.mask_predictor.mask_fcn_logits.weight"
@@ -356,7 +362,7 @@ def test_resnet101_is_matterports() -> None:
 
 def test_wrong_names() -> None:
     with pytest.raises(OptionError, match="no architecture 'resnet'"):
-        load_start("none", "resnet")
+        load_initial_weights("none", "resnet")
 
 
 # --- charts -------------------------------------------------------------------------------------

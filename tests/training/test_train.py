@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from vidseg.errors import (
     OutputExistsError,
 )
 from vidseg.models.checkpoint import load_model, load_state, read_header
-from vidseg.training.loop import Outcome
+from vidseg.training.loop import Outcome, TrainCallbacks
+from vidseg.training.settings import TrainOptions
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +36,15 @@ def train(out: Path, dataset: Any = None, **options: Any) -> Outcome:
     fitting = {"arch": ARCHITECTURE, "image_size": 64, "precision": "float32", "device": "cpu"}
     begun = {"weights": "none", "steps": 7, "every": 3, **fitting, **options}
     begun = {name: value for name, value in begun.items() if value is not None}
-    return vidseg.train(Toys() if dataset is None else dataset, out, **begun)
+    settings = TrainOptions(**taken(begun, TrainOptions))
+    calls = TrainCallbacks(**taken(begun, TrainCallbacks))
+    data = Toys() if dataset is None else dataset
+    return vidseg.train(data, out, settings, callbacks=calls, **begun)
+
+
+def taken(options: dict[str, Any], kind: Any) -> dict[str, Any]:
+    """Take the options that are fields of `kind`."""
+    return {f.name: options.pop(f.name) for f in fields(kind) if f.name in options}
 
 
 def go_on(out: Path, dataset: Any = None, **options: Any) -> Outcome:
@@ -125,15 +135,15 @@ def test_another_seed_is_another_course(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"lr": 0.5}, "begun with lr 0.0005"),
-        ({"steps": 9}, "begun with steps 7"),
-        ({"steps": None, "epochs": 9}, "begun with steps 7; leave epochs out"),
-        ({"layers": "heads"}, "begun with heads_steps 0"),
-        ({"precision": "bfloat16"}, "begun with precision float32"),
-        ({"augment": ()}, "begun with augment"),
-        ({"arch": "maskrcnn_resnet50_fpn"}, "begun with --arch tiny"),
-        ({"dataset": Toys(4)}, "begun with the photos 5, and there are now 4"),
-        ({"classes": {1: "disc", 2: "box"}}, "begun with the classes disc, square"),
+        ({"lr": 0.5}, "started with lr 0.0005"),
+        ({"steps": 9}, "started with steps 7"),
+        ({"steps": None, "epochs": 9}, "started with steps 7; leave out epochs"),
+        ({"layers": "heads"}, "started with heads_steps 0"),
+        ({"precision": "bfloat16"}, "started with precision float32"),
+        ({"augment": ()}, "started with augment"),
+        ({"arch": "maskrcnn_resnet50_fpn"}, "started with architecture tiny"),
+        ({"dataset": Toys(4)}, "started with the photos 5, and there are now 4"),
+        ({"classes": {1: "disc", 2: "box"}}, "started with the classes disc, square"),
     ],
 )
 def test_a_run_goes_on_only_as_it_was_begun(whole: Path, options: Any, sentence: str) -> None:
@@ -149,11 +159,11 @@ def test_a_run_stopped_before_its_first_step_can_go_on(tmp_path: Path) -> None:
 
 
 def test_only_a_run_can_be_gone_on_with(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no run to go on with: .*last\.pt is missing"):
+    with pytest.raises(ModelError, match=r"no run to resume: .*last\.pt is missing"):
         go_on(tmp_path / "run")
     train(tmp_path / "run", steps=1)
     (tmp_path / "run/best.pt").replace(tmp_path / "run/last.pt")
-    with pytest.raises(ModelError, match=r"is a model and no checkpoint of a run"):
+    with pytest.raises(ModelError, match=r"is a model, not a checkpoint of a run"):
         go_on(tmp_path / "run")
 
 
@@ -161,14 +171,14 @@ def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
     train(tmp_path / "run", steps=1)
     (tmp_path / "run/notes.txt").write_text("mine")
     kept = (tmp_path / "run/last.pt").read_bytes()
-    with pytest.raises(OutputExistsError, match="go on with --weights last"):
+    with pytest.raises(OutputExistsError, match="resume with --weights last"):
         train(tmp_path / "run")
     assert (tmp_path / "run/last.pt").read_bytes() == kept
     train(tmp_path / "run", steps=2, force=True)
     assert len(rows(tmp_path / "run")) == 2
     assert (tmp_path / "run/notes.txt").read_text() == "mine"
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="is a file where a folder"):
+    with pytest.raises(OutputError, match="is a file, not a folder"):
         train(tmp_path / "file")
 
 
@@ -207,7 +217,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(
         real(*args)
 
     monkeypatch.setattr(torch, "save", save)
-    with pytest.raises(OutputError, match=r"No space left on device; .* is still that of before"):
+    with pytest.raises(OutputError, match=r"No space left on device; .* is still the previous one"):
         train(tmp_path / "run")
     assert load_state(tmp_path / "run/last.pt")["step"] == 3
     names = sorted(path.name for path in (tmp_path / "run").iterdir())
@@ -282,9 +292,9 @@ def test_items_that_are_none_are_named(
         ({"weights": "coconut"}, "no weights 'coconut'; use coco, imagenet, bundled, none, last"),
         ({"weights": "bundled"}, "are those of maskrcnn_shufflenet_v2_x0_5_fpn, not of tiny"),
         ({"classes": {0: "x"}}, "start at 1; 0 is background"),
-        ({"classes": {}}, "does not say which classes"),
-        ({"val": 0.5}, "Give a dataset of its own as val"),
-        ({"dataset": []}, "does not say which classes|empty"),
+        ({"classes": {}}, "has no attribute `classes`"),
+        ({"val": 0.5}, "Give another dataset as val"),
+        ({"dataset": []}, "has no attribute `classes`|empty"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_made(

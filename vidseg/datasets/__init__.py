@@ -1,7 +1,9 @@
-"""One door for annotated photos: `open_dataset(path)` for torch, `read_dataset(path)` without it.
+"""Annotated photos in any format: `open_dataset(path)` for torch, `read_dataset(path)` without it.
 
-`look` finds the format, one module a format reads it, `door` joins what was found. Photos come
-through `vidseg.video.decoding.image_reader`, upright.
+`format_detection` finds the format, one module of `formats/` reads it, `loading` joins the results.
+`sample_builder` turns the shapes of a file into masks of the upright photo (`rasterize`), `convert`
+and `vectorize` lead back to files, `split` divides a dataset, and `statistics` counts it. This room
+imports `structures`, `video` and `atomic_output`; only `torch_dataset` imports torch.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What needs torch is imported when it is first asked for."""
+    """Import what needs torch on first use."""
     if name in ("Dataset", "open_dataset"):
         from vidseg.datasets import torch_dataset as dataset
 

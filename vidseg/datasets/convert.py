@@ -1,6 +1,6 @@
-"""Datasets written as COCO JSON or as a project of VIA 2. Photos stay where they are.
+"""Write datasets as COCO JSON or as a VIA 2 project. The photos stay where they are.
 
-Both name photos by their path from the written file, and draw on upright photos.
+Both name photos by their path from the written file, and use coordinates of the upright photo.
 """
 
 import json
@@ -17,10 +17,10 @@ from vidseg.datasets.vectorize import outline
 from vidseg.structures.masks import from_rle
 
 Target = Literal["coco", "via"]
-CLASS = "class"
-"""Name of the region attribute that holds the class in VIA."""
-VIA_FORMAT = "2.0.10"
-VIA_LOOK = {
+VIA_CLASS_ATTRIBUTE = "class"
+"""Name of the region attribute that holds the class."""
+VIA_FORMAT_VERSION = "2.0.10"
+VIA_SETTINGS = {
     "annotation_editor_height": 25,
     "annotation_editor_fontsize": 0.8,
     "leftsidebar_width": 18,
@@ -34,25 +34,25 @@ VIA_LOOK = {
         "show_image_policy": "all",
     },
     "image": {
-        "region_label": CLASS,
-        "region_color": CLASS,
+        "region_label": VIA_CLASS_ATTRIBUTE,
+        "region_color": VIA_CLASS_ATTRIBUTE,
         "region_label_font": "10px Sans",
         "on_image_annotation_editor_placement": "NEAR_REGION",
     },
 }
-"""VIA's own defaults, but that regions show their class."""
+"""VIA's own defaults, except that regions show their class."""
 
 
 def write_dataset(
     content: Content, path: str | Path, *, to: Target, force: bool = False, tolerance: float = 1.0
 ) -> dict[Path, list[Skipped]]:
-    """Writes one file, or one a split (`NAME_train.json` and so on) where there are several.
+    """Write one file or, if there are several splits, one file per split (`NAME_train.json`, ...).
 
-    Gives the written files with what the format cannot hold. `tolerance` is for VIA, which knows
+    Returns the written files with what the format cannot hold. `tolerance` is for VIA, which stores
     outlines only: how many pixels the outline of a mask may be off; 0 keeps every pixel.
 
     Raises:
-        OutputExistsError, OutputError: nothing is written then.
+        OutputExistsError, OutputError: nothing is written.
     """
     target = Path(path)
     splits = list(dict.fromkeys(sample.split for sample in content.samples))
@@ -73,7 +73,7 @@ def write_dataset(
 def coco_document(
     samples: list[Sample], classes: dict[int, str], path: Path, tolerance: float
 ) -> tuple[dict[str, Any], list[Skipped]]:
-    """COCO's instances; nothing is lost."""
+    """COCO's instances format, which holds everything."""
     numbers = {name: number for number, name in classes.items()}
     images, annotations = [], []
     for number, sample in enumerate(samples, 1):
@@ -89,7 +89,7 @@ def coco_document(
 
 def _coco_annotation(each: Annotation, category: int) -> dict[str, Any]:
     x0, y0, x1, y1 = each.box
-    outlined = each.polygons and not each.crowd  # COCO's own tools take crowds as RLE only
+    outlined = each.polygons and not each.crowd  # COCO's own tools read crowds as RLE only
     polygons = [corners.ravel().tolist() for corners in each.polygons]
     return {
         "category_id": category,
@@ -103,26 +103,26 @@ def _coco_annotation(each: Annotation, category: int) -> dict[str, Any]:
 def via_document(
     samples: list[Sample], classes: dict[int, str], path: Path, tolerance: float
 ) -> tuple[dict[str, Any], list[Skipped]]:
-    """A project with the classes as a list to choose from. Crowds are lost."""
+    """A project with the classes as a drop-down list. Crowds are left out."""
     files, lost = {}, []
     for sample in samples:
         name, size = _from(path, sample.path), sample.path.stat().st_size
         regions = [_region(each, tolerance) for each in sample.objects if not each.crowd]
         crowds = len(sample.objects) - len(regions)
-        lost += [Skipped(str(sample.path), "crowd", "VIA cannot mark crowds")] * crowds
+        lost += [Skipped(str(sample.path), "crowd", "VIA has no crowds")] * crowds
         entry = {"filename": name, "size": size, "regions": regions, "file_attributes": {}}
         files[f"{name}{size}"] = entry
     options = {name: name for name in classes.values()}
     attribute = {"type": "dropdown", "description": "", "options": options, "default_options": {}}
     return {
         "_via_settings": {
-            "ui": VIA_LOOK,
+            "ui": VIA_SETTINGS,
             "core": {"buffer_size": "18", "filepath": {}, "default_filepath": ""},
             "project": {"name": path.stem},
         },
         "_via_img_metadata": files,
-        "_via_attributes": {"region": {CLASS: attribute}, "file": {}},
-        "_via_data_format_version": VIA_FORMAT,
+        "_via_attributes": {"region": {VIA_CLASS_ATTRIBUTE: attribute}, "file": {}},
+        "_via_data_format_version": VIA_FORMAT_VERSION,
         "_via_image_id_list": list(files),
     }, lost
 
@@ -132,11 +132,11 @@ def _region(each: Annotation, tolerance: float) -> dict[str, Any]:
     corners = each.polygons[0] if one else outline(from_rle(each.rle), tolerance=tolerance)
     xs, ys = np.round(corners, 2).T.tolist()
     shape = {"name": "polygon", "all_points_x": xs, "all_points_y": ys}
-    return {"shape_attributes": shape, "region_attributes": {CLASS: each.label}}
+    return {"shape_attributes": shape, "region_attributes": {VIA_CLASS_ATTRIBUTE: each.label}}
 
 
 def _from(path: Path, photo: Path) -> str:
-    """The way from the written file to the photo."""
+    """The relative path from the written file to the photo."""
     return Path(os.path.relpath(photo.resolve(), path.resolve().parent)).as_posix()
 
 

@@ -1,4 +1,4 @@
-"""Finding out what kind of dataset lies at a path."""
+"""Find out which formats of annotations lie at a path."""
 
 import mmap
 import re
@@ -15,15 +15,15 @@ Format = Literal[
 ]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-SPLITS = {
+SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-"""Names of folders and parts of file names to the split that they mean."""
-FILES_AT = (".", "annotations", "Annotations", "annotation", "labels", "json")
+"""Names of folders, or words in file names, to the split that they mean."""
+ANNOTATION_FOLDERS = (".", "annotations", "Annotations", "annotation", "labels", "json")
 """Folders of a dataset that may hold its annotation files."""
-MARKS: tuple[tuple[Format, tuple[bytes, ...]], ...] = (
+JSON_MARKERS: tuple[tuple[Format, tuple[bytes, ...]], ...] = (
     ("frames", (b'"format": "vidseg frames"',)),
     ("labelbox", (b'"data_row"', b'"projects"')),
     ("via", (b'"_via_img_metadata"',)),
@@ -31,12 +31,12 @@ MARKS: tuple[tuple[Format, tuple[bytes, ...]], ...] = (
     ("coco", (b'"images"', b'"annotations"', b'"categories"')),
     ("via", (b'"filename"', b'"regions"')),
 )
-"""What a JSON file of each format contains; the first that fits counts."""
-DATA = {".json", ".ndjson", ".jsonl", ".csv", ".yaml", ".yml", ".xml"}
+"""Bytes that a JSON file of each format contains; the first match counts."""
+ANNOTATION_SUFFIXES = {".json", ".ndjson", ".jsonl", ".csv", ".yaml", ".yml", ".xml"}
 
 
 class Source(NamedTuple):
-    """Something for one reader."""
+    """Something that the reader of one format reads."""
 
     format: Format
     path: Path
@@ -44,26 +44,29 @@ class Source(NamedTuple):
     split: str | None = None
 
 
-def look(path: Path) -> list[Source | Skipped]:
-    """The sources at `path`, with data files of no known kind; InputError where it is not there."""
+def detect_sources(path: Path) -> list[Source | Skipped]:
+    """The sources at `path`, and data files of no known format.
+
+    Raises InputError: the path is missing.
+    """
     if path.is_file():
-        kind = kind_of_file(path)
+        kind = format_of_file(path)
         return [Source(kind, path)] if kind else []
     if not path.is_dir():
-        raise InputError(f"{path} is not there; give a folder or a file of annotations.")
+        raise InputError(f"{path} does not exist; give a folder or an annotation file.")
     found = list(_folder(path, None))
     if not any(isinstance(each, Source) for each in found):
         for part in sorted(part for part in path.iterdir() if part.is_dir()):
-            found += _folder(part, SPLITS.get(part.name.lower()))
+            found += _folder(part, SPLIT_NAMES.get(part.name.lower()))
     return _corrected(found)
 
 
 def _corrected(found: list[Source | Skipped]) -> list[Source | Skipped]:
-    """What a model found counts only where no person has worked on it."""
+    """Detections of a model count only if no person has annotated the photos beside them."""
     by_people = [s for s in found if isinstance(s, Source) and s.format != "frames"]
     if not by_people:
         return found
-    reason = "other annotations lie beside what a model found"
+    reason = "there are other annotations beside these detections of a model"
     return [
         Skipped(str(each.path), "", reason)
         if isinstance(each, Source) and each.format == "frames"
@@ -72,41 +75,43 @@ def _corrected(found: list[Source | Skipped]) -> list[Source | Skipped]:
     ]
 
 
-def look_for(kind: Format, path: Path) -> list[Source | Skipped]:
-    """The sources of one format, also where the look of it would say something else."""
-    found = look(path)
+def find_sources(kind: Format, path: Path) -> list[Source | Skipped]:
+    """The sources of one format, even if detection would take them for another."""
+    found = detect_sources(path)
     wanted = [s for s in found if isinstance(s, Skipped) or s.format == kind]
     if any(isinstance(each, Source) for each in wanted):
         return wanted
     if path.is_file() or kind in ("masks", "voc", "labelme", "rectlabel"):
         return [Source(kind, path)]
-    raise InputError(f"{path} holds nothing in the format {kind}; point to its file.")
+    raise InputError(f"{path} holds nothing in the format {kind}; give its file.")
 
 
-def kind_of_file(path: Path) -> Format | None:
+def format_of_file(path: Path) -> Format | None:
     suffix = path.suffix.lower()
     if suffix in (".json", ".ndjson", ".jsonl"):
-        return _kind_of_json(path)
-    start = _start(path) if suffix in DATA else b""
+        return _format_of_json(path)
+    start = _start(path) if suffix in ANNOTATION_SUFFIXES else b""
     if suffix == ".csv":
         return "via" if b"region_shape_attributes" in start else None
     if suffix == ".xml":
         return "rectlabel" if b"<annotation" in start else None
     return (
-        "yolo" if re.search(rb"^names\s*:", _whole(path), re.MULTILINE) and suffix in DATA else None
+        "yolo"
+        if re.search(rb"^names\s*:", _whole(path), re.MULTILINE) and suffix in ANNOTATION_SUFFIXES
+        else None
     )
 
 
-def _kind_of_json(path: Path) -> Format | None:
+def _format_of_json(path: Path) -> Format | None:
     content = _whole(path)
-    for kind, marks in MARKS:
+    for kind, marks in JSON_MARKERS:
         if all(content.find(mark) >= 0 for mark in marks):
             return kind
     return None
 
 
 def _whole(path: Path) -> mmap.mmap | bytes:
-    """The file's bytes, without loading them: COCO's files are large."""
+    """The file's bytes, mapped and not loaded: COCO's files are large."""
     try:
         with path.open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -122,7 +127,7 @@ def _start(path: Path) -> bytes:
 
 def _folder(path: Path, split: str | None) -> Iterator[Source | Skipped]:
     voc = [root for root in (path, *sorted(path.glob("VOC*"))) if _is_voc(root)]
-    yaml = [file for file in _data_files(path) if kind_of_file(file) == "yolo"]
+    yaml = [file for file in _data_files(path) if format_of_file(file) == "yolo"]
     if voc:
         yield from (Source("voc", root, split) for root in voc)
     elif yaml:
@@ -140,13 +145,13 @@ def _is_voc(path: Path) -> bool:
 
 
 def _files(path: Path, split: str | None) -> Iterator[Source | Skipped]:
-    """Each file is a source, but LabelMe's and RectLabel's are one a folder."""
+    """Each file is a source; LabelMe and RectLabel have one source per folder."""
     seen = set()
-    for folder in dict.fromkeys((path / name).resolve() for name in FILES_AT):
+    for folder in dict.fromkeys((path / name).resolve() for name in ANNOTATION_FOLDERS):
         for file in _data_files(folder) if folder.is_dir() else []:
-            kind = kind_of_file(file)
+            kind = format_of_file(file)
             if kind is None:
-                yield Skipped(str(file), "", "no annotations of a known format")
+                yield Skipped(str(file), "", "the file has no annotations of a known format")
             elif kind in ("labelme", "rectlabel"):
                 if (kind, folder) not in seen:
                     seen.add((kind, folder))
@@ -156,11 +161,15 @@ def _files(path: Path, split: str | None) -> Iterator[Source | Skipped]:
 
 
 def _data_files(folder: Path) -> list[Path]:
-    files = (p for p in folder.iterdir() if p.suffix.lower() in DATA and not p.name.startswith("."))
+    files = (
+        p
+        for p in folder.iterdir()
+        if p.suffix.lower() in ANNOTATION_SUFFIXES and not p.name.startswith(".")
+    )
     return sorted(files, key=lambda p: (p.suffix.lower() != ".json", p.name))
 
 
 def split_in(stem: str) -> str | None:
     """`instances_val2017` is `val`."""
     words = re.split(r"[^a-z]+", stem.lower())
-    return next((SPLITS[word] for word in words if word in SPLITS), None)
+    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)

@@ -1,12 +1,18 @@
-"""One door for all formats: looks, reads, joins, numbers the classes."""
+"""Read a dataset of any format: find the sources, read and join them, number the classes."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from vidseg.datasets.annotation_files import BROKEN
-from vidseg.datasets.format_detection import SPLITS, Format, Source, look, look_for
+from vidseg.datasets.annotation_files import MALFORMED
+from vidseg.datasets.format_detection import (
+    SPLIT_NAMES,
+    Format,
+    Source,
+    detect_sources,
+    find_sources,
+)
 from vidseg.datasets.formats import coco, labelbox, labelme, mask_folder, rectlabel, via, voc, yolo
 from vidseg.datasets.formats import vidseg_frames as frames
 from vidseg.datasets.records import NO_CLASS, Content, Naming, Reading, Sample, Skipped
@@ -34,23 +40,23 @@ def read_dataset(
     class_attribute: str | None = None,
     class_name: str = NO_CLASS,
 ) -> Content:
-    """All photos, objects and classes at `path`, and all that could not be used, without torch.
+    """All photos, objects and classes at `path`, and everything that could not be used; no torch.
 
     Args:
         path: a folder, or an annotation file with its photos near it.
-        format: None to find out by looking.
-        split: only the photos of `train`, `val` or `test`. A photo's split is told by the format,
-            by the folder or file name, or by lists train.txt, val.txt and test.txt in the folder,
-            which come first. Classes are numbered over all splits, so that they agree.
+        format: None detects it.
+        split: only the photos of `train`, `val` or `test`. A photo's split comes from the lists
+            train.txt, val.txt and test.txt in the folder, else from the format, else from the name
+            of the folder or file. Classes are numbered over all splits, so that they agree.
         class_attribute: VIA's region attribute that holds the class.
-        class_name: class of shapes that have none.
+        class_name: class of shapes without one.
 
     Raises:
-        InputError: nothing there that can be read.
-        OptionError: no such format, split or class attribute.
+        InputError: nothing can be read there.
+        OptionError: unknown format, split or class attribute.
     """
     root = Path(path)
-    sources = look(root) if format is None else look_for(_known(format), root)
+    sources = detect_sources(root) if format is None else find_sources(_known(format), root)
     naming = Naming(class_attribute, class_name)
     kept = [source for source in sources if isinstance(source, Source)]
     found: list[Sample | Skipped] = [each for each in sources if isinstance(each, Skipped)]
@@ -60,9 +66,9 @@ def read_dataset(
             reading = READERS[source.format](source.path, naming)
             found += _in_split(reading.found, source.split)
         except OptionError:
-            raise  # it is a ValueError too
-        except BROKEN as error:
-            sentence = f"{source.path} is not built as the format {source.format} has it"
+            raise  # an OptionError is a ValueError too
+        except MALFORMED as error:
+            sentence = f"{source.path} does not follow the format {source.format}"
             raise InputError(f"{sentence}: {error!r}.") from error
         tables.append(reading.classes)
     samples, skipped = _unique(_listed(found, root))
@@ -75,11 +81,11 @@ def read_dataset(
 
 
 def only_split(content: Content, split: str) -> Content:
-    """The photos of one split; OptionError where there is none of this name."""
-    name = SPLITS.get(split.lower(), split)
+    """The photos of one split; OptionError if there is none of this name."""
+    name = SPLIT_NAMES.get(split.lower(), split)
     if name not in content.splits:
         known = ", ".join(content.splits)
-        there = f"there are: {known}" if known else "it has no splits; see `vidseg data split`"
+        there = f"it has: {known}" if known else "it has no splits; see `vidseg data split`"
         raise OptionError(f"The dataset has no split {split}; {there}.")
     samples = tuple(each for each in content.samples if each.split == name)
     return replace(content, samples=samples)
@@ -88,7 +94,7 @@ def only_split(content: Content, split: str) -> Content:
 def number_classes(
     tables: Iterable[Mapping[str, int]], samples: Iterable[Sample]
 ) -> dict[int, str]:
-    """Number to class, from 1: as the files have it where they agree, else by the alphabet."""
+    """Number to class name, from 1: as in the files if they agree, else in alphabetical order."""
     tables = [table for table in tables if table]
     joined: dict[int, str] = {}
     for table in tables:
@@ -123,7 +129,7 @@ def _in_split(found: Iterable[Sample | Skipped], split: str | None) -> Iterator[
 
 
 def _listed(found: Iterable[Sample | Skipped], root: Path) -> Iterator[Sample | Skipped]:
-    """With the splits of the lists in the folder, which name photos by path or by bare name."""
+    """Set the splits of the lists in the folder, which name photos by path or by bare name."""
     folder = root if root.is_dir() else root.parent
     lists: dict[str, str] = {}
     for split in ("train", "val", "test"):
@@ -141,7 +147,7 @@ def _listed(found: Iterable[Sample | Skipped], root: Path) -> Iterator[Sample | 
 def _unique(
     found: Iterable[Sample | Skipped],
 ) -> tuple[tuple[Sample, ...], tuple[Skipped, ...]]:
-    """Each photo once: the first mention counts."""
+    """Each photo once; the first description of it counts."""
     samples: dict[Path, Sample] = {}
     skipped = []
     for each in found:
@@ -150,14 +156,14 @@ def _unique(
         elif each.path.resolve() in samples:
             first = samples[each.path.resolve()].split
             where = f" in the split {first}" if first else ""
-            skipped.append(Skipped(str(each.path), "", f"it was described before{where}"))
+            skipped.append(Skipped(str(each.path), "", f"the photo was described before{where}"))
         else:
             samples[each.path.resolve()] = each
     return tuple(samples.values()), tuple(skipped)
 
 
 def _unmentioned(samples: tuple[Sample, ...], skipped: tuple[Skipped, ...]) -> tuple[Skipped, ...]:
-    """The photos that lie beside used ones and that no annotation names."""
+    """The photos beside used ones that no annotation names."""
     known = {s.path.resolve() for s in samples} | {Path(s.file).resolve() for s in skipped}
     folders = sorted({sample.path.parent for sample in samples})
     beside = [photo for folder in folders for photo in photos_in(folder)]

@@ -1,4 +1,4 @@
-"""Outlines of the shapes that annotation tools know, and the pixels that they cover."""
+"""Outlines of the shapes of annotation tools, and the pixels that they cover."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,16 +11,16 @@ from vidseg.datasets.records import Polygon
 from vidseg.structures.masks import RLE, from_rle, to_rle
 from vidseg.video.orientation import Orientation, upright
 
-FINE = 0.05
-"""Pixels by which a chord may miss its arc."""
-CORNERS = 16, 1000
-"""Fewest and most corners of an ellipse; the most are enough for radii up to 10000 pixels."""
-FAR = 10
-"""A point so many photo sides away is a mistake in the file, and too dear to draw."""
+ARC_TOLERANCE_PIXELS = 0.05
+"""Largest distance between a chord and its arc."""
+ELLIPSE_CORNERS = 16, 1000
+"""Minimum and maximum number of corners; the maximum suffices for radii up to 10000 pixels."""
+MAX_PHOTO_SIDES = 10
+"""A point farther away than this many photo sides is a mistake in the file, and slow to draw."""
 
 
 def polygon(points: Any) -> Polygon:
-    """From pairs of numbers; ValueError, with the reason, where they are no outline."""
+    """From pairs of numbers; ValueError, with the reason, if they are no outline."""
     corners = np.asarray(points, np.float64)
     if corners.ndim != 2 or corners.shape[1] != 2:
         raise ValueError("its points are not pairs of numbers")
@@ -38,7 +38,7 @@ def rectangle(x0: float, y0: float, x1: float, y1: float) -> Polygon:
 def ellipse(center: tuple[float, float], radii: tuple[float, float], turn: float = 0.0) -> Polygon:
     """`radii` along x and y, then turned clockwise (y points down) by `turn` radians."""
     largest = max(abs(radii[0]), abs(radii[1]))
-    corners = int(np.clip(np.pi * np.sqrt(largest / (2 * FINE)), *CORNERS))
+    corners = int(np.clip(np.pi * np.sqrt(largest / (2 * ARC_TOLERANCE_PIXELS)), *ELLIPSE_CORNERS))
     angle = np.arange(corners) * (2 * np.pi / corners)
     x, y = radii[0] * np.cos(angle), radii[1] * np.sin(angle)
     turned = x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)
@@ -59,7 +59,7 @@ def bezier(points: Polygon, leaving: Polygon, arriving: Polygon, steps: int = 16
     return polygon(curve.reshape(-1, 2))
 
 
-def raster(polygons: Sequence[Polygon], size: tuple[int, int]) -> RLE:
+def rasterize(polygons: Sequence[Polygon], size: tuple[int, int]) -> RLE:
     """The pixels under any of the polygons in a photo of `size` (height, width), as in COCO.
 
     pycocotools draws on a grid five times finer and takes a pixel by its centre.
@@ -71,13 +71,13 @@ def raster(polygons: Sequence[Polygon], size: tuple[int, int]) -> RLE:
 
 
 def is_far_outside(polygons: Sequence[Polygon], size: tuple[int, int]) -> bool:
-    return any(np.abs(corners).max() > FAR * max(size) for corners in polygons)
+    return any(np.abs(corners).max() > MAX_PHOTO_SIDES * max(size) for corners in polygons)
 
 
 def checked_rle(size: Any, counts: Any) -> RLE:
-    """COCO's run-length form with its counts as text, bytes or numbers; ValueError where broken.
+    """COCO's RLE of counts as text, bytes or numbers; ValueError if they do not fill it.
 
-    pycocotools decodes runs that do not fill the picture to whatever lies in memory.
+    pycocotools reads uninitialised memory where runs do not fill the mask.
     """
     height, width = (int(side) for side in size)
     if isinstance(counts, bytes):
@@ -93,7 +93,7 @@ def checked_rle(size: Any, counts: Any) -> RLE:
 
 
 def _runs(text: str) -> list[int]:
-    """COCO's packing: 5 bits a character, low first, differences to the run before the last."""
+    """COCO's packing: 5 bits a character, low bits first; differences to the run before last."""
     runs: list[int] = []
     value = shift = 0
     for character in text:
@@ -120,7 +120,7 @@ def area_of(rle: RLE) -> int:
 
 
 def turn_points(points: Polygon, size: tuple[int, int], orientation: Orientation) -> Polygon:
-    """Points of a stored photo of `size` (height, width), where they are once it stands upright."""
+    """Points of a photo stored at `size` (height, width), in coordinates of the upright photo."""
     height, width = size
     x, y = points[:, 0], points[:, 1]
     turned = {

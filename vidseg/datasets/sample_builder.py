@@ -1,10 +1,9 @@
-"""From the photo that a file names and the shapes that it draws to a `Sample`.
+"""Build a `Sample` from the photo that a file names and the shapes that it holds.
 
-Photos are read by `vidseg.video.decoding.image_reader`, upright. Most tools of today show photos
-upright and draw
-there. A file whose stated size fits only the photo as it is stored was drawn on that, and its
-shapes are turned with the photo. (Upside-down and mirrored photos, whose size tells nothing, count
-as shown upright.)
+Photos are read upright. Most annotation tools show them upright too. If the size in the file fits
+only the photo as stored (its EXIF orientation ignored), the tool showed that, and the shapes are
+turned with the photo. The size says nothing about photos turned by 180 degrees or mirrored: their
+shapes count as drawn on the upright photo.
 """
 
 import os
@@ -22,11 +21,11 @@ from vidseg.datasets.rasterize import (
     area_of,
     box_of,
     is_far_outside,
-    raster,
+    rasterize,
     turn_pixels,
     turn_points,
 )
-from vidseg.datasets.records import Annotation, Drawn, Polygon, Sample, Skipped
+from vidseg.datasets.records import Annotation, Polygon, Sample, Shape, Skipped
 from vidseg.errors import InputError
 from vidseg.structures.frame import Image
 from vidseg.structures.masks import RLE
@@ -36,8 +35,8 @@ from vidseg.video.orientation import Orientation, upright_size
 Box = tuple[float, float, float, float]
 
 
-class Photos:
-    """Finds the photos that `file` names, in `folders` or anywhere below the first."""
+class PhotoFinder:
+    """Finds the photos that `file` names, in `folders` or anywhere below the first of them."""
 
     def __init__(self, file: Path, *folders: Path) -> None:
         self._about, self._folders = str(file), folders
@@ -45,7 +44,7 @@ class Photos:
     def locate(self, name: Any) -> Path | Skipped:
         """By its path from one of the folders, else by its bare name if only one photo has it.
 
-        `name` may be a path of Windows or a URL, of which the last part counts.
+        `name` may be a Windows path, or a URL, of which the last part counts.
         """
         if not isinstance(name, str) or not name or "\0" in name:
             return Skipped(self._about, "", "it does not name its photo")
@@ -86,23 +85,23 @@ def files_below(folder: Path) -> list[Path]:
     seen, found = set(), []
     for at, folders, files in os.walk(folder, followlinks=True):
         if (real := os.path.realpath(at)) in seen:
-            folders.clear()  # a link back
+            folders.clear()  # a link to a folder above
             continue
         seen.add(real)
         found += [Path(at, name) for name in files]
     return sorted(found)
 
 
-def sample(
+def build_sample(
     path: Path | Skipped,
-    drawn: Iterable[Drawn | Skipped],
+    drawn: Iterable[Shape | Skipped],
     *,
     size: tuple[int, int] | None = None,
     split: str | None = None,
 ) -> Iterator[Sample | Skipped]:
-    """The photo at `path` with its shapes, and first everything of it that cannot be used.
+    """The photo at `path` with its objects, after everything in it that cannot be used.
 
-    `size` is the (height, width) that the file states for the photo, if it does.
+    `size` is the photo's (height, width) as the file states it.
     """
     if isinstance(path, Skipped):
         yield path
@@ -127,10 +126,10 @@ def sample(
     yield Sample(path, info.size, tuple(objects), split)
 
 
-def pixels_of(sample: Sample) -> Image:
+def read_pixels(sample: Sample) -> Image:
     """(H, W, 3) uint8 RGB.
 
-    Raises InputError: the photo is gone, or changed since the dataset was opened.
+    Raises InputError: the photo is missing, or has changed since the dataset was opened.
     """
     image = load_photo(sample.path)
     if image.shape[:2] != sample.size:
@@ -139,7 +138,7 @@ def pixels_of(sample: Sample) -> Image:
 
 
 def _composed(name: str) -> str:
-    """Accents as one character: macOS writes them apart in names of files."""
+    """Unicode NFC: macOS decomposes accented characters in file names."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -152,13 +151,13 @@ def _without_host(name: str) -> str:
 def _turn(
     orientation: Orientation, real: tuple[int, int], stated: tuple[int, int] | None
 ) -> Orientation | None:
-    """How to turn the shapes to fit the upright photo; None where the sizes rule it out."""
+    """How to turn the shapes to fit the upright photo; None if the sizes do not allow it."""
     if stated is None or stated == real:
         return Orientation()
     return orientation if stated == upright_size(*real, orientation) else None
 
 
-def _settle(drawn: Drawn, size: tuple[int, int], turn: Orientation | None) -> Annotation | Skipped:
+def _settle(drawn: Shape, size: tuple[int, int], turn: Orientation | None) -> Annotation | Skipped:
     stored = upright_size(*size, turn or Orientation())
     polygons, rle = _shape(drawn, stored)
     if rle is None or tuple(rle["size"]) != stored:
@@ -176,13 +175,13 @@ def _settle(drawn: Drawn, size: tuple[int, int], turn: Orientation | None) -> An
     return Annotation(drawn.label, rle, box, area, drawn.crowd, polygons)
 
 
-def _shape(drawn: Drawn, size: tuple[int, int]) -> tuple[tuple[Polygon, ...], RLE | None]:
-    """The polygons, and the pixels unless they are too far away to draw."""
-    if isinstance(drawn.shape, dict):
-        return (), drawn.shape
-    if is_far_outside(drawn.shape, size):
-        return drawn.shape, None
-    return drawn.shape, raster(drawn.shape, size)
+def _shape(drawn: Shape, size: tuple[int, int]) -> tuple[tuple[Polygon, ...], RLE | None]:
+    """The polygons, and the pixels; None if they are too far away to draw."""
+    if isinstance(drawn.geometry, dict):
+        return (), drawn.geometry
+    if is_far_outside(drawn.geometry, size):
+        return drawn.geometry, None
+    return drawn.geometry, rasterize(drawn.geometry, size)
 
 
 def _turn_box(box: Box, size: tuple[int, int], orientation: Orientation) -> Box:
@@ -192,7 +191,7 @@ def _turn_box(box: Box, size: tuple[int, int], orientation: Orientation) -> Box:
 
 
 def _inside(box: Box | None, size: tuple[int, int]) -> Box | None:
-    """The part of the box inside the photo; None where nothing is left of it."""
+    """The part of the box inside the photo; None if it is empty."""
     if box is None:
         return None
     height, width = size

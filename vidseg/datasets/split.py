@@ -1,4 +1,4 @@
-"""Dividing a dataset into train and val, kept as lists of photos that the door reads."""
+"""Divide a dataset into train and val, kept as lists of photos that `read_dataset` follows."""
 
 import os
 import random
@@ -11,19 +11,19 @@ from vidseg.atomic_output import atomic_output, check_output
 from vidseg.datasets.records import Content, Sample
 from vidseg.errors import OptionError
 
-NUMBERED = re.compile(r"^(?P<video>.*?)[-_. ]*(?:frame|img)?[-_. ]*\d+$", re.IGNORECASE)
-"""`clip_frame_0012` is of `clip`; a bare number of no name."""
+FRAME_NAME = re.compile(r"^(?P<video>.*?)[-_. ]*(?:frame|img)?[-_. ]*\d+$", re.IGNORECASE)
+"""`clip_frame_0012` is a frame of `clip`; a bare number names no video."""
 
 
 def divide(
     content: Content, *, val: float = 0.2, by: Literal["image", "video"] = "image", seed: int = 0
 ) -> dict[str, list[Sample]]:
-    """`train` and `val`, with as near to the share `val` of the photos in val as the groups allow.
+    """Samples of `train` and `val`, the share `val` of the photos in val, as near as possible.
 
-    By `video`, the frames of one video stay together, since neighbours look the same: frames with
-    one name before their number, or, where the name is only a number, in one folder.
+    By `video`, the frames of one video stay together, since neighbouring frames look alike: photos
+    with the same name before their number or, where the name is only a number, in the same folder.
 
-    Raises OptionError where a part would be empty.
+    Raises OptionError: a part would be empty.
     """
     if not 0 < val < 1:
         raise OptionError(f"The share of val must lie between 0 and 1, and it is {val:g}.")
@@ -47,8 +47,8 @@ def divide(
 
 
 def source_video(photo: Path) -> str:
-    """A name for the video that the photo is a frame of."""
-    match = NUMBERED.match(photo.stem)
+    """A name for the video that the photo was taken from."""
+    match = FRAME_NAME.match(photo.stem)
     name = match["video"] if match else photo.stem
     return str(photo.parent / name) if name else str(photo.parent)
 
@@ -56,9 +56,9 @@ def source_video(photo: Path) -> str:
 def write_lists(
     parts: dict[str, list[Sample]], folder: str | Path, *, force: bool = False
 ) -> list[Path]:
-    """`train.txt` and `val.txt` in `folder`, one photo a line, by its path from there.
+    """Write `train.txt` and `val.txt` in `folder`, one photo a line, by its path from there.
 
-    In the folder of the dataset, `open_dataset` takes its splits from them.
+    In the folder of the dataset, `read_dataset` takes the splits from them.
     """
     files = {split: Path(folder) / f"{split}.txt" for split in parts}
     for file in files.values():
@@ -74,5 +74,5 @@ def write_lists(
 
 def _one_group(by: str, content: Content) -> str:
     if by == "video" and len(content.samples) > 1:
-        return "All photos seem to come from one video; divide by image."
-    return "There is only one photo; there is nothing to divide."
+        return "All photos seem to come from one video; split them by image."
+    return "There is only one photo, which cannot be split."

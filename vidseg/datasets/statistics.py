@@ -1,4 +1,4 @@
-"""What a dataset holds, in numbers."""
+"""Counts of a dataset."""
 
 from collections import Counter
 from typing import Any
@@ -7,12 +7,12 @@ import numpy as np
 
 from vidseg.datasets.records import Content, Sample
 
-SHARES = (5, 25, 50, 75, 95)
+PERCENTILES = (5, 25, 50, 75, 95)
 """Percentiles of the object sizes."""
 
 
 def report(content: Content) -> dict[str, Any]:
-    """Counts by split and class, sizes of photos and objects, and all that was left out; for JSON.
+    """Counts by split and class, sizes of photos and objects, and everything left out; JSON values.
 
     Photos without a split count under "all". An object's size is the square root of its area.
     """
@@ -47,7 +47,7 @@ def _part(samples: list[Sample], content: Content) -> dict[str, Any]:
 
 
 def _sizes(samples: tuple[Sample, ...]) -> list[dict[str, int]]:
-    """The commonest first."""
+    """The most frequent first."""
     counts = Counter(sample.size for sample in samples).most_common()
     return [{"width": w, "height": h, "photos": count} for (h, w), count in counts]
 
@@ -56,5 +56,5 @@ def _object_sizes(samples: tuple[Sample, ...]) -> dict[str, float]:
     sides = [each.area**0.5 for sample in samples for each in sample.objects]
     if not sides:
         return {}
-    values = np.percentile(sides, SHARES)
-    return {f"p{share}": round(float(v), 1) for share, v in zip(SHARES, values, strict=True)}
+    values = np.percentile(sides, PERCENTILES)
+    return {f"p{share}": round(float(v), 1) for share, v in zip(PERCENTILES, values, strict=True)}

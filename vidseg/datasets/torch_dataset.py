@@ -1,4 +1,4 @@
-"""The dataset as torch wants it."""
+"""A dataset as a torch Dataset."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from pycocotools import mask as coco
 from vidseg.datasets.format_detection import Format
 from vidseg.datasets.loading import only_split, read_dataset
 from vidseg.datasets.records import NO_CLASS, Content, Sample, Skipped
-from vidseg.datasets.sample_builder import pixels_of
+from vidseg.datasets.sample_builder import read_pixels
 
 Target = dict[str, Any]
 
@@ -26,9 +26,9 @@ class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, Target]]):
         masks     (N, H, W) uint8, 0 or 1
         image_id  int, the item's number
         area      (N,) float32 square pixels
-        iscrowd   (N,) int64, 1 for a region full of objects not told apart
+        iscrowd   (N,) int64, 1 for a region of many objects that are not annotated one by one
 
-    Any torch Dataset with such items will do in its place.
+    Any torch Dataset with such items can take its place.
     """
 
     def __init__(self, content: Content) -> None:
@@ -42,25 +42,25 @@ class Dataset(torch.utils.data.Dataset[tuple[torch.Tensor, Target]]):
 
     @property
     def samples(self) -> tuple[Sample, ...]:
-        """Where each item comes from, without its pixels."""
+        """The photo and objects of each item, without pixels."""
         return self.content.samples
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
-        """All that could not be used, with the reasons."""
+        """Everything that could not be used, with the reasons."""
         return self.content.skipped
 
     def only(self, split: str) -> "Dataset":
-        """The items of one split; OptionError where there is none of this name."""
+        """The items of one split; OptionError if there is none of this name."""
         return Dataset(only_split(self.content, split))
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, Target]:
-        """Raises InputError where the photo is gone, or changed since the dataset was opened."""
+        """Raises InputError: the photo is missing, or has changed since the dataset was opened."""
         sample = self.samples[index]
-        image = pixels_of(sample)
+        image = read_pixels(sample)
         boxes = [each.box for each in sample.objects]
         labels = [self._numbers[each.label] for each in sample.objects]
         areas = [each.area for each in sample.objects]

@@ -1,4 +1,4 @@
-"""Polygons around pixels: the way back from masks to what annotation tools can edit."""
+"""Polygons around masks, which annotation tools can edit."""
 
 from collections.abc import Iterator
 
@@ -6,43 +6,46 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidseg.datasets.rasterize import raster
+from vidseg.datasets.rasterize import rasterize
 from vidseg.datasets.records import Polygon
 from vidseg.structures.masks import from_rle
 
-LOWEST_IOU = 0.9
-"""An outline that fits worse than this is given exactly instead."""
-STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
+MIN_OUTLINE_IOU = 0.9
+"""A simplified outline that fits the mask worse than this is replaced by the exact one."""
+EDGE_STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 """Right, down, left, up, as (x, y)."""
 
 
 def outline(mask: NDArray[np.bool_], *, tolerance: float = 1.0) -> Polygon:
-    """One polygon around all parts of a (H, W) mask, off by at most about `tolerance` pixels.
+    """One polygon (P, 2) around all parts of a mask (H, W), off by about `tolerance` pixels.
 
-    Parts and holes are tied together by seams, which are walked twice and so enclose nothing:
-    tools that know one polygon an object keep the object whole. At 0 the polygon follows the pixel
-    edges and encloses exactly the mask.
+    Parts and holes are joined by seams, which are walked twice and so enclose nothing: a tool that
+    stores one polygon per object keeps the object whole. At 0 the polygon follows the pixel edges
+    and encloses exactly the mask.
     """
     exact = edges(mask)
     if tolerance > 0:
         rough = [_simpler(loop, tolerance) for loop in exact]
         tied = tie([loop for loop in rough if len(loop) >= 3])
-        if len(tied) >= 3 and _iou(from_rle(raster([tied], mask.shape)), mask) >= LOWEST_IOU:
+        if (
+            len(tied) >= 3
+            and _iou(from_rle(rasterize([tied], mask.shape)), mask) >= MIN_OUTLINE_IOU
+        ):
             return tied
     return tie(exact)
 
 
 def edges(mask: NDArray[np.bool_]) -> list[Polygon]:
-    """The closed lines along pixel edges with the object on their right, corners only.
+    """The closed lines along pixel edges with the object on their right; corners only.
 
-    Pixels that touch only at a corner are apart.
+    Pixels that touch only at a corner are not connected.
     """
     leaving = _directions(mask)
     return [_corners(loop) for loop in _loops(leaving)]
 
 
 def tie(loops: list[Polygon]) -> Polygon:
-    """One closed line through all loops, over the shortest seams between their corners."""
+    """Join all loops into one, by the shortest seams between their corners."""
     if not loops:
         return np.zeros((0, 2))
     tied, *rest = loops
@@ -56,7 +59,7 @@ def tie(loops: list[Polygon]) -> Polygon:
 
 
 def _directions(mask: NDArray[np.bool_]) -> dict[tuple[int, int], list[int]]:
-    """Grid point to the steps that leave it along an edge of the object."""
+    """Grid point to the steps from it along an edge of the object."""
     padded = np.pad(mask, 1)
     inside, above, left = padded[1:, 1:], padded[:-1, 1:], padded[1:, :-1]
     leaving: dict[tuple[int, int], list[int]] = {}
@@ -73,7 +76,7 @@ def _directions(mask: NDArray[np.bool_]) -> dict[tuple[int, int], list[int]]:
 
 
 def _loops(leaving: dict[tuple[int, int], list[int]]) -> Iterator[list[tuple[int, int]]]:
-    """Walks every edge once, turning right where two ways are open."""
+    """Walk every edge once, turning right where two steps are possible."""
     while leaving:
         start = at = next(iter(leaving))
         step, loop = leaving[at][0], []
@@ -84,14 +87,14 @@ def _loops(leaving: dict[tuple[int, int], list[int]]) -> Iterator[list[tuple[int
             if not ways:
                 del leaving[at]
             loop.append(at)
-            at = at[0] + STEPS[step][0], at[1] + STEPS[step][1]
+            at = at[0] + EDGE_STEPS[step][0], at[1] + EDGE_STEPS[step][1]
             if at == start and start not in leaving:
                 break
         yield loop
 
 
 def _corners(loop: list[tuple[int, int]]) -> Polygon:
-    """Without the points in the middle of straight lines."""
+    """Drop the points in the middle of straight lines."""
     points = np.array(loop, np.float64)
     before, after = np.roll(points, 1, axis=0), np.roll(points, -1, axis=0)
     return points[((points - before) != (after - points)).any(axis=1)]

@@ -1,6 +1,8 @@
-"""How good results are: COCO's AP on annotated photos, tracks against annotated clips, and how
-steady the objects of a video are where nobody annotated it.
+"""Evaluate detections: COCO's AP on annotated photos, track metrics on annotated clips, and the
+temporal stability of the objects of a video without annotations.
 
-It reads datasets and photos through `vidseg.datasets` and `vidseg.video`; pycocotools and TrackEval
-do the counting.
+Photos: `coco_ap`, with `ground_truth`, `read_results`, `false_positives`, `per_photo` and `plots`.
+Clips: `tracking_metrics`, with `clips`, `trackeval_sequence` and the formats `davis`, `mots` and
+`ytvis`. Videos: `temporal_stability`. This room imports every room above it but `models`;
+pycocotools and TrackEval compute the metrics.
 """

@@ -1,4 +1,4 @@
-"""Drawings for the pages."""
+"""Draw masks, boxes and heat maps on photos, for reports."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from vidseg.structures.colors import Color, color_of
 from vidseg.structures.frame import Image
 
-LONGEST = 720
-"""Pixels of the longest side of a picture on a page."""
+MAX_SIDE_PIXELS = 720
+"""Longest side of an image on a page."""
 
-LINE = 2
+LINE_WIDTH_PIXELS = 2
 
 
-def scaled(image: Image, longest: int = LONGEST) -> tuple[Image, float]:
-    """The picture no larger than `longest`, and its scale."""
+def scaled(image: Image, longest: int = MAX_SIDE_PIXELS) -> tuple[Image, float]:
+    """The image with no side above `longest` pixels, and its scale."""
     scale = min(1.0, longest / max(image.shape[:2]))
     if scale == 1.0:
         return image.copy(), scale
@@ -25,7 +25,7 @@ def scaled(image: Image, longest: int = LONGEST) -> tuple[Image, float]:
 
 
 def with_masks(image: Image, masks: Iterable[NDArray[np.uint8]], colors: Iterable[Color]) -> Image:
-    """(H, W, 3): each mask (H, W) of 0 and 1 tinted, with its outline."""
+    """(H, W, 3): each mask (H, W), 0 or 1, tinted and outlined."""
     picture = image.copy()
     for mask, color in zip(masks, colors, strict=True):
         inside = mask > 0
@@ -36,7 +36,7 @@ def with_masks(image: Image, masks: Iterable[NDArray[np.uint8]], colors: Iterabl
 
 
 def shrunk(mask: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The mask (H, W) of 0 and 1 in a picture of `size` (height, width)."""
+    """The mask (H, W), 0 or 1, resized to `size` (height, width)."""
     small = cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
     return np.asarray(small, np.uint8)
 
@@ -54,7 +54,7 @@ def with_boxes(
         if dotted:
             _dotted(picture, box, color)
         else:
-            cv2.rectangle(picture, box[:2], box[2:], color, LINE, cv2.LINE_AA)
+            cv2.rectangle(picture, box[:2], box[2:], color, LINE_WIDTH_PIXELS, cv2.LINE_AA)
     return picture
 
 
@@ -68,7 +68,7 @@ def heat(values: NDArray[np.float32], size: tuple[int, int]) -> Image:
 
 
 def mask_tile(mask: NDArray[np.uint8], side: int = 112) -> Image:
-    """A soft mask (M, M) in grey, each cell a visible square."""
+    """A soft mask (M, M) in grey, enlarged so that its cells can be seen."""
     large = cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST)
     return np.asarray(cv2.cvtColor(large, cv2.COLOR_GRAY2RGB), np.uint8)
 
@@ -82,7 +82,7 @@ def _dotted(picture: Image, box: list[int], color: Color, gap: int = 8) -> None:
     x0, y0, x1, y1 = box
     for x in range(x0, x1, gap):
         for y in (y0, y1):
-            cv2.line(picture, (x, y), (min(x + gap // 2, x1), y), color, LINE)
+            cv2.line(picture, (x, y), (min(x + gap // 2, x1), y), color, LINE_WIDTH_PIXELS)
     for y in range(y0, y1, gap):
         for x in (x0, x1):
-            cv2.line(picture, (x, y), (x, min(y + gap // 2, y1)), color, LINE)
+            cv2.line(picture, (x, y), (x, min(y + gap // 2, y1)), color, LINE_WIDTH_PIXELS)

@@ -1,4 +1,4 @@
-"""Annotated clips and the tracks that were found in them, whatever file they come from."""
+"""Annotated clips and the tracks found in them, independent of the file format."""
 
 from __future__ import annotations
 
@@ -12,66 +12,66 @@ from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import RLE, instance_rle
 
-ANY = 1
-"""Number of the one class of truths that have no classes."""
+ANY_CLASS = 1
+"""Number of the only class of ground truth without classes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Track:
+class MaskTrack:
     """One object over time."""
 
     number: int
-    """Of the class, among those of the truth."""
+    """Of the class, in the ground truth."""
     masks: dict[int, RLE]
-    """Frame index, from 0, to mask; frames where it is not seen are missing."""
+    """Frame index, from 0, to mask; frames without the object are missing."""
     score: float | None = None
-    """Mean of its frames; None where the file has no scores."""
+    """Mean over its frames; None if the file has no scores."""
     crowd: bool = False
     area: float | None = None
-    """Mean square pixels as stated by the truth; None to count."""
+    """Mean square pixels as the ground truth states it; None to count."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """A clip with its truth."""
+    """A clip with its ground truth."""
 
     name: str
     size: tuple[int, int]
     """(height, width)"""
     frames: int
-    tracks: list[Track]
+    tracks: list[MaskTrack]
     classes: dict[int, str]
-    """Number to name; empty where the truth has no classes, and every track is `ANY`."""
+    """Number to name; empty if the ground truth has no classes, and every track is `ANY_CLASS`."""
     pictures: tuple[Path, ...] = ()
-    """One file a frame; empty where they are not there."""
+    """One file per frame; empty if they are missing."""
     judged: tuple[int, ...] | None = None
     """Indexes of the annotated frames; None is all."""
     ignored: dict[int, RLE] = field(default_factory=dict)
-    """Frame to region where nothing found is a false alarm (MOTS)."""
+    """Frame to region where detections are no false positives (MOTS)."""
     void: dict[int, RLE] = field(default_factory=dict)
     """Frame to pixels that do not count (DAVIS)."""
     single: bool = False
-    """One object is annotated and others that may be seen are not (DAVIS 2016)."""
+    """Only one of the visible objects is annotated (DAVIS 2016)."""
     number: int = 1
     """Of the video, in files that number their videos."""
 
     @property
     def counted(self) -> tuple[int, ...]:
-        """The frames that are judged."""
+        """The frames that are evaluated."""
         return tuple(range(self.frames)) if self.judged is None else self.judged
 
 
-def tracks_of(
+def collect_tracks(
     found: Iterable[tuple[Instant, Instances]], numbers: dict[int, int] | None
-) -> list[Track]:
+) -> list[MaskTrack]:
     """The tracks in a stream of frames; an object without an id is a track of one frame.
 
-    A track's score is the mean of its frames', its class the most frequent one (as in MaskTrack
+    A track's score is the mean of its frames, its class the most frequent one (as in MaskTrack
     R-CNN and `vidseg.results.formats.ytvis`).
 
     Args:
-        numbers: label to number of the truth's class, other labels being left out; None where
-            classes do not count.
+        numbers: label to number of the class in the ground truth, other labels being left out;
+            None if classes do not count.
     """
     masks: dict[int, dict[int, RLE]] = {}
     labels: dict[int, Counter[int]] = {}
@@ -83,9 +83,9 @@ def tracks_of(
             labels.setdefault(track, Counter())[int(instances.labels[row])] += 1
             scores.setdefault(track, []).append(float(instances.scores[row]))
     tracks = []
-    for name, seen in masks.items():
-        label = labels[name].most_common(1)[0][0]
-        number = ANY if numbers is None else numbers.get(label)
+    for track_id, seen in masks.items():
+        label = labels[track_id].most_common(1)[0][0]
+        number = ANY_CLASS if numbers is None else numbers.get(label)
         if number is not None:
-            tracks.append(Track(number, seen, sum(scores[name]) / len(scores[name])))
+            tracks.append(MaskTrack(number, seen, sum(scores[track_id]) / len(scores[track_id])))
     return tracks

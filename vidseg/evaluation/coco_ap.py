@@ -1,10 +1,10 @@
-"""COCO's average precision of boxes and masks, counted by pycocotools.
+"""COCO's average precision of boxes and masks, computed by pycocotools.
 
     result = evaluate(open_dataset("photos/", split="val"), load_predictor(m, keep_score=0.05))
     result.masks.ap, result.boxes.ap50, result.classes["balloon"].masks.ap
 
-An object's size, for small, medium and large, is what COCOeval takes: the stated area of the truth,
-and of a result the area of its box where it has one, of its mask elsewhere.
+COCOeval sorts objects into small, medium and large by the stated area of the ground truth, and
+results by the area of their box, or of their mask if they have no box.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from vidseg.concurrency import map_ahead, prefetch
 from vidseg.detection.predictor import Predictor, batches_at_once
 from vidseg.errors import OptionError
 from vidseg.evaluation.ground_truth import (
-    Classes,
-    Photo,
-    Photos,
-    Row,
+    ClassMatch,
+    CocoRecord,
+    PhotoDataset,
+    PhotoTruth,
     coco_truth,
     match_classes,
     photos,
@@ -37,21 +37,21 @@ from vidseg.results.formats.context import shortest_decimal
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import instance_rle
 
-LEAST_SCORE = 0.05
-"""Detections count from this score on, as in detectron2 and torchvision."""
-READ_AHEAD = 2
+MIN_SCORE = 0.05
+"""Detections below this score are left out, as in detectron2 and torchvision."""
+PHOTOS_AHEAD = 2
 
 Kind = Literal["segm", "bbox"]
 OnPhoto = Callable[[int, int | None], None]
-"""Called after every photo with how many are done, and of how many if that is known."""
+"""Called after every photo with the number done and the total, if known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """COCO's twelve numbers, 0..1; None where there is nothing to measure (COCOeval says -1).
+    """COCO's twelve numbers, 0..1; None where there is nothing to measure (COCOeval's -1).
 
-    `ap` is the mean over IoU 0.50 to 0.95, `ar1` the recall with one detection a photo. Small is
-    below 32 x 32 pixels, large from 96 x 96 on.
+    `ap` is the mean over IoU 0.50 to 0.95, `ar1` the recall with one detection per photo. Small is
+    below 32 x 32 pixels, large is 96 x 96 pixels or more.
     """
 
     ap: float | None
@@ -75,7 +75,7 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class ClassResult:
-    """One class alone."""
+    """The measures of one class."""
 
     photos: int
     """Photos with objects of it."""
@@ -86,23 +86,23 @@ class ClassResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """How good a predictor is on a dataset."""
+    """How good detections are on a dataset."""
 
     masks: Measures
     boxes: Measures
     classes: dict[str, ClassResult]
-    matching: Classes
-    """Which classes were judged."""
-    truth: Row
-    """The truth as a COCO dataset."""
-    found: list[Row]
+    matching: ClassMatch
+    """Which classes were evaluated."""
+    truth: CocoRecord
+    """The ground truth as a COCO dataset."""
+    found: list[CocoRecord]
     """The detections as COCO results."""
     precision: NDArray[np.float64]
-    """(T, 101, K) of masks (of boxes, where there are no masks), at IoU 0.50 to 0.95, recall 0 to
-    1, for each judged class; -1 where there is nothing to measure."""
+    """(T, 101, K) of masks (of boxes, if there are no masks): IoU 0.50 to 0.95, recall 0 to 1, and
+    evaluated class; -1 where there is nothing to measure."""
 
-    def to_json(self) -> Row:
-        """All but truth and detections themselves."""
+    def to_json(self) -> CocoRecord:
+        """Everything but the ground truth and the detections themselves."""
         annotations = self.truth["annotations"]
         return {
             "photos": len(self.truth["images"]),
@@ -125,7 +125,7 @@ class Result:
 
 
 def evaluate(
-    dataset: Photos,
+    dataset: PhotoDataset,
     predictor: Predictor,
     *,
     classes: Iterable[str] = (),
@@ -134,34 +134,36 @@ def evaluate(
 ) -> Result:
     """COCO's measures of what `predictor` finds in the photos of `dataset`.
 
-    Each photo is a batch of its own, so that the numbers do not depend on a batch size. Classes
+    Each photo is a batch of its own, so that the numbers do not depend on a batch size. ClassMatch
     are matched by name; those that only one side knows are left out, see `Result.matching`.
 
     Args:
-        dataset: see `vidseg.evaluation.ground_truth.Photos`.
-        predictor: must keep objects from a score of 0.05 on.
-        classes: judge these alone.
-        ids: COCO's image ids of the photos, if not 1 and so on. Among detections of equal score,
+        dataset: see `vidseg.evaluation.ground_truth.PhotoDataset`.
+        predictor: must keep objects with a score of 0.05 or more.
+        classes: evaluate only these.
+        ids: COCO's image ids of the photos; by default 1, 2, ... Among detections of equal score,
             COCOeval takes those of the lower id first.
 
     Raises:
         OptionError: no class in common; a predictor that keeps less.
         InputError: a photo cannot be read.
     """
-    if getattr(predictor, "keep_score", 0.0) > LEAST_SCORE:
-        raise OptionError(f"AP counts objects from score {LEAST_SCORE}; keep them: keep_score=0.05")
+    if getattr(predictor, "keep_score", 0.0) > MIN_SCORE:
+        raise OptionError(
+            f"AP counts objects with a score of {MIN_SCORE} or more; use keep_score={MIN_SCORE}."
+        )
     matching = match_classes(dataset.classes, predictor.classes, classes)
     samples: Sequence[Any] | None = getattr(dataset, "samples", None)
     total = None if samples is None else len(samples)
-    known: list[Photo] = []
-    found: list[Row] = []
+    known: list[PhotoTruth] = []
+    found: list[CocoRecord] = []
 
-    def find(photo: Photo) -> tuple[Photo, Instances]:
+    def find(photo: PhotoTruth) -> tuple[PhotoTruth, Instances]:
         assert photo.image is not None
         (instances,) = predictor.predict([photo.image])
         return photo._replace(image=None), instances
 
-    pictures = prefetch(photos(dataset, ids=ids), READ_AHEAD)
+    pictures = prefetch(photos(dataset, ids=ids), PHOTOS_AHEAD)
     at_once = batches_at_once(predictor)
     with closing(map_ahead(find, pictures, workers=at_once, ahead=at_once)) as looked_at:
         for photo, instances in looked_at:
@@ -172,9 +174,9 @@ def evaluate(
     return judge(coco_truth(known, dataset.classes), found, matching)
 
 
-def results(number: int, instances: Instances, numbers: Mapping[int, int]) -> list[Row]:
-    """The objects of photo `number` from `LEAST_SCORE` on, under the truth's class numbers."""
-    rows = np.flatnonzero(instances.scores >= np.float32(LEAST_SCORE))
+def results(number: int, instances: Instances, numbers: Mapping[int, int]) -> list[CocoRecord]:
+    """The objects of photo `number` with a score of at least `MIN_SCORE`, as COCO results."""
+    rows = np.flatnonzero(instances.scores >= np.float32(MIN_SCORE))
     return [
         {
             "image_id": number,
@@ -188,10 +190,10 @@ def results(number: int, instances: Instances, numbers: Mapping[int, int]) -> li
     ]
 
 
-def judge(truth: Row, found: Sequence[Row], matching: Classes) -> Result:
-    """What COCOeval says of COCO results about a COCO dataset, for the classes of `matching`.
+def judge(truth: CocoRecord, found: Sequence[CocoRecord], matching: ClassMatch) -> Result:
+    """Evaluate COCO results against a COCO dataset, for the classes of `matching`.
 
-    Results without masks are judged by their boxes alone.
+    Results without masks are evaluated by their boxes alone.
     """
     numbers = list(matching.names)
     kinds: tuple[Kind, ...] = ("segm", "bbox")
@@ -221,11 +223,11 @@ def judge(truth: Row, found: Sequence[Row], matching: Classes) -> Result:
     )
 
 
-def _counts(annotation: Row, number: int) -> bool:
+def _counts(annotation: CocoRecord, number: int) -> bool:
     return annotation["category_id"] == number and not annotation["iscrowd"]
 
 
-def _counted(truth: COCO, found: Sequence[Row], kind: Kind, numbers: list[int]) -> Any:
+def _counted(truth: COCO, found: Sequence[CocoRecord], kind: Kind, numbers: list[int]) -> Any:
     with _silent():
         copies: Any = [dict(row) for row in found]  # loadRes writes into them
         told = truth.loadRes(copies) if copies else _coco({**truth.dataset, "annotations": []})
@@ -236,7 +238,7 @@ def _counted(truth: COCO, found: Sequence[Row], kind: Kind, numbers: list[int]) 
     return counting
 
 
-def _coco(dataset: Row) -> COCO:
+def _coco(dataset: CocoRecord) -> COCO:
     coco = COCO()
     coco.dataset = dataset  # pyright: ignore[reportAttributeAccessIssue]
     with _silent():
@@ -245,12 +247,12 @@ def _coco(dataset: Row) -> COCO:
 
 
 def _silent() -> contextlib.AbstractContextManager[Any]:
-    """pycocotools prints what it does, and stdout is for data."""
+    """pycocotools prints its progress, and stdout is for data."""
     return contextlib.redirect_stdout(io.StringIO())
 
 
 def _measures(counting: Any, place: int | None = None) -> Measures:
-    """As `COCOeval.summarize`: of all classes, or of the one at `place` among them."""
+    """As `COCOeval.summarize`: of all classes, or of the one at index `place`."""
     classes = slice(None) if place is None else slice(place, place + 1)
     precision = counting.eval["precision"][:, :, classes]  # (IoU, recall, class, size, most)
     recall = counting.eval["recall"][:, classes]

@@ -1,7 +1,7 @@
-"""DAVIS: a folder of mask pictures a clip, each value an object, the same value in every frame.
+"""DAVIS: a folder of mask images per clip; each value is an object, the same one in every frame.
 
-0 is background. 255 is void where objects are numbered from 1; where it is the only value, it is
-the one object of DAVIS 2016, beside which others were not annotated.
+0 is background. 255 is void where objects are numbered from 1. Where it is the only value, it is
+the object of DAVIS 2016, which annotates one object per clip.
 """
 
 from __future__ import annotations
@@ -13,51 +13,51 @@ import numpy as np
 
 from vidseg.datasets.label_images import Values, read_values
 from vidseg.errors import InputError
-from vidseg.evaluation.clips import ANY, Clip, Track
+from vidseg.evaluation.clips import ANY_CLASS, Clip, MaskTrack
 from vidseg.structures.masks import RLE, to_rle
 from vidseg.video.decoding.image_reader import READABLE_PHOTO_SUFFIXES
 
-WHITE = 255
-TRUTHS = ("Annotations", "Annotations_unsupervised")
-PHOTOS = "JPEGImages"
+VOID_VALUE = 255
+TRUTH_FOLDERS = ("Annotations", "Annotations_unsupervised")
+PHOTO_FOLDER = "JPEGImages"
 
 
 def is_truth(path: Path) -> bool:
-    """Whether there are folders of PNG below Annotations, beside JPEGImages."""
-    return (path / PHOTOS).is_dir() and bool(_folders(path))
+    """Whether there are folders of PNG files below Annotations, beside JPEGImages."""
+    return (path / PHOTO_FOLDER).is_dir() and bool(_folders(path))
 
 
 def read_truth(path: Path) -> list[Clip]:
-    """Raises InputError: a picture that cannot be read, or of another size than the others."""
+    """Raises InputError: a mask image cannot be read, or the sizes differ."""
     clips = []
     for folder in _folders(path):
-        root = next(path / name for name in TRUTHS if (path / name) in folder.parents)
+        root = next(path / name for name in TRUTH_FOLDERS if (path / name) in folder.parents)
         name = folder.relative_to(root)
-        clips.append(_clip(folder, path / PHOTOS / name, name))
+        clips.append(_clip(folder, path / PHOTO_FOLDER / name, name))
     names = [clip.name.rsplit("/", 1)[-1] for clip in clips]
-    short = len(set(names)) == len(names)  # not the same clip in two sizes
+    short = len(set(names)) == len(names)  # DAVIS may hold a clip in two sizes
     return [replace(c, name=n) for c, n in zip(clips, names, strict=True)] if short else clips
 
 
-def read_results(folder: Path, clip: Clip) -> list[Track]:
-    """The tracks in a folder of mask pictures, one for each frame or each annotated frame.
+def read_results(folder: Path, clip: Clip) -> list[MaskTrack]:
+    """The tracks in a folder of mask images, one per frame or per annotated frame.
 
-    Raises InputError: another number of pictures, or pictures of another size.
+    Raises InputError: the number of images or their size does not fit.
     """
     pictures = _pngs(folder)
     indexes = {clip.frames: range(clip.frames), len(clip.counted): clip.counted}
     if len(pictures) not in indexes:
         raise InputError(
-            f"{folder} has {len(pictures)} mask pictures and {clip.name} has {clip.frames} frames."
+            f"{folder} has {len(pictures)} mask images and {clip.name} has {clip.frames} frames."
         )
     masks, size = _masks(pictures, indexes[len(pictures)])
     if size != clip.size:
         raise InputError(f"{folder} has masks of {_by(size)} for a clip of {_by(clip.size)}.")
-    return [Track(ANY, seen) for seen in masks.values()]
+    return [MaskTrack(ANY_CLASS, seen) for seen in masks.values()]
 
 
 def _folders(path: Path) -> list[Path]:
-    roots = [path / name for name in TRUTHS if (path / name).is_dir()]
+    roots = [path / name for name in TRUTH_FOLDERS if (path / name).is_dir()]
     below = (folder for root in roots[:1] for folder in root.rglob("*") if folder.is_dir())
     return sorted(folder for folder in below if _pngs(folder))
 
@@ -74,13 +74,13 @@ def _clip(folder: Path, photos: Path, name: Path) -> Clip:
         raise InputError(f"{missing[0]} belongs to no frame in {photos}.")
     judged = tuple(places[png.stem] for png in pngs)
     masks, size = _masks(pngs, judged)
-    single = set(masks) <= {WHITE} and bool(masks)
-    void = {} if single else masks.pop(WHITE, {})
+    single = set(masks) <= {VOID_VALUE} and bool(masks)
+    void = {} if single else masks.pop(VOID_VALUE, {})
     return Clip(
         name=name.as_posix(),
         size=size,
         frames=len(places),
-        tracks=[Track(ANY, seen) for seen in masks.values()],
+        tracks=[MaskTrack(ANY_CLASS, seen) for seen in masks.values()],
         classes={},
         pictures=tuple(found),
         judged=None if len(judged) == len(places) else judged,
@@ -92,7 +92,7 @@ def _clip(folder: Path, photos: Path, name: Path) -> Clip:
 def _masks(
     pictures: list[Path], indexes: range | tuple[int, ...]
 ) -> tuple[dict[int, dict[int, RLE]], tuple[int, int]]:
-    """Value to frame to mask, and the size of the pictures."""
+    """Value to frame to mask, and the size of the images."""
     masks: dict[int, dict[int, RLE]] = {}
     sizes = set()
     for index, path in zip(indexes, pictures, strict=True):

@@ -1,19 +1,19 @@
-"""False alarms: what is found of a class in photos that have none of it.
+"""False positives: detections of a class in photos without objects of it.
 
-AP hardly sees them, for it ranks by score; who splashes a video sees every one.
+AP ranks by score and hardly counts them; in a video every one is visible.
 """
 
 from collections import Counter
 
 from vidseg.evaluation.coco_ap import Result
-from vidseg.evaluation.ground_truth import Row
+from vidseg.evaluation.ground_truth import CocoRecord
 
 
-def false_alarms(result: Result, score: float) -> Row:
-    """Detections from `score` on in photos without objects of their class, crowds included.
+def count_false_positives(result: Result, score: float) -> CocoRecord:
+    """Detections of at least `score` in photos without objects (or crowds) of their class.
 
-    `photos` and `per_photo` are of the photos without any judged class; `classes` has them for each
-    class by itself, and `where` the numbers by photo and class.
+    `photos` and `per_photo` count photos without objects of any evaluated class. `classes` counts
+    for each class alone, and `where` by photo and class.
     """
     judged = result.matching.names
     names = {image["id"]: image["file_name"] for image in result.truth["images"]}
@@ -42,7 +42,9 @@ def false_alarms(result: Result, score: float) -> Row:
     }
 
 
-def _of_class(number: int, has: dict[int, set[int]], alarms: Counter[tuple[int, int]]) -> Row:
+def _of_class(
+    number: int, has: dict[int, set[int]], alarms: Counter[tuple[int, int]]
+) -> CocoRecord:
     photos = sum(number not in present for present in has.values())
     count = sum(n for (_, category), n in alarms.items() if category == number)
     return {"photos": photos, "detections": count, "per_photo": _share(count, photos)}

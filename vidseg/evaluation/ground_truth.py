@@ -1,4 +1,4 @@
-"""Annotated photos as pycocotools wants them, and which of their classes a model knows."""
+"""Annotated photos as pycocotools needs them, and how their classes match those of a model."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 
 from vidseg.datasets import Sample
 from vidseg.datasets.records import NO_CLASS
-from vidseg.datasets.sample_builder import pixels_of
+from vidseg.datasets.sample_builder import read_pixels
 from vidseg.errors import OptionError
 from vidseg.structures.frame import Image
 from vidseg.structures.masks import to_rle
 
-Row = dict[str, Any]
+CocoRecord = dict[str, Any]
 """An image, an annotation or a result in COCO's form."""
 
 
-class Photos(Protocol):
-    """What is judged on: a `vidseg.datasets.Dataset` or its `Content`, whose photos are read one at
-    a time; or any torch Dataset with torchvision's targets and these classes."""
+class PhotoDataset(Protocol):
+    """What detections are evaluated on: a `vidseg.datasets.Dataset` or its `Content`, whose photos
+    are read one at a time; or any torch Dataset with torchvision's targets and these classes."""
 
     @property
     def classes(self) -> Mapping[int, str]:
@@ -28,39 +28,39 @@ class Photos(Protocol):
         ...
 
 
-class Photo(NamedTuple):
-    """One photo with its truth."""
+class PhotoTruth(NamedTuple):
+    """One photo with its ground truth."""
 
     number: int
     """COCO's image id."""
     name: str
     size: tuple[int, int]
     """(height, width), upright."""
-    objects: list[Row]
-    """COCO's annotations, still without `id` and `image_id`."""
+    objects: list[CocoRecord]
+    """COCO's annotations, without `id` and `image_id`."""
     image: Image | None
-    """(H, W, 3) uint8 RGB; None where it was not asked for."""
+    """(H, W, 3) uint8 RGB; None if it was not requested."""
 
 
-class Classes(NamedTuple):
-    """How the classes of the truth and those of the results belong together."""
+class ClassMatch(NamedTuple):
+    """How the classes of the ground truth and those of the results match."""
 
     numbers: dict[int, int]
-    """Label of the results to number of the truth, for the classes that both know."""
+    """Label in the results to number in the ground truth, for the classes that both have."""
     names: dict[int, str]
-    """Number of the truth to name, for the same classes."""
+    """Number in the ground truth to name, for the same classes."""
     unknown: tuple[str, ...]
-    """Classes of the truth that the results do not know."""
+    """ClassMatch of the truth that the results do not know."""
     extra: tuple[str, ...]
-    """Classes of the results that the truth does not know."""
+    """ClassMatch of the results that the truth does not know."""
 
 
 def photos(
-    dataset: Photos, *, ids: Sequence[int] | None = None, pixels: bool = True
-) -> Iterator[Photo]:
-    """The photos one after another under `ids`, or numbered from 1; with their pixels if wanted.
+    dataset: PhotoDataset, *, ids: Sequence[int] | None = None, pixels: bool = True
+) -> Iterator[PhotoTruth]:
+    """The photos in order, under `ids` or numbered from 1, with their pixels on request.
 
-    Raises InputError: a photo is gone, or changed since the dataset was opened.
+    Raises InputError: a photo is missing, or has changed since the dataset was opened.
     """
     samples: Sequence[Sample] | None = getattr(dataset, "samples", None)
     if samples is not None:
@@ -75,22 +75,22 @@ def photos(
 
 def match_classes(
     truth: Mapping[int, str], found: Mapping[int, str], only: Iterable[str] = ()
-) -> Classes:
-    """By name, in upper or lower case; `only` are the classes to judge, if not all.
+) -> ClassMatch:
+    """Match classes by name, ignoring case; `only` are the classes to evaluate, if not all.
 
-    Where the shapes of the truth have no class (`object`), and only one is looked for, it is that.
+    Unlabelled shapes (of class `object`) count as the requested class if there is only one.
 
-    Raises OptionError: no class in common, or one of `only` is not in the truth.
+    Raises OptionError: no class in common, or one of `only` is not in the ground truth.
     """
     only = list(only)
     if alone := _only_class(truth, found, only):
         number = next(iter(truth))
-        return Classes({alone: number}, {number: found[alone]}, (), ())
+        return ClassMatch({alone: number}, {number: found[alone]}, (), ())
     wanted = {name.casefold(): name for name in only}
     known = {name.casefold(): number for number, name in truth.items()}
     if strange := [name for folded, name in wanted.items() if folded not in known]:
         there = ", ".join(truth.values())
-        raise OptionError(f"The truth has no class {strange[0]!r}; it has: {there}.")
+        raise OptionError(f"The ground truth has no class {strange[0]!r}; it has: {there}.")
     if wanted:
         known = {name: number for name, number in known.items() if name in wanted}
     labels = {label: name.casefold() for label, name in found.items()}
@@ -98,26 +98,26 @@ def match_classes(
     missing = set(known.values()) - set(numbers.values())
     if not numbers:
         raise OptionError(
-            f"The results know none of the classes to judge ({some(truth[n] for n in missing)}); "
-            f"they know {some(found.values())}."
+            f"The results have none of the classes to evaluate "
+            f"({first_names(truth[n] for n in missing)}); they have {first_names(found.values())}."
         )
     names = {number: truth[number] for number in sorted(set(numbers.values()))}
     unknown = tuple(name for number, name in truth.items() if number in missing)
     extra = tuple(name for label, name in found.items() if label not in numbers)
-    return Classes(numbers, names, unknown, extra if not wanted else ())
+    return ClassMatch(numbers, names, unknown, extra if not wanted else ())
 
 
 def _only_class(
     truth: Mapping[int, str], found: Mapping[int, str], only: Sequence[str]
 ) -> int | None:
-    """The label that shapes without a class have, if that is clear."""
+    """The label that unlabelled shapes have in the results, if that is clear."""
     wanted = {name.casefold() for name in only}
     labels = [label for label, name in found.items() if not wanted or name.casefold() in wanted]
     nameless = list(truth.values()) == [NO_CLASS] and NO_CLASS not in found.values()
     return labels[0] if nameless and len(labels) == 1 else None
 
 
-def coco_truth(found: Iterable[Photo], classes: Mapping[int, str]) -> Row:
+def coco_truth(found: Iterable[PhotoTruth], classes: Mapping[int, str]) -> CocoRecord:
     """The photos as a COCO dataset."""
     images, annotations = [], []
     for number, name, (height, width), objects, _ in found:
@@ -128,16 +128,16 @@ def coco_truth(found: Iterable[Photo], classes: Mapping[int, str]) -> Row:
     return {"info": {}, "images": images, "annotations": annotations, "categories": categories}
 
 
-def _of_sample(number: int, sample: Sample, numbers: Mapping[str, int], pixels: bool) -> Photo:
+def _of_sample(number: int, sample: Sample, numbers: Mapping[str, int], pixels: bool) -> PhotoTruth:
     objects = [
         _annotation(numbers[each.label], each.box, each.area, each.crowd, each.rle)
         for each in sample.objects
     ]
-    image = pixels_of(sample) if pixels else None
-    return Photo(number, str(sample.path), sample.size, objects, image)
+    image = read_pixels(sample) if pixels else None
+    return PhotoTruth(number, str(sample.path), sample.size, objects, image)
 
 
-def _of_item(number: int, image: Any, target: Mapping[str, Any]) -> Photo:
+def _of_item(number: int, image: Any, target: Mapping[str, Any]) -> PhotoTruth:
     """An item of a torch Dataset: image (3, H, W), uint8 or 0..1, with torchvision's target."""
     picture = np.ascontiguousarray(np.asarray(image).transpose(1, 2, 0))
     if picture.dtype != np.uint8:
@@ -150,10 +150,10 @@ def _of_item(number: int, image: Any, target: Mapping[str, Any]) -> Photo:
         _annotation(label, box, area, crowd, to_rle(mask))
         for label, box, area, crowd, mask in zip(*columns, masks, strict=True)
     ]
-    return Photo(number, str(number), (picture.shape[0], picture.shape[1]), objects, picture)
+    return PhotoTruth(number, str(number), (picture.shape[0], picture.shape[1]), objects, picture)
 
 
-def _annotation(label: int, box: Iterable[float], area: float, crowd: Any, rle: Any) -> Row:
+def _annotation(label: int, box: Iterable[float], area: float, crowd: Any, rle: Any) -> CocoRecord:
     x0, y0, x1, y1 = box
     return {
         "category_id": label,
@@ -164,8 +164,8 @@ def _annotation(label: int, box: Iterable[float], area: float, crowd: Any, rle: 
     }
 
 
-def some(names: Iterable[str]) -> str:
-    """The first eight, with commas between, and how many more there are."""
+def first_names(names: Iterable[str]) -> str:
+    """The first eight, separated by commas, and how many more there are."""
     listed = list(names)
     more = f" and {len(listed) - 8} more" if len(listed) > 8 else ""
     return ", ".join(listed[:8]) + more

@@ -1,7 +1,7 @@
-"""MOTS: `frame id class height width rle` a line, or 16-bit PNG whose values are the ids.
+"""MOTS: lines `frame id class height width rle`, or 16-bit PNG files whose values are the ids.
 
-An id is class x 1000 + number, 1 is car, 2 is person, 10 a region to ignore. A folder of truth has
-`SEQ/gt/gt.txt` beside `SEQ/img1` (MOTSChallenge), or `instances_txt/SEQ.txt` or `instances/SEQ/`
+An id is class x 1000 + number. Class 1 is car, 2 is person, 10 a region to ignore. The ground truth
+is `SEQ/gt/gt.txt` beside `SEQ/img1` (MOTSChallenge), or `instances_txt/SEQ.txt` or `instances/SEQ/`
 (KITTI MOTS) beside `images/SEQ` or `image_02/SEQ`.
 """
 
@@ -15,17 +15,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from pycocotools import mask as coco
 
-from vidseg.datasets.annotation_files import BROKEN, read_text
+from vidseg.datasets.annotation_files import MALFORMED, read_text
 from vidseg.datasets.label_images import read_values
 from vidseg.datasets.rasterize import checked_rle
 from vidseg.errors import InputError
-from vidseg.evaluation.clips import Clip, Track
+from vidseg.evaluation.clips import Clip, MaskTrack
 from vidseg.structures.masks import RLE, to_rle
 from vidseg.video.decoding.image_reader import READABLE_PHOTO_SUFFIXES
 
-IGNORED = 10
-NAMES = {1: "car", 2: "person"}
-PHOTOS = ("images", "image_02", "training/image_02")
+IGNORED_CLASS = 10
+CLASS_NAMES = {1: "car", 2: "person"}
+PHOTO_FOLDERS = ("images", "image_02", "training/image_02")
 
 
 class Line(NamedTuple):
@@ -39,20 +39,20 @@ class Line(NamedTuple):
 
 
 def is_truth(path: Path) -> bool:
-    """Whether a folder has one of the layouts."""
+    """Whether the folder has one of these layouts."""
     return bool(_sources(path))
 
 
 def read_truth(path: Path) -> list[Clip]:
-    """Raises InputError: a line or picture that is not as MOTS has it."""
+    """Raises InputError: a line or image does not follow the format."""
     return [_clip(name, source, photos) for name, source, photos in _sources(path)]
 
 
-def read_results(path: Path, clip: Clip) -> list[Track]:
-    """The tracks of a text file. Its frames count as those of the truth do (from 1 in
-    MOTSChallenge), or from 0 where it has a frame 0.
+def read_results(path: Path, clip: Clip) -> list[MaskTrack]:
+    """The tracks of a text file, whose frames count from 0 if there is a frame 0, else as in the
+    ground truth (from 1 in MOTSChallenge).
 
-    Raises InputError: a line that is not as MOTS has it, a frame or size that the clip has not.
+    Raises InputError: a line does not follow the format, or does not fit the clip.
     """
     lines = list(_lines(path))
     first = min((line.frame for line in lines), default=0)
@@ -68,7 +68,7 @@ def read_results(path: Path, clip: Clip) -> list[Track]:
 
 
 def _sources(path: Path) -> list[tuple[str, Path, Path | None]]:
-    """Name, text file or folder of PNG, and folder of photos of each clip."""
+    """Name, text file or folder of PNG files, and folder of photos of each clip."""
     found: dict[str, Path] = {p.parents[1].name: p for p in path.glob("*/gt/gt.txt")}
     if not found:
         found = {p.stem: p for p in sorted((path / "instances_txt").glob("*.txt"))}
@@ -78,7 +78,7 @@ def _sources(path: Path) -> list[tuple[str, Path, Path | None]]:
 
 
 def _photos(path: Path, name: str) -> Path | None:
-    folders = [path / name / "img1", *(path / each / name for each in PHOTOS)]
+    folders = [path / name / "img1", *(path / each / name for each in PHOTO_FOLDERS)]
     return next((folder for folder in folders if folder.is_dir()), None)
 
 
@@ -98,14 +98,14 @@ def _clip(name: str, source: Path, photos: Path | None) -> Clip:
     sizes = {tuple(line.rle["size"]) for line in lines}
     if len(sizes) != 1:
         raise InputError(f"{source} holds {'masks of several sizes' if sizes else 'no mask'}.")
-    numbers = {line.number for line in lines} - {IGNORED}
-    ignored = (line for line in lines if line.number == IGNORED)
+    numbers = {line.number for line in lines} - {IGNORED_CLASS}
+    ignored = (line for line in lines if line.number == IGNORED_CLASS)
     return Clip(
         name=name,
         size=sizes.pop(),  # pyright: ignore[reportArgumentType]
         frames=frames,
-        tracks=_tracks((line for line in lines if line.number != IGNORED), base),
-        classes={number: NAMES.get(number, f"class {number}") for number in sorted(numbers)},
+        tracks=_tracks((line for line in lines if line.number != IGNORED_CLASS), base),
+        classes={number: CLASS_NAMES.get(number, f"class {number}") for number in sorted(numbers)},
         pictures=tuple(pictures),
         ignored=_regions(ignored, base),
         number=base,
@@ -119,12 +119,14 @@ def _lines(path: Path) -> Iterator[Line]:
         try:
             frame, track, number, height, width, counts = text.split(" ")
             yield Line(int(frame), int(track), int(number), checked_rle((height, width), counts))
-        except BROKEN as error:
-            raise InputError(f"{path}, line {count}, is no line of MOTS: {error}.") from error
+        except MALFORMED as error:
+            raise InputError(
+                f"{path}, line {count}, does not follow the format of MOTS: {error}."
+            ) from error
 
 
 def _pixels(folder: Path) -> Iterator[Line]:
-    """10000 is the region to ignore."""
+    """The value 10000 is the region to ignore."""
     for path in sorted(folder.glob("*.png")):
         values = read_values(path)
         for value in np.unique(values).tolist():
@@ -132,12 +134,12 @@ def _pixels(folder: Path) -> Iterator[Line]:
                 yield Line(int(path.stem), int(value), value // 1000, to_rle(values == value))
 
 
-def _tracks(lines: Iterable[Line], base: int) -> list[Track]:
-    tracks: dict[tuple[int, int], Track] = {}
+def _tracks(lines: Iterable[Line], base: int) -> list[MaskTrack]:
+    tracks: dict[tuple[int, int], MaskTrack] = {}
     for line in lines:
-        track = tracks.setdefault((line.number, line.id), Track(line.number, {}))
+        track = tracks.setdefault((line.number, line.id), MaskTrack(line.number, {}))
         if line.frame - base in track.masks:
-            raise InputError(f"The id {line.id} of MOTS comes twice in frame {line.frame}.")
+            raise InputError(f"Frame {line.frame} has the MOTS id {line.id} twice.")
         track.masks[line.frame - base] = line.rle
     return list(tracks.values())
 
@@ -152,7 +154,7 @@ def _regions(lines: Iterable[Line], base: int) -> dict[int, RLE]:
 
 
 def _stated_length(source: Path) -> int | None:
-    """What `seqinfo.ini` says, where there is one."""
+    """The length in `seqinfo.ini`, if there is one."""
     parser = ConfigParser()
     try:
         parser.read(source.parents[1] / "seqinfo.ini")

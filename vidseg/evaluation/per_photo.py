@@ -1,4 +1,4 @@
-"""Which photos went worst, and how found objects overlap the true ones in each."""
+"""Rank photos by quality, and compare detections with the ground truth in each."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from vidseg.evaluation.coco_ap import Result
-from vidseg.evaluation.ground_truth import Row
+from vidseg.evaluation.ground_truth import CocoRecord
 from vidseg.structures.mask_overlap import best_pairs
 
-MATCHED = 0.5
-"""Least IoU of an object with what was found of it, as in panoptic quality."""
+MIN_PAIR_IOU = 0.5
+"""Minimum IoU of a detection with its true object, as in panoptic quality."""
 
 
-class Compared(NamedTuple):
-    """One photo: the truth, and what was found from some score on."""
+class PhotoComparison(NamedTuple):
+    """One photo: the ground truth, and the detections of at least some score."""
 
     name: str
-    true: list[Row]
+    true: list[CocoRecord]
     """COCO's annotations, without crowds."""
-    found: list[Row]
+    found: list[CocoRecord]
     """COCO's results, best score first."""
     overlaps: NDArray[np.float64]
     """(found, true) IoU of the masks, or of boxes where there are no masks."""
     pairs: dict[int, int]
-    """Place in `found` to place in `true`."""
+    """Index in `found` to index in `true`."""
     quality: float
-    """Panoptic quality (Kirillov et al. 2019): the sum of the IoU of pairs over the pairs and half
-    of all that has no partner; 1 where nothing is and nothing was found."""
+    """Panoptic quality (Kirillov et al. 2019): the sum of the IoU of pairs, divided by the number
+    of pairs plus half of the unpaired objects; 1 if there are no objects and no detections."""
 
 
-def compare(result: Result, score: float) -> list[Compared]:
-    """Every photo, the worst first; objects from `score` on."""
+def compare_photos(result: Result, score: float) -> list[PhotoComparison]:
+    """Every photo, the worst first, with the detections of at least `score`."""
     photos = {image["id"]: image["file_name"] for image in result.truth["images"]}
     judged = result.matching.names
-    true: dict[int, list[Row]] = {number: [] for number in photos}
-    found: dict[int, list[Row]] = {number: [] for number in photos}
+    true: dict[int, list[CocoRecord]] = {number: [] for number in photos}
+    found: dict[int, list[CocoRecord]] = {number: [] for number in photos}
     for each in result.truth["annotations"]:
         if each["category_id"] in judged and not each["iscrowd"]:
             true[each["image_id"]].append(each)
@@ -49,18 +49,18 @@ def compare(result: Result, score: float) -> list[Compared]:
     return sorted(compared, key=lambda each: each.quality)
 
 
-def _compared(name: str, true: list[Row], found: list[Row]) -> Compared:
+def _compared(name: str, true: list[CocoRecord], found: list[CocoRecord]) -> PhotoComparison:
     overlaps = _overlaps(true, found)
     alike = [[f["category_id"] == t["category_id"] for t in true] for f in found]
-    allowed = np.array(alike, bool).reshape(overlaps.shape) & (overlaps >= MATCHED)
+    allowed = np.array(alike, bool).reshape(overlaps.shape) & (overlaps >= MIN_PAIR_IOU)
     rows, cols = best_pairs(overlaps, allowed)
     total = (len(true) + len(found)) / 2
     quality = overlaps[rows, cols].sum() / total if total else 1.0
     pairs = dict(zip(rows.tolist(), cols.tolist(), strict=True))
-    return Compared(name, true, found, overlaps, pairs, float(quality))
+    return PhotoComparison(name, true, found, overlaps, pairs, float(quality))
 
 
-def _overlaps(true: list[Row], found: list[Row]) -> NDArray[np.float64]:
+def _overlaps(true: list[CocoRecord], found: list[CocoRecord]) -> NDArray[np.float64]:
     if not true or not found:
         return np.zeros((len(found), len(true)))
     key = "segmentation" if isinstance(found[0].get("segmentation"), dict) else "bbox"

@@ -1,5 +1,5 @@
-"""Results of others, or of an earlier run: COCO results and saved detections of photos, and tracks
-as YouTube-VIS JSON, MOTS text or DAVIS pictures."""
+"""Results from files: COCO results and saved detections of photos, and tracks as YouTube-VIS JSON,
+MOTS text or DAVIS mask images."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from vidseg.datasets.annotation_files import BROKEN, read_json, read_text
-from vidseg.datasets.format_detection import look, look_for
+from vidseg.datasets.annotation_files import MALFORMED, read_json, read_text
+from vidseg.datasets.format_detection import detect_sources, find_sources
 from vidseg.datasets.records import Content, Sample, Skipped
 from vidseg.errors import InputError, OptionError
 from vidseg.evaluation import davis, mots, ytvis
-from vidseg.evaluation.clips import ANY, Clip, Track
-from vidseg.evaluation.coco_ap import LEAST_SCORE, results
-from vidseg.evaluation.ground_truth import Classes, Row, match_classes
+from vidseg.evaluation.clips import ANY_CLASS, Clip, MaskTrack
+from vidseg.evaluation.coco_ap import MIN_SCORE, results
+from vidseg.evaluation.ground_truth import ClassMatch, CocoRecord, match_classes
 from vidseg.results.vidseg_file import Detections, read_detections
 
-SAVED = ".vidseg"
-CLIPS = {"ytvis": ytvis, "davis": davis, "mots": mots}
+VIDSEG_SUFFIX = ".vidseg"
+CLIP_READERS = {"ytvis": ytvis, "davis": davis, "mots": mots}
 """Formats of annotated clips: each module has `is_truth` and `read_truth`."""
 
 
 class Numbering(NamedTuple):
-    """What COCO results call the photos and classes of a dataset."""
+    """The ids of the photos and classes of a dataset in COCO results."""
 
     ids: list[int]
     """Image id of each sample."""
     shift: int
-    """What is added to a category id of the file to get the dataset's number."""
+    """The dataset's class number minus the category id in the file."""
 
 
 def numbering(path: Path, content: Content) -> Numbering:
-    """The ids in the COCO file that the dataset was read from; from 1 for other formats."""
+    """The ids in the COCO file that the dataset was read from; for other formats 1, 2, ..."""
     plain = Numbering(list(range(1, len(content.samples) + 1)), 0)
     if content.formats != ("coco",):
         return plain
     known: dict[str, list[tuple[str, int]]] = {}
     shift = 0
-    for source in look_for("coco", path) if path.is_file() else look(path):
+    for source in find_sources("coco", path) if path.is_file() else detect_sources(path):
         if isinstance(source, Skipped):
             continue
         document = read_json(source.path)
@@ -55,20 +55,20 @@ def numbering(path: Path, content: Content) -> Numbering:
     return Numbering([number for number in ids if number is not None], shift)
 
 
-def read_coco(path: Path, numbered: Numbering) -> list[Row]:
-    """COCO results of the dataset's photos, under its class numbers; those of others are left out.
+def read_coco(path: Path, numbered: Numbering) -> list[CocoRecord]:
+    """COCO results of the dataset's photos, with its class numbers; others are left out.
 
-    Raises InputError: no list of COCO results.
+    Raises InputError: the file is no list of COCO results.
     """
     ids = set(numbered.ids)
     try:
-        rows: list[Row] = json.loads(read_text(path))
+        rows: list[CocoRecord] = json.loads(read_text(path))
         moved = [
             {**row, "category_id": row["category_id"] + numbered.shift, "score": row["score"] + 0}
             for row in rows
             if row["image_id"] in ids and ("bbox" in row or "segmentation" in row)
         ]
-    except BROKEN as error:
+    except MALFORMED as error:
         raise InputError(f"{path} holds no COCO results: {error!r}.") from error
     if rows and not moved:
         first = rows[0]["image_id"]
@@ -78,22 +78,22 @@ def read_coco(path: Path, numbered: Numbering) -> list[Row]:
 
 def read_saved(
     path: Path, content: Content, ids: Sequence[int], only: Sequence[str]
-) -> tuple[list[Row], Classes]:
-    """Saved detections of a folder of photos as COCO results, and the classes that they know.
+) -> tuple[list[CocoRecord], ClassMatch]:
+    """Saved detections of a folder of photos as COCO results, and their classes.
 
-    Raises OptionError: they were not kept from a score of 0.05 on; InputError: of other photos.
+    Raises OptionError: detections with low scores were not kept; InputError: of other photos.
     """
     detections = read_detections(path)
     header = detections.header
-    if header.kept_score > LEAST_SCORE:
+    if header.kept_score > MIN_SCORE:
         raise OptionError(
-            f"{path} holds objects from score {header.kept_score:g} on and AP counts them from "
-            f"{LEAST_SCORE}; detect again with --keep-score {LEAST_SCORE}."
+            f"{path} holds objects with a score of {header.kept_score:g} or more and AP needs them "
+            f"from {MIN_SCORE}; detect again with --keep-score {MIN_SCORE}."
         )
     names = header.source.get("photos") or [header.source["name"]]
     known = {sample.path.name: number for number, sample in zip(ids, content.samples, strict=True)}
     if not known.keys() & set(names):
-        raise InputError(f"{path} was made from other photos than those of the dataset.")
+        raise InputError(f"{path} was made from photos other than those of the dataset.")
     matching = match_classes(content.classes, _searched(detections), only)
     rows = []
     with closing(iter(detections)) as found:
@@ -105,7 +105,7 @@ def read_saved(
 
 
 def result_of(path: Path, clip: Clip, *, alone: bool) -> Path:
-    """The file or folder below `path` that has the results of a clip.
+    """The file or folder below `path` with the results of a clip.
 
     Raises InputError: there is none.
     """
@@ -116,7 +116,7 @@ def result_of(path: Path, clip: Clip, *, alone: bool) -> Path:
     names = (clip.name, clip.name.rsplit("/", 1)[-1])
     for name in names:
         for root in (path, path / "data"):
-            for found in (root / f"{name}{SAVED}", root / f"{name}.txt", root / name):
+            for found in (root / f"{name}{VIDSEG_SUFFIX}", root / f"{name}.txt", root / name):
                 if found.exists():
                     return found
     below = [folder for folder in path.rglob(names[-1]) if folder.is_dir()]
@@ -127,19 +127,19 @@ def result_of(path: Path, clip: Clip, *, alone: bool) -> Path:
     raise InputError(f"{path} holds no results of {clip.name}.")
 
 
-def read_tracks(path: Path, clip: Clip, *, alone: bool) -> list[Track]:
-    """The tracks of a clip in a file of YouTube-VIS or MOTS, or a folder of DAVIS.
+def read_tracks(path: Path, clip: Clip, *, alone: bool) -> list[MaskTrack]:
+    """The tracks of a clip in a YouTube-VIS or MOTS file, or in a DAVIS folder.
 
-    Raises InputError: not of one of these formats, or of another clip.
+    Raises InputError: it has none of these formats, or does not fit the clip.
     """
     if path.is_dir():
         tracks = davis.read_results(path, clip)
         if len(clip.classes) > 1:
             names = ", ".join(clip.classes.values())
             raise InputError(
-                f"{path} has pictures, which tell no classes, and {clip.name} {names}."
+                f"{path} has mask images, which have no classes, and {clip.name} has {names}."
             )
-        number = next(iter(clip.classes), ANY)
+        number = next(iter(clip.classes), ANY_CLASS)
         return [replace(track, number=number) for track in tracks]
     if path.suffix.lower() == ".json":
         videos = ytvis.read_results(path)
@@ -149,10 +149,10 @@ def read_tracks(path: Path, clip: Clip, *, alone: bool) -> list[Track]:
         _check_fits(path, clip, tracks)
     else:
         tracks = mots.read_results(path, clip)
-    return tracks if clip.classes else [replace(track, number=ANY) for track in tracks]
+    return tracks if clip.classes else [replace(track, number=ANY_CLASS) for track in tracks]
 
 
-def _check_fits(path: Path, clip: Clip, tracks: Sequence[Track]) -> None:
+def _check_fits(path: Path, clip: Clip, tracks: Sequence[MaskTrack]) -> None:
     for track in tracks:
         for index, rle in track.masks.items():
             if index >= clip.frames or tuple(rle["size"]) != clip.size:
@@ -164,7 +164,7 @@ def _check_fits(path: Path, clip: Clip, tracks: Sequence[Track]) -> None:
 
 
 def _searched(detections: Detections) -> Mapping[int, str]:
-    """The classes that were looked for."""
+    """The classes that were searched for."""
     header = detections.header
     if header.labels is None:
         return header.classes

@@ -1,13 +1,12 @@
-"""How steady the objects of a video are, where nobody annotated it.
+"""Temporal stability of the objects of a video without annotations.
 
-Objects are followed without ids, so that results with and without tracking can be compared: each
-mask is moved on to the next frame by optical flow (OpenCV's DIS, on frames of at most 640 pixels)
-and is the same object as the mask there that it overlaps best, from an IoU of 0.3 on. What has no
-partner is moved on for up to k frames more; if an object appears there that has no partner in the
-frame before either, the first has flickered: it vanished and came back. What stays away longer, and
-what a scene cut ends, did not flicker.
+Objects are matched without ids, so that results with and without tracking can be compared: each
+mask is warped to the next frame by optical flow (OpenCV's DIS, on frames of at most 640 pixels) and
+matched with the mask there of the highest IoU, if that is at least 0.3. An unmatched object is
+warped on for up to k frames; if it matches a new object there, it has flickered: it vanished and
+came back. Objects that stay away longer, or that a scene cut ends, do not flicker.
 
-An empty result is perfectly steady: read the numbers beside the coverage.
+An empty result is perfectly stable: read the numbers beside the coverage.
 """
 
 from __future__ import annotations
@@ -30,20 +29,20 @@ from vidseg.structures.masks import RLE, full_mask, to_rle
 from vidseg.video.analysis.optical_flow import FlowFinder, Grey, reduced, targets
 from vidseg.video.analysis.scene_cuts import CutFinder
 
-LONGEST = 5
-"""Frames that an object may be away and has flickered when it comes back."""
-SAME = 0.3
-"""Least IoU of a mask, moved on, with the same object."""
-SIDE = 640
-"""Longer side of the frames that motion is measured in, at most."""
+MAX_GAP_FRAMES = 5
+"""An object that is away for at most this many frames and comes back has flickered."""
+MIN_SAME_IOU = 0.3
+"""Minimum IoU of a warped mask with the same object."""
+FLOW_SIDE_PIXELS = 640
+"""Longest side of frames for optical flow."""
 
 Mask = NDArray[np.uint8]
-"""(H, W) 0 or 255, of a reduced frame."""
+"""(H, W) uint8, 0 or 255, of a reduced frame."""
 Move = Callable[[Mask], Mask]
 
 
-class Ghost(NamedTuple):
-    """An object that is away, where it would be."""
+class LostObject(NamedTuple):
+    """An object that is away, warped to where it would be."""
 
     mask: Mask
     missed: int
@@ -52,7 +51,7 @@ class Ghost(NamedTuple):
 
 @dataclass(slots=True)
 class Counts:
-    """What was counted so far."""
+    """Counts over the frames so far."""
 
     frames: int = 0
     shown: int = 0
@@ -60,15 +59,15 @@ class Counts:
     objects: int = 0
     """In all frames together."""
     covered: float = 0.0
-    """Sum of the shares of the frames."""
+    """Sum of the covered shares of the frames."""
     cuts: int = 0
     flickers: int = 0
     missed: int = 0
-    """Frames that flickering objects were away for."""
+    """Frames that flickering objects were away."""
     appearances: int = 0
     pairs: int = 0
     agreement: float = 0.0
-    """Sum of the IoU of moved masks with their partners."""
+    """Sum of the IoU of warped masks with their matches."""
     ids: set[int] = field(default_factory=set)
     births: int = 0
     """New ids after the first frame of a scene."""
@@ -76,11 +75,11 @@ class Counts:
     """Start of the first frame and end of the last one, seconds."""
 
 
-def steadiness(found: Iterable[Found], *, longest: int = LONGEST) -> Counts:
-    """Counts over a video's frames with the objects that are shown; closes `found`."""
+def measure_stability(found: Iterable[Found], *, longest: int = MAX_GAP_FRAMES) -> Counts:
+    """Counts over the frames of a video with the objects that are shown; closes `found`."""
     counts, motion, cuts = Counts(), _Motion(), CutFinder()
     before: list[Mask] = []
-    ghosts: list[Ghost] = []
+    lost_objects: list[LostObject] = []
     with closing_input(found) as pairs:
         for frame, instances in pairs:
             fresh = cuts.is_cut(frame.image) or not counts.frames
@@ -88,23 +87,23 @@ def steadiness(found: Iterable[Found], *, longest: int = LONGEST) -> Counts:
             now = _masks(instances, size)
             if fresh:
                 counts.cuts += counts.frames > 0
-                ghosts = []
+                lost_objects = []
             else:
                 moved = [move(mask) for mask in before]
-                away = [Ghost(move(ghost.mask), ghost.missed) for ghost in ghosts]
-                ghosts = _compare(counts, moved, away, now, longest)
+                away = [LostObject(move(lost.mask), lost.missed) for lost in lost_objects]
+                lost_objects = _compare(counts, moved, away, now, longest)
             _count(counts, frame, instances, now, fresh=fresh)
             before = now
     return counts
 
 
-def report(counts: Counts) -> dict[str, float | int | None]:
+def rates(counts: Counts) -> dict[str, float | int | None]:
     """The counts as rates; None where there is nothing to measure.
 
-    `flickers_per_object_minute` is how often an object in view for a minute vanishes for at most k
-    frames and comes back, `flicker_share` the share of the frames of objects that are missing so;
-    `warped_iou` the mean IoU of masks, moved on, with the same object in the next frame;
-    `id_births_per_minute` counts new ids, `appearances_per_minute` new objects by overlap, both
+    `flickers_per_object_minute` is how often an object that is visible for a minute vanishes for at
+    most k frames and comes back, `flicker_share` the share of object frames lost that way.
+    `warped_iou` is the mean IoU of warped masks with the same object in the next frame.
+    `id_births_per_minute` counts new ids, `appearances_per_minute` unmatched new objects, both
     after the first frame of a scene.
     """
     minutes = float(counts.span[1] - counts.span[0]) / 60 if counts.span else 0.0
@@ -127,22 +126,22 @@ def report(counts: Counts) -> dict[str, float | int | None]:
 
 
 def _compare(
-    counts: Counts, moved: list[Mask], away: list[Ghost], now: list[Mask], longest: int
-) -> list[Ghost]:
-    """What became of the objects of the frame before; returns those that are away now."""
+    counts: Counts, moved: list[Mask], away: list[LostObject], now: list[Mask], longest: int
+) -> list[LostObject]:
+    """Match the objects of the previous frame; returns those that are away now."""
     shared = overlaps(_rles(moved), _rles(now))
-    seen, here = best_pairs(shared, shared >= SAME)
+    seen, here = best_pairs(shared, shared >= MIN_SAME_IOU)
     counts.pairs += len(seen)
     counts.agreement += float(shared[seen, here].sum())
     new = np.setdiff1d(np.arange(len(now)), here)
-    back = overlaps(_rles([ghost.mask for ghost in away]), _rles([now[n] for n in new]))
-    returned, _ = best_pairs(back, back >= SAME)
+    back = overlaps(_rles([lost.mask for lost in away]), _rles([now[n] for n in new]))
+    returned, _ = best_pairs(back, back >= MIN_SAME_IOU)
     counts.flickers += len(returned)
     counts.missed += sum(away[n].missed for n in returned)
     counts.appearances += len(new) - len(returned)
-    lost = [Ghost(moved[n], 1) for n in np.setdiff1d(np.arange(len(moved)), seen)]
+    lost = [LostObject(moved[n], 1) for n in np.setdiff1d(np.arange(len(moved)), seen)]
     still = [away[n] for n in np.setdiff1d(np.arange(len(away)), returned)]
-    return lost + [Ghost(g.mask, g.missed + 1) for g in still if g.missed < longest]
+    return lost + [LostObject(g.mask, g.missed + 1) for g in still if g.missed < longest]
 
 
 def _count(
@@ -161,15 +160,15 @@ def _count(
 
 
 class _Motion:
-    """Moves masks from each frame to the next."""
+    """Warps masks from each frame to the next."""
 
     def __init__(self) -> None:
         self._finder = FlowFinder(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._last: Grey | None = None
 
     def to(self, image: Image) -> tuple[Move, tuple[int, int]]:
-        """What moves masks of the last frame to this one, and the reduced size."""
-        last, self._last = self._last, reduced(image, SIDE)
+        """A function that warps masks of the last frame to this one, and the reduced size."""
+        last, self._last = self._last, reduced(image, FLOW_SIDE_PIXELS)
         size = self._last.shape
         if last is None or last.shape != size:
             return lambda mask: np.zeros_like(mask, shape=size), size
@@ -178,7 +177,7 @@ class _Motion:
 
 
 def _masks(instances: Instances, size: tuple[int, int]) -> list[Mask]:
-    """Each object in the reduced frame."""
+    """The mask of each object in the reduced frame."""
     factors = np.array([size[1] / instances.size[1], size[0] / instances.size[0]] * 2, np.float32)
     reduced = replace(instances, boxes=instances.boxes * factors, size=size)
     return [full_mask(reduced, row).view(np.uint8) * np.uint8(255) for row in range(len(reduced))]

@@ -1,4 +1,4 @@
-"""One clip and one class as TrackEval's metrics take them."""
+"""One clip and one class in the form of TrackEval's metrics."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 from scipy.optimize import linear_sum_assignment
 
-from vidseg.evaluation.clips import Clip, Track
+from vidseg.evaluation.clips import Clip, MaskTrack
 from vidseg.structures.masks import RLE
 
-MATCHED = 0.5
-"""Least IoU at which MOTS takes a mask as that of an annotated object."""
-WITHIN = 0.5
-"""Share of any other mask inside a region to ignore from which it does not count."""
+MIN_MATCH_IOU = 0.5
+"""Minimum IoU of a mask with an annotated object that it matches, in MOTS."""
+MAX_IGNORED_SHARE = 0.5
+"""An unmatched mask with a larger share inside a region to ignore does not count."""
 
-EPS = float(np.finfo(np.float64).eps)
+EPSILON = float(np.finfo(np.float64).eps)
 
 Data = dict[str, Any]
 Ids = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A clip and the tracks that were found in it."""
+class JudgedClip:
+    """A clip and the tracks found in it."""
 
     clip: Clip
-    tracks: Sequence[Track]
+    tracks: Sequence[MaskTrack]
 
 
-def sequence(judged: Judged, number: int) -> Data:
-    """The tracks of class `number`, true ones and found ones, in the frames that are judged.
+def sequence(judged: JudgedClip, number: int) -> Data:
+    """The true and the found tracks of class `number`, in the frames that are evaluated.
 
-    As TrackEval's readers prepare them: in DAVIS, void pixels are taken out of what was found,
-    after the overlaps were measured; in MOTS, what was found in a region to ignore is left out,
-    unless it is a true object.
+    They are prepared as by TrackEval's own readers: in DAVIS, void pixels are removed from found
+    masks after the IoU is measured; in MOTS, masks in a region to ignore are left out, unless they
+    match a true object.
     """
     clip = judged.clip
     true = [track for track in clip.tracks if track.number == number]
@@ -64,15 +64,15 @@ def sequence(judged: Judged, number: int) -> Data:
     }
 
 
-def best_alone(judged: Judged) -> Judged:
-    """Only the track that overlaps the one true object best, by its mean IoU over all frames."""
+def best_alone(judged: JudgedClip) -> JudgedClip:
+    """Only the track with the highest mean IoU with the one true object, over all frames."""
     (true,) = judged.clip.tracks
     means = [
         np.mean([_iou(true.masks.get(t), track.masks.get(t)) for t in judged.clip.counted])
         for track in judged.tracks
     ]
     best = [judged.tracks[int(np.argmax(means))]] if means else []
-    return Judged(judged.clip, best)
+    return JudgedClip(judged.clip, best)
 
 
 def overlaps(a: Sequence[RLE], b: Sequence[RLE], *, of_first: bool = False) -> NDArray[np.float64]:
@@ -85,7 +85,7 @@ def overlaps(a: Sequence[RLE], b: Sequence[RLE], *, of_first: bool = False) -> N
 
 
 def without(mask: RLE, void: RLE | None) -> RLE:
-    """The mask less the void pixels."""
+    """The mask without the void pixels."""
     if void is None:
         return mask
     masks: Any = (mask, void)
@@ -103,29 +103,29 @@ def area(mask: RLE) -> int:
 
 
 def _frame(
-    clip: Clip, true: list[Track], found: list[Track], index: int
+    clip: Clip, true: list[MaskTrack], found: list[MaskTrack], index: int
 ) -> tuple[Ids, Ids, NDArray[np.float64]]:
-    """Which true and which found tracks are in a frame, and how much they overlap."""
+    """The indexes of the true and of the found tracks in a frame, and their IoU."""
     here = np.array([n for n, track in enumerate(true) if index in track.masks], np.intp)
     seen = np.array([n for n, track in enumerate(found) if index in track.masks], np.intp)
     masks = [found[n].masks[index] for n in seen]
     shared = overlaps([true[n].masks[index] for n in here], masks)
     if (region := clip.ignored.get(index)) is not None:
-        kept = overlaps(masks, [region], of_first=True)[:, 0] <= WITHIN + EPS
+        kept = overlaps(masks, [region], of_first=True)[:, 0] <= MAX_IGNORED_SHARE + EPSILON
         kept[_matched(shared)] = True
         seen, shared = seen[kept], shared[:, kept]
     return here, seen, shared
 
 
 def _matched(shared: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The found objects that belong to a true one."""
-    worth = np.where(shared < MATCHED - EPS, -10000, shared)
+    """The found objects that match a true one."""
+    worth = np.where(shared < MIN_MATCH_IOU - EPSILON, -10000, shared)
     rows, cols = linear_sum_assignment(worth, maximize=True)
     return cols[worth[rows, cols] > 0]
 
 
 def _numbered(side: str, ids: Sequence[Ids]) -> Data:
-    """Ids from 0 without gaps, and how many there are."""
+    """Ids renumbered from 0 without gaps, and counts."""
     names = np.unique(np.concatenate([*ids, np.zeros(0, np.intp)]))
     return {
         f"{side}_ids": [np.searchsorted(names, frame) for frame in ids],
@@ -134,7 +134,7 @@ def _numbered(side: str, ids: Sequence[Ids]) -> Data:
     }
 
 
-def _whole(side: str, clip: Clip, tracks: Sequence[Track]) -> Data:
+def _whole(side: str, clip: Clip, tracks: Sequence[MaskTrack]) -> Data:
     """Whole tracks, in order, for the AP of tracks."""
     masks = [{t: track.masks.get(t) for t in clip.counted} for track in tracks]
     areas = [
@@ -150,13 +150,13 @@ def _whole(side: str, clip: Clip, tracks: Sequence[Track]) -> Data:
 
 
 def _mean_area(seen: dict[int, RLE | None]) -> float:
-    """TrackEval takes the mean where there is something to see."""
+    """TrackEval takes the mean over frames with pixels of the object."""
     areas = [count for rle in seen.values() if rle and (count := area(rle))]
     return float(np.mean(areas)) if areas else 0.0
 
 
 def _iou(a: RLE | None, b: RLE | None) -> float:
-    """1 where both are missing, as in DAVIS."""
+    """1 if both are missing, as in DAVIS."""
     if a is None or b is None:
         return float(a is b)
     return float(overlaps([a], [b])[0, 0])

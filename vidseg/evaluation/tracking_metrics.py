@@ -1,14 +1,13 @@
-"""Tracks against annotated clips, counted by TrackEval.
+"""Metrics of tracks on annotated clips, computed by TrackEval.
 
 HOTA, CLEAR (MOTA and id switches), IDF1, J&F and the mask AP of whole tracks, for every class and
-over all: there, detections are averaged for HOTA, CLEAR and IDF1, tracks for J&F, classes for AP.
-`vidseg.evaluation.trackeval_sequence` prepares the data as TrackEval's own readers of YouTube-VIS,
-DAVIS and
-MOTS do, so that the numbers are those of the tool. (One difference: the tool numbers the tracks of
-YouTube-VIS from 0 and lets what track 0 matched be matched again; here they count from 1.)
+over all. Over all classes, HOTA, CLEAR and IDF1 are averaged over detections, J&F over tracks, and
+AP over classes. `trackeval_sequence` prepares the data as TrackEval's own readers of YouTube-VIS,
+DAVIS and MOTS do, so that the numbers equal those of the tool. (One difference: the tool numbers
+the tracks of YouTube-VIS from 0, and may match an object of track 0 twice; here they start at 1.)
 
-Where one object is annotated and others are not (DAVIS 2016), the track with the best mean overlap
-alone is judged: what else was found is no false alarm, and AP says nothing.
+If only one of the visible objects is annotated (DAVIS 2016), only the track with the highest mean
+IoU is evaluated: other tracks are no false positives, and AP is undefined.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ from typing import Any
 import numpy as np
 
 from vidseg.errors import VidsegError
-from vidseg.evaluation.clips import ANY
-from vidseg.evaluation.trackeval_sequence import Data, Judged, best_alone, sequence
+from vidseg.evaluation.clips import ANY_CLASS
+from vidseg.evaluation.trackeval_sequence import Data, JudgedClip, best_alone, sequence
 
-MOST = 100
-"""Tracks of a class and clip that count for AP, the best ones, as in YouTube-VIS."""
+MAX_TRACKS_FOR_AP = 100
+"""Most tracks per class and clip that count for AP, by score, as in YouTube-VIS."""
 
 Row = dict[str, Any]
 Results = Mapping[str, Row]
-"""Name of a metric to what TrackEval says."""
+"""Name of a metric to TrackEval's result."""
 
-MEANS = {
+MEAN_FIELDS = {
     "HOTA": ("HOTA", "HOTA"),
     "DetA": ("HOTA", "DetA"),
     "AssA": ("HOTA", "AssA"),
@@ -42,20 +41,20 @@ MEANS = {
     "AP": ("TrackMAP", "AP_all"),
     "AR": ("TrackMAP", "AR_all"),
 }
-"""Our name to metric and field; HOTA and AP are means over overlaps."""
-COUNTS = {
+"""Our name to metric and field; HOTA and AP are means over IoU thresholds."""
+COUNT_FIELDS = {
     "id_switches": "IDSW",
     "misses": "CLR_FN",
     "false_alarms": "CLR_FP",
     "fragments": "Frag",
 }
-"""Our name to CLEAR's: at an overlap of 0.5."""
+"""Our name to CLEAR's, at an IoU of 0.5."""
 
 
-def score_tracks(judged: Iterable[Judged]) -> Row:
+def score_tracks(judged: Iterable[JudgedClip]) -> Row:
     """`all`, then the same numbers for each of `classes` and `clips`; None for what is undefined.
 
-    Measures lie in 0..1 (MOTA may be below); see `MEANS` and `COUNTS`.
+    Measures are 0..1 (MOTA may be negative); see `MEAN_FIELDS` and `COUNT_FIELDS`.
 
     Raises VidsegError: TrackEval is not installed.
     """
@@ -93,15 +92,19 @@ def check_installed() -> None:
 
 def _metrics() -> dict[str, Any]:
     try:
-        import skimage  # noqa: F401  TrackEval's J&F needs it and does not ask for it
+        import skimage  # noqa: F401  TrackEval's J&F needs it without declaring it
         from trackeval import metrics
     except ImportError as error:
         raise VidsegError(
-            f"Tracks are judged by TrackEval, and {error.name} is not installed; "
+            f"Tracks are evaluated by TrackEval, and {error.name} is not installed; "
             "install both with: pip install 'vidseg[evaluate]'"
         ) from error
     quiet = {"PRINT_CONFIG": False}
-    whole = {"USE_AREA_RANGES": False, "USE_TIME_RANGES": False, "MAX_DETECTIONS": MOST}
+    whole = {
+        "USE_AREA_RANGES": False,
+        "USE_TIME_RANGES": False,
+        "MAX_DETECTIONS": MAX_TRACKS_FOR_AP,
+    }
     return {
         "HOTA": metrics.HOTA(),
         "CLEAR": metrics.CLEAR(quiet),
@@ -111,16 +114,16 @@ def _metrics() -> dict[str, Any]:
     }
 
 
-def _names(pairs: Iterable[Judged]) -> dict[int, str]:
-    """Number to name of all classes of the truth."""
+def _names(pairs: Iterable[JudgedClip]) -> dict[int, str]:
+    """Number to name of all classes of the ground truth."""
     names: dict[int, str] = {}
     for pair in pairs:
-        names |= pair.clip.classes or {ANY: "object"}
+        names |= pair.clip.classes or {ANY_CLASS: "object"}
     return dict(sorted(names.items()))
 
 
-def _one(metrics: Mapping[str, Any], pair: Judged, number: int) -> Results:
-    """One clip and class; without the metrics that have nothing to go by."""
+def _one(metrics: Mapping[str, Any], pair: JudgedClip, number: int) -> Results:
+    """One clip and class, without the metrics that are undefined for it."""
     data = sequence(pair, number)
     scored = not pair.clip.single and all(track.score is not None for track in pair.tracks)
     skipped = set() if data["num_gt_ids"] else {"JAndF"}
@@ -133,14 +136,14 @@ def _one(metrics: Mapping[str, Any], pair: Judged, number: int) -> Results:
 
 
 def _copy(data: Data) -> Data:
-    """J&F fills up the lists of masks that it is given."""
+    """J&F appends to the lists of masks that it gets."""
     return data | {
         side: [list(masks) for masks in data[side]] for side in ("gt_dets", "tracker_dets")
     }
 
 
 def _joined(metrics: Mapping[str, Any], rows: Mapping[str, Results], how: str) -> dict[str, Row]:
-    """The results of several clips or classes in one, metric by metric."""
+    """The results of several clips or classes combined, metric by metric."""
     joined = {}
     for name, metric in metrics.items():
         if some := {key: row[name] for key, row in rows.items() if name in row}:
@@ -162,16 +165,16 @@ def _over_classes(metrics: Mapping[str, Any], rows: Mapping[str, Results]) -> Re
 
 
 def _plain(results: Results) -> Row:
-    row: Row = {name: _number(results, *place) for name, place in MEANS.items()}
+    row: Row = {name: _number(results, *place) for name, place in MEAN_FIELDS.items()}
     for name, place in (("AP50", 0), ("AP75", 5)):
         values = results.get("TrackMAP", {}).get("AP_all")
         row[name] = None if values is None or values[place] < 0 else float(values[place])
-    row |= {name: int(results["CLEAR"][field]) for name, field in COUNTS.items()}
+    row |= {name: int(results["CLEAR"][field]) for name, field in COUNT_FIELDS.items()}
     return row | {name: int(count) for name, count in results["counts"].items()}
 
 
 def _number(results: Results, metric: str, field: str) -> float | None:
-    """The mean of what is defined; AP has -1 where it is not."""
+    """The mean of the defined values; AP has -1 where it is undefined."""
     if metric not in results:
         return None
     values = np.atleast_1d(np.asarray(results[metric][field], np.float64))

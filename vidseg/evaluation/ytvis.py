@@ -9,15 +9,15 @@ from typing import Any
 
 from pycocotools import mask as coco
 
-from vidseg.datasets.annotation_files import BROKEN, read_json, read_text, text
+from vidseg.datasets.annotation_files import MALFORMED, checked_name, read_json, read_text
 from vidseg.datasets.rasterize import checked_rle
 from vidseg.errors import InputError
-from vidseg.evaluation.clips import Clip, Track
+from vidseg.evaluation.clips import Clip, MaskTrack
 from vidseg.structures.masks import RLE
 
 
 def is_truth(path: Path) -> bool:
-    """Whether a JSON file says that it lists videos."""
+    """Whether it is a JSON file that lists videos."""
     if path.suffix.lower() != ".json" or not path.is_file():
         return False
     try:
@@ -28,33 +28,33 @@ def is_truth(path: Path) -> bool:
 
 
 def read_truth(path: Path) -> list[Clip]:
-    """Raises InputError: not built as YouTube-VIS has it."""
+    """Raises InputError: the file does not follow the format."""
     document = read_json(path)
     try:
-        classes = {int(each["id"]): text(each["name"]) for each in document["categories"]}
+        classes = {int(each["id"]): checked_name(each["name"]) for each in document["categories"]}
         clips = {each["id"]: _clip(each, classes, path) for each in document["videos"]}
         for each in document["annotations"] or []:
             clip = clips[each["video_id"]]
             clip.tracks.append(_track(each, clip))
-    except BROKEN as error:
-        raise InputError(f"{path} is no truth of YouTube-VIS: {error!r}.") from error
+    except MALFORMED as error:
+        raise InputError(f"{path} does not follow the format of YouTube-VIS: {error!r}.") from error
     return list(clips.values())
 
 
-def read_results(path: Path) -> dict[int, list[Track]]:
-    """Video number to tracks; InputError where the file is not built as it should be."""
+def read_results(path: Path) -> dict[int, list[MaskTrack]]:
+    """Video number to tracks; InputError if the file does not follow the format."""
     try:
         document = json.loads(read_text(path))
-        tracks: dict[int, list[Track]] = {}
+        tracks: dict[int, list[MaskTrack]] = {}
         for each in document:
             masks = {
                 index: checked_rle(rle["size"], rle["counts"])
                 for index, rle in enumerate(each["segmentations"])
                 if rle
             }
-            track = Track(int(each["category_id"]), masks, float(each["score"]))
+            track = MaskTrack(int(each["category_id"]), masks, float(each["score"]))
             tracks.setdefault(each["video_id"], []).append(track)
-    except BROKEN as error:
+    except MALFORMED as error:
         raise InputError(f"{path} holds no results of YouTube-VIS: {error!r}.") from error
     return tracks
 
@@ -74,7 +74,7 @@ def _clip(video: Mapping[str, Any], classes: dict[int, str], path: Path) -> Clip
 
 
 def _pictures(files: list[str], path: Path) -> tuple[Path, ...]:
-    """Beside the file, or where YouTube-VIS' archives have them; empty where one is missing."""
+    """Beside the file, or as in the archives of YouTube-VIS; empty if one is missing."""
     near = path.parent
     for folder in (near, near / "JPEGImages", near / path.stem / "JPEGImages", near / "images"):
         pictures = tuple(folder / name for name in files)
@@ -83,13 +83,13 @@ def _pictures(files: list[str], path: Path) -> tuple[Path, ...]:
     return ()
 
 
-def _track(annotation: Mapping[str, Any], clip: Clip) -> Track:
+def _track(annotation: Mapping[str, Any], clip: Clip) -> MaskTrack:
     shapes = annotation["segmentations"]
     if len(shapes) != clip.frames:
         raise ValueError(f"{len(shapes)} masks for the {clip.frames} frames of {clip.name}")
     masks = {index: _rle(shape, clip.size) for index, shape in enumerate(shapes) if shape}
     areas = [area for area in annotation.get("areas") or [] if area]
-    return Track(
+    return MaskTrack(
         number=int(annotation["category_id"]),
         masks=masks,
         crowd=bool(annotation.get("iscrowd", 0)),

@@ -1,6 +1,6 @@
-"""What a dataset or a model looks like from inside, as one HTML page each, pictures included.
+"""HTML pages that show a dataset or the inside of a model, images included.
 
-`data` shows annotated photos and whether a model's anchors fit the objects in them; `model` follows
-one photo through a network, step by step. `page` writes HTML, `stages` and `anchors` compute,
-`pictures` draws. Uses `vidseg.datasets`, `vidseg.effects` and `vidseg.models`.
+`dataset_page` shows annotated photos and how well a model's anchors fit their objects; `model_page`
+traces one photo through a network, step by step. `_html_page` writes HTML, `_model_stages`,
+`_weight_statistics` and `anchors` compute. This room may import every room above it.
 """

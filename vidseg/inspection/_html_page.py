@@ -1,4 +1,4 @@
-"""A plain HTML page in one file: headings, text, tables, pictures, bar charts; no scripts."""
+"""A plain HTML page in one file: headings, text, tables, images, bar charts; no scripts."""
 
 import base64
 from collections.abc import Iterable, Sequence
@@ -19,10 +19,10 @@ figure { display: inline-block; margin: 0.4em; vertical-align: top; }
 figcaption { font-size: 13px; color: #555; max-width: 640px; }
 img { max-width: 100%; }
 """
-BAR_HEIGHT = 120
-"""Pixels of the highest bar of a chart."""
-QUALITY = 88
-"""Of the JPEG pictures, 0 to 100."""
+BAR_HEIGHT_PIXELS = 120
+"""Height of the highest bar."""
+JPEG_QUALITY = 88
+"""Of the images, 0 to 100."""
 
 
 def page(title: str, parts: Iterable[str]) -> str:
@@ -44,16 +44,16 @@ def paragraph(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Cells may be anything that has a text; those made by this module stay as they are."""
+    """Cells are converted to text and escaped, except charts of this module."""
     lines = ["".join(f"<th>{escape(cell)}</th>" for cell in head)]
     lines += ["".join(f"<td>{_cell(cell)}</td>" for cell in row) for row in rows]
     return "<table>" + "".join(f"<tr>{line}</tr>\n" for line in lines) + "</table>"
 
 
 def figure(image: Image, caption: str) -> str:
-    """A picture, (H, W, 3) uint8 RGB, as JPEG inside the page."""
+    """An image (H, W, 3) uint8 RGB, embedded as JPEG."""
     bgr = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
-    _, packed = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))
+    _, packed = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
     data = base64.b64encode(packed.tobytes()).decode()
     source = f"data:image/jpeg;base64,{data}"
     return (
@@ -63,7 +63,7 @@ def figure(image: Image, caption: str) -> str:
 
 
 class Chart(str):
-    """SVG, which goes into a table as it is."""
+    """SVG markup, which is not escaped in a table."""
 
 
 def bars(
@@ -71,7 +71,7 @@ def bars(
     edges: Sequence[float] | NDArray[np.float64],
     *,
     width: int = 480,
-    height: int = BAR_HEIGHT,
+    height: int = BAR_HEIGHT_PIXELS,
     axis: bool = True,
 ) -> Chart:
     """A histogram as `numpy.histogram` gives it: `counts` (B,), `edges` (B + 1,)."""
@@ -96,12 +96,12 @@ def bars(
 
 
 def short(value: float) -> str:
-    """Three digits, or all before the point where these are more."""
+    """Three significant digits, or all digits before the point."""
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
 def _axis(edges: Sequence[float] | NDArray[np.float64], width: int, height: int) -> list[str]:
-    """The values at the ends and in the middle."""
+    """Labels for both ends and the middle."""
     middle = len(edges) // 2
     places = [
         (0, edges[0], "start"),

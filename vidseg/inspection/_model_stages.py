@@ -1,4 +1,4 @@
-"""One photo followed through torchvision's Mask R-CNN, every step kept."""
+"""Trace one photo through torchvision's Mask R-CNN, keeping every step."""
 
 from typing import Any, NamedTuple
 
@@ -16,24 +16,24 @@ Size = tuple[int, int]
 
 
 class Proposed(NamedTuple):
-    """What the region proposal network does; boxes are (N, 4) xyxy in pixels of the photo."""
+    """Results of the region proposal network; boxes are (N, 4) xyxy in pixels of the photo."""
 
     anchors: Tensor
-    """The best-scored anchors as they lie."""
+    """The anchors with the highest scores."""
     refined: Tensor
-    """The same ones moved to the objects."""
+    """The same anchors after box regression."""
     scores: Tensor
     """(N,) 0..1, of the two above."""
     kept: Tensor
-    """The proposals that are left of all anchors, best first, without those that others cover."""
+    """The proposals after non-maximum suppression, best first."""
     kept_scores: Tensor
 
 
-class Judged(NamedTuple):
-    """What the box head makes of the proposals."""
+class Classified(NamedTuple):
+    """Results of the box head."""
 
     boxes: Tensor
-    """(N, 4) each proposal moved for its best class, in pixels of the photo."""
+    """(N, 4) xyxy in pixels of the photo, after box regression for the best class."""
     labels: Tensor
     """(N,) the best class; 0 is background."""
     scores: Tensor
@@ -44,22 +44,22 @@ class Stages(NamedTuple):
     levels: dict[str, Tensor]
     """The pyramid's (C, h, w) feature maps by name, finest first."""
     seen: Size
-    """Height and width at which the network looks."""
+    """Height and width of the network's input."""
     padded: Size
-    """The same with the padding below and on the right, which `levels` cover too."""
+    """The same with the padding at the bottom and right, which `levels` include."""
     proposed: Proposed
-    judged: Judged
+    classified: Classified
     found: Instances
-    """The objects from the model's own lowest score on, after all suppression, best first."""
+    """The objects above the model's own score threshold, after suppression, best first."""
     class_scores: Tensor
     """(N, C) of the objects in `found`."""
 
 
 @torch.inference_mode()
-def follow(model: MaskRCNN, photo: Image, *, best: int = 40) -> Stages:
+def trace(model: MaskRCNN, photo: Image, *, best: int = 40) -> Stages:
     """Every step of `model`, in evaluation mode and float32 on the CPU, for one photo.
 
-    `best` anchors are kept of the first step.
+    Of the first step, the `best` anchors are kept.
     """
     pixels = torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1).float() / 255
     images, _ = model.transform([pixels])
@@ -67,13 +67,13 @@ def follow(model: MaskRCNN, photo: Image, *, best: int = 40) -> Stages:
     levels = {"0": features} if isinstance(features, Tensor) else dict(features)
     frame = _Scale(images.image_sizes[0], (photo.shape[0], photo.shape[1]))
     proposals, proposed = _propose(model, images, levels, frame, best)
-    judged, found, class_scores = _judge(model, images, levels, proposals, frame)
+    classified, found, class_scores = _classify(model, images, levels, proposals, frame)
     return Stages(
         {name: level[0] for name, level in levels.items()},
         frame.seen,
         (images.tensors.shape[-2], images.tensors.shape[-1]),
         proposed,
-        judged,
+        classified,
         found,
         class_scores,
     )
@@ -84,7 +84,7 @@ class _Scale(NamedTuple):
     photo: Size
 
     def back(self, boxes: Tensor) -> Tensor:
-        """Boxes of the network's input in pixels of the photo."""
+        """Convert boxes from pixels of the network's input to pixels of the photo."""
         return resize_boxes(boxes, list(self.seen), list(self.photo))
 
 
@@ -110,16 +110,16 @@ def _propose(
     return kept, proposed
 
 
-def _judge(
+def _classify(
     model: MaskRCNN, images: Any, levels: dict[str, Tensor], proposals: list[Tensor], frame: _Scale
-) -> tuple[Judged, Instances, Tensor]:
+) -> tuple[Classified, Instances, Tensor]:
     heads: Any = model.roi_heads
     sizes = images.image_sizes
     logits, moves = _box_head(heads, levels, proposals, sizes)
     scores = logits.softmax(1)
     labels = scores.argmax(1)
     boxes = heads.box_coder.decode(moves, proposals)
-    judged = Judged(frame.back(boxes[torch.arange(len(labels)), labels]), labels, scores)
+    classified = Classified(frame.back(boxes[torch.arange(len(labels)), labels]), labels, scores)
     found, found_scores, found_labels = (
         part[0] for part in heads.postprocess_detections(logits, moves, proposals, sizes)
     )
@@ -133,7 +133,7 @@ def _judge(
         ids=np.full(len(found), UNTRACKED, np.int64),
         size=frame.photo,
     )
-    return judged, instances, class_scores
+    return classified, instances, class_scores
 
 
 def _box_head(

@@ -10,12 +10,12 @@ from torchvision.ops import box_iou
 
 from vidseg.models.inference.preprocess import Size, network_size
 
-FITTING = 0.7
-"""IoU from which an anchor learns an object as its own (Ren et al. 2015, section 3.1.2)."""
-MISSED = 0.5
-"""Objects whose best anchor is below this IoU are hard to learn; the page shows them."""
-PROBE = 256
-"""Side in pixels of the blank image that tells the strides."""
+MIN_IOU_FITTING = 0.7
+"""An anchor with this IoU is a positive example of the object (Ren et al. 2015, 3.1.2)."""
+MAX_IOU_MISSED = 0.5
+"""Objects whose best anchor has a lower IoU are hard to learn; the page shows them."""
+PROBE_SIDE_PIXELS = 256
+"""Side of the blank image that the strides are measured with."""
 
 
 class Anchors:
@@ -25,7 +25,7 @@ class Anchors:
         self._model = model
         self._generator: Any = model.rpn.anchor_generator
         self.strides = _strides(model)
-        """Pixels of the network's input between anchors, at each level."""
+        """Distance between anchors at each level, in pixels of the network's input."""
 
     @property
     def cells(self) -> list[Tensor]:
@@ -33,11 +33,11 @@ class Anchors:
         return self._generator.cell_anchors
 
     def on(self, size: Size) -> tuple[list[Tensor], tuple[float, float]]:
-        """For each level (K, 4) xyxy on a photo of `size` (height, width) as the network sees it,
-        and the scale of that in height and width."""
+        """For each level (K, 4) xyxy in the network's input for a photo of `size` (height, width);
+        and the scale of the input in height and width."""
         seen = network_size(self._model, size)
         grids = self._grids(seen)
-        # Torchvision divides the padded picture by the grid, which may be less than the stride.
+        # Torchvision divides the padded size by the grid, which may give less than the stride.
         padded = self._padded(seen)
         steps = [
             [torch.tensor(side // count) for side, count in zip(padded, grid, strict=True)]
@@ -52,11 +52,11 @@ class Anchors:
         return [-(-side // divisible) * divisible for side in seen]
 
     def _grids(self, seen: Size) -> list[list[int]]:
-        """Rows and columns of places at each level."""
+        """Rows and columns of positions at each level."""
         return [[-(-side // stride) for side in self._padded(seen)] for stride in self.strides]
 
     def middle(self, size: Size) -> list[Tensor]:
-        """For each level (A, 4) xyxy of one place in the middle, in pixels of the photo."""
+        """For each level (A, 4) xyxy of the middle position, in pixels of the photo."""
         levels, (down, across) = self.on(size)
         back = torch.tensor([across, down, across, down])
         grids = self._grids(network_size(self._model, size))
@@ -67,7 +67,7 @@ class Anchors:
         return chosen
 
     def fit(self, boxes: Tensor, size: Size) -> Tensor:
-        """(N,) IoU of each object's box (N, 4) in pixels of the photo with its best anchor."""
+        """(N,) IoU of each box (N, 4), in pixels of the photo, with its best anchor."""
         if not len(boxes):
             return torch.zeros(0)
         levels, (down, across) = self.on(size)
@@ -77,8 +77,8 @@ class Anchors:
 
 @torch.inference_mode()
 def _strides(model: MaskRCNN) -> list[int]:
-    features: Any = model.backbone(torch.zeros(1, 3, PROBE, PROBE))
-    return [PROBE // level.shape[-1] for level in _levels(features)]
+    features: Any = model.backbone(torch.zeros(1, 3, PROBE_SIDE_PIXELS, PROBE_SIDE_PIXELS))
+    return [PROBE_SIDE_PIXELS // level.shape[-1] for level in _levels(features)]
 
 
 def _levels(features: Any) -> Iterator[Tensor]:

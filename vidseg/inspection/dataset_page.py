@@ -11,18 +11,18 @@ from vidseg.datasets.statistics import report
 from vidseg.datasets.torch_dataset import masks_of
 from vidseg.evaluation.annotated_pictures import colors_of, scaled, shrunk, with_boxes, with_masks
 from vidseg.inspection._html_page import bars, figure, heading, page, paragraph, short, table
-from vidseg.inspection.anchors import FITTING, MISSED, Anchors
+from vidseg.inspection.anchors import MAX_IOU_MISSED, MIN_IOU_FITTING, Anchors
 from vidseg.structures.boxes import Boxes
 from vidseg.structures.frame import Image
 from vidseg.video.decoding.image_reader import load_photo
 
-BINS = 24
-WORST = 12
-"""Objects shown among those that the anchors miss."""
+HISTOGRAM_BINS = 24
+MAX_MISSED_SHOWN = 12
+"""Most objects shown among those that the anchors miss."""
 
 
 class Fit(NamedTuple):
-    """One object and how well the anchors fit it."""
+    """One object, and the IoU of its best anchor."""
 
     sample: Sample
     row: int
@@ -32,7 +32,7 @@ class Fit(NamedTuple):
 def inspect_data(content: Content, anchors: Anchors, *, photos: int = 12) -> str:
     """The page about `content` as HTML: counts, `photos` of its photos, sizes, shapes, anchors.
 
-    Raises InputError where a photo is gone or has changed.
+    Raises InputError: a photo is missing or has changed.
     """
     facts = report(content)
     fits = [fit for sample in content.samples for fit in _fits(sample, anchors)]
@@ -50,7 +50,7 @@ def inspect_data(content: Content, anchors: Anchors, *, photos: int = 12) -> str
 
 def _counts(facts: dict[str, Any]) -> Iterator[str]:
     parts = facts["splits"]
-    yield heading("What there is")
+    yield heading("Overview")
     yield paragraph(
         f"Format {', '.join(facts['formats'])}: {facts['photos']} photos, "
         f"{facts['objects']} objects; classes: {', '.join(facts['classes'].values())}."
@@ -72,7 +72,7 @@ def _photos(content: Content, count: int) -> Iterator[str]:
 
 
 def annotated(sample: Sample, content: Content) -> Image:
-    """The photo with its objects drawn over it, small enough for a page."""
+    """The photo with its objects, small enough for a page."""
     picture, scale = scaled(load_photo(sample.path))
     numbers = {name: number for number, name in content.classes.items()}
     several = len(content.classes) > 1
@@ -97,16 +97,16 @@ def _shapes(content: Content) -> Iterator[str]:
     yield table(
         ["", "histogram", "smallest", "median", "largest"],
         [
-            _row("size of objects: root of the area, pixels", sides),
-            _row("aspect of boxes: width by height, log2", np.log2(ratios)),
-            _row("objects in a photo", counts),
+            _row("size of objects: square root of the area, pixels", sides),
+            _row("aspect ratio of boxes: width by height, log2", np.log2(ratios)),
+            _row("objects per photo", counts),
             _row("width of photos, pixels", widths),
         ],
     )
 
 
 def _row(name: str, values: Sequence[float] | np.ndarray) -> list[object]:
-    counts, edges = np.histogram(values, BINS)
+    counts, edges = np.histogram(values, HISTOGRAM_BINS)
     return [name, bars(counts, edges), *map(short, np.percentile(values, (0, 50, 100)))]
 
 
@@ -117,10 +117,10 @@ def _fits(sample: Sample, anchors: Anchors) -> Iterator[Fit]:
 
 
 def _anchors(anchors: Anchors, fits: list[Fit]) -> Iterator[str]:
-    yield heading("How well the anchors cover the objects")
+    yield heading("How well the anchors fit the objects")
     sides = [sorted({round(float(s)) for s in _sides(cell)}) for cell in anchors.cells]
     yield table(
-        ["stride", "anchors at each place", "sizes, pixels of the network's input"],
+        ["stride", "anchors per position", "sizes, pixels of the network's input"],
         [
             [stride, len(cell), ", ".join(map(str, side))]
             for stride, cell, side in zip(anchors.strides, anchors.cells, sides, strict=True)
@@ -129,19 +129,19 @@ def _anchors(anchors: Anchors, fits: list[Fit]) -> Iterator[str]:
     if not fits:
         return
     ious = np.array([fit.iou for fit in fits])
-    missed = sorted((fit for fit in fits if fit.iou < MISSED), key=lambda fit: fit.iou)
+    missed = sorted((fit for fit in fits if fit.iou < MAX_IOU_MISSED), key=lambda fit: fit.iou)
     yield paragraph(
-        f"IoU of each object with its best anchor: {np.mean(ious >= FITTING):.0%} reach {FITTING}, "
-        f"from which on an anchor learns the object as its own; {len(missed)} of {len(fits)} stay "
-        f"below {MISSED} and are hard to learn."
+        f"IoU of each object with its best anchor: {np.mean(ious >= MIN_IOU_FITTING):.0%} reach "
+        f"{MIN_IOU_FITTING}, which makes the anchor a positive example; {len(missed)} of "
+        f"{len(fits)} stay below {MAX_IOU_MISSED} and are hard to learn."
     )
-    yield bars(*np.histogram(ious, BINS, (0, 1)))
-    for fit in missed[:WORST]:
+    yield bars(*np.histogram(ious, HISTOGRAM_BINS, (0, 1)))
+    for fit in missed[:MAX_MISSED_SHOWN]:
         yield figure(_pointed_at(fit), f"{fit.sample.path.name}: IoU {fit.iou:.2f}")
 
 
 def _sides(cell: torch.Tensor) -> torch.Tensor:
-    """Root of the area of each anchor."""
+    """Square root of the area of each anchor."""
     return ((cell[:, 2] - cell[:, 0]) * (cell[:, 3] - cell[:, 1])).sqrt()
 
 
@@ -154,7 +154,7 @@ def _pointed_at(fit: Fit) -> Image:
 def _left_out(facts: dict[str, Any]) -> Iterator[str]:
     yield heading("Left out")
     if not facts["skipped"]:
-        yield paragraph("Nothing: every photo and every region can be used.")
+        yield paragraph("Nothing: every photo and every object can be used.")
         return
     rows = [[each["file"], each["item"], each["reason"]] for each in facts["skipped"]]
     yield table(["file", "part", "reason"], rows)

@@ -1,4 +1,4 @@
-"""The page about what a model does with one photo."""
+"""The page about a model and one photo."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,18 +10,18 @@ from torchvision.models.detection import MaskRCNN
 from vidseg.effects import Overlay
 from vidseg.evaluation.annotated_pictures import colors_of, heat, mask_tile, scaled, with_boxes
 from vidseg.inspection._html_page import figure, heading, page, paragraph, table
-from vidseg.inspection._model_stages import Judged, Proposed, Stages, follow
-from vidseg.inspection._weight_statistics import HEAD, weight_rows
+from vidseg.inspection._model_stages import Classified, Proposed, Stages, trace
+from vidseg.inspection._weight_statistics import COLUMNS, weight_rows
 from vidseg.inspection.anchors import Anchors
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import shown
 
-ANCHOR: tuple[int, int, int] = (249, 115, 22)
-REFINED: tuple[int, int, int] = (34, 197, 94)
-MOST = 40
-"""Boxes drawn into a picture."""
-CLASSES = 3
-"""Best classes named beside each object."""
+ANCHOR_COLOR: tuple[int, int, int] = (249, 115, 22)
+REFINED_COLOR: tuple[int, int, int] = (34, 197, 94)
+MAX_BOXES = 40
+"""Most boxes drawn into an image."""
+BEST_CLASSES = 3
+"""Classes listed for each object, by score."""
 
 
 def inspect_model(
@@ -29,23 +29,23 @@ def inspect_model(
 ) -> str:
     """The page about `model`, in evaluation mode and float32 on the CPU, as HTML.
 
-    Shows the anchors, the proposals before and after they are moved and thinned out, the objects
-    with the scores of their classes, their masks, the final picture with objects from `score` on,
-    what the pyramid's levels see, and the weights of every layer.
+    Shows the anchors, the proposals before and after box regression and suppression, the objects
+    with their class scores, their masks, the final image with objects of at least `score`, the
+    activations of the feature pyramid, and the weights of every layer.
     """
-    stages = follow(model, photo, best=MOST)
+    stages = trace(model, photo, best=MAX_BOXES)
     return page(
         "Model",
         [
             *_input(photo, stages),
             *_anchors(Anchors(model), photo),
             *_proposals(stages.proposed, photo),
-            *_judged(stages.judged, classes, photo),
+            *_classified(stages.classified, classes, photo),
             *_found(stages, classes, photo),
             *_final(stages, classes, photo, score),
             *_activations(stages),
             heading("Weights"),
-            table(HEAD, weight_rows(model)),
+            table(COLUMNS, weight_rows(model)),
         ],
     )
 
@@ -53,7 +53,7 @@ def inspect_model(
 def _input(photo: Image, stages: Stages) -> Iterator[str]:
     height, width = stages.seen
     yield paragraph(
-        f"The photo, {photo.shape[1]}x{photo.shape[0]}, is looked at as {width}x{height} pixels."
+        f"The photo, {photo.shape[1]}x{photo.shape[0]}, is resized to {width}x{height} pixels."
     )
     yield figure(scaled(photo)[0], "the photo")
 
@@ -63,10 +63,10 @@ def _anchors(anchors: Anchors, photo: Image) -> Iterator[str]:
     levels, _ = anchors.on(size)
     yield heading("Anchors")
     yield paragraph(
-        f"{sum(map(len, levels))} boxes lie over the photo; of each level those in the middle."
+        f"{sum(map(len, levels))} anchors cover the photo; of each level the middle ones are shown."
     )
     for stride, boxes, level in zip(anchors.strides, anchors.middle(size), levels, strict=True):
-        picture = _drawn(photo, boxes, [ANCHOR] * len(boxes))
+        picture = _drawn(photo, boxes, [ANCHOR_COLOR] * len(boxes))
         yield figure(picture, f"stride {stride}: {len(level)} anchors")
 
 
@@ -74,33 +74,33 @@ def _proposals(proposed: Proposed, photo: Image) -> Iterator[str]:
     yield heading("Proposals")
     count = len(proposed.anchors)
     yield figure(
-        _drawn(photo, proposed.anchors, [ANCHOR] * count, dotted=True),
+        _drawn(photo, proposed.anchors, [ANCHOR_COLOR] * count, dotted=True),
         f"the {count} best anchors, scores {_range(proposed.scores)}",
     )
     yield figure(
-        _drawn(photo, proposed.refined, [REFINED] * count),
-        "the same ones after refinement",
+        _drawn(photo, proposed.refined, [REFINED_COLOR] * count),
+        "the same anchors after box regression",
     )
-    kept = proposed.kept[:MOST]
+    kept = proposed.kept[:MAX_BOXES]
     yield figure(
-        _drawn(photo, kept, [REFINED] * len(kept)),
-        f"the first {len(kept)} of {len(proposed.kept)} that are left when boxes that cover each "
-        f"other are thinned out (NMS), scores {_range(proposed.kept_scores)}",
+        _drawn(photo, kept, [REFINED_COLOR] * len(kept)),
+        f"the best {len(kept)} of {len(proposed.kept)} proposals left by non-maximum suppression "
+        f"(NMS), scores {_range(proposed.kept_scores)}",
     )
 
 
-def _judged(judged: Judged, classes: Mapping[int, str], photo: Image) -> Iterator[str]:
+def _classified(classified: Classified, classes: Mapping[int, str], photo: Image) -> Iterator[str]:
     yield heading("Classes of the proposals")
-    best = judged.scores[torch.arange(len(judged.labels)), judged.labels]
-    objects = judged.labels > 0
-    order = best.where(objects, -best).argsort(descending=True)[:MOST]
-    labels = judged.labels[order].tolist()
+    best = classified.scores[torch.arange(len(classified.labels)), classified.labels]
+    objects = classified.labels > 0
+    order = best.where(objects, -best).argsort(descending=True)[:MAX_BOXES]
+    labels = classified.labels[order].tolist()
     yield figure(
-        _drawn(photo, judged.boxes[order], colors_of(labels)),
-        f"the {len(labels)} surest proposals, refined again for their class, grey for background: "
-        f"{int(objects.sum())} of {len(objects)} are taken for objects, before NMS",
+        _drawn(photo, classified.boxes[order], colors_of(labels)),
+        f"the {len(labels)} proposals with the highest scores, after box regression for their "
+        f"class, background in grey; {int(objects.sum())} of {len(objects)} are objects, before NMS",
     )
-    counts = [(classes.get(n, str(n)), int((judged.labels == n).sum())) for n in classes]
+    counts = [(classes.get(n, str(n)), int((classified.labels == n).sum())) for n in classes]
     rows = [(name, count) for name, count in counts if count]
     yield table(["class", "proposals"], [("background", int((~objects).sum())), *rows])
 
@@ -116,14 +116,14 @@ def _found(stages: Stages, classes: Mapping[int, str], photo: Image) -> Iterator
         f"{len(found)} objects, scores {_range(torch.from_numpy(found.scores))}",
     )
     rows = []
-    for row in range(min(len(found), MOST)):
+    for row in range(min(len(found), MAX_BOXES)):
         box = ", ".join(f"{side:.0f}" for side in found.boxes[row])
         rows.append(
             [row + 1, f"{found.scores[row]:.3f}", box, _best(stages.class_scores[row], classes)]
         )
-    yield table(["object", "score", "box", "scores of the refined box"], rows)
-    yield heading("Masks as the network gives them")
-    for row in range(min(len(found), MOST)):
+    yield table(["object", "score", "box", "class scores of the final box"], rows)
+    yield heading("Masks of the network")
+    for row in range(min(len(found), MAX_BOXES)):
         name = classes.get(int(found.labels[row]), "")
         side = found.masks.shape[-1]
         yield figure(mask_tile(found.masks[row]), f"{row + 1} {name}, {side}x{side}")
@@ -131,14 +131,14 @@ def _found(stages: Stages, classes: Mapping[int, str], photo: Image) -> Iterator
 
 def _final(stages: Stages, classes: Mapping[int, str], photo: Image, score: float) -> Iterator[str]:
     objects = shown(stages.found, score=score)
-    yield heading("The picture")
+    yield heading("The result")
     drawn = Overlay(classes, color_by="class", contours=True)(photo, objects)
-    yield figure(scaled(drawn, 1280)[0], f"{len(objects)} objects from score {score:g} on")
+    yield figure(scaled(drawn, 1280)[0], f"{len(objects)} objects with score {score:g} or more")
 
 
 def _activations(stages: Stages) -> Iterator[str]:
-    yield heading("Levels of the pyramid")
-    yield paragraph("Mean size of the activations; brighter is stronger.")
+    yield heading("Levels of the feature pyramid")
+    yield paragraph("Mean magnitude of the activations; brighter is stronger.")
     height, width = stages.found.size
     scale = min(1.0, 480 / max(height, width))
     size = (round(height * scale), round(width * scale))
@@ -165,6 +165,6 @@ def _range(scores: Tensor) -> str:
 
 def _best(scores: Tensor, classes: Mapping[int, str]) -> str:
     names = {0: "background", **classes}
-    values, labels = scores.topk(min(CLASSES, len(scores)))
+    values, labels = scores.topk(min(BEST_CLASSES, len(scores)))
     pairs = zip(labels.tolist(), values.tolist(), strict=True)
     return ", ".join(f"{names.get(label, label)} {value:.3f}" for label, value in pairs)

@@ -1,8 +1,6 @@
-"""Training of Mask R-CNN: `vidseg.train` as one call, and its parts for a loop of one's own.
+"""Training of Mask R-CNN: `vidseg.train` as one call, and its parts for a loop of your own.
 
-`start` gives weights, `samples` the row of training pictures, `augment` their changes, `losses` and
-`learner` a step, `loop` the course of a run, `folder` its files. Nothing here knows the command
-line. It uses `vidseg.datasets`, `vidseg.models`, `vidseg.evaluation` and
-`vidseg.models.predictor`, and OpenCV
-for pictures.
+`settings` holds the options, `initial_weights` the start, `_splits` train and val, `_sampler` the
+sequence of training images, `_augment` their random changes, `_losses` and `_learner` one step,
+`loop` a run, `run_folder` its files. This room may import every room above it.
 """

@@ -1,4 +1,4 @@
-"""Random changes of training pictures that leave their truth true."""
+"""Random changes of training images, with their masks."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from vidseg.training.training_sample import Picture
 
 Random = np.random.Generator
 
-SCALES = (0.5, 1.4)
-"""How large a picture gets in proportion to its size in use; larger than 1 leads to a crop.
+SCALE_RANGE = (0.5, 1.4)
+"""Scale of an image relative to its size in use; above 1 it is cropped.
 
 Detectron2's "standard" jitter for copy-paste (Ghiasi et al. 2021) is 0.8 to 1.25, its "large" one
 0.1 to 2.
 """
-PASTED = 0.5
-"""Share of the pictures that objects are pasted into."""
-LEFT = 0.2
-"""Share of its pixels that an object must keep in sight under what is pasted or cut."""
-GREY = 114
-"""What small pictures are pasted onto; close to the mean of photos."""
+PASTE_PROBABILITY = 0.5
+"""Probability that objects are pasted into an image."""
+MIN_VISIBLE_SHARE = 0.2
+"""An object with a smaller visible share after pasting or cropping is dropped."""
+CANVAS_GREY = 114
+"""Grey level of the canvas around a small image; close to the mean of photos."""
 
 
 def fit(picture: Picture, size: tuple[int, int]) -> Picture:
-    """Resized as the model resizes frames: to a shorter and at most a longest side, in pixels."""
+    """Resized as the model resizes frames; `size` is (shorter side, longest side) in pixels."""
     return resize(picture, _fitting(picture.size, size))
 
 
 def scaled(picture: Picture, size: tuple[int, int], random: Random) -> Picture:
-    """Resized to `SCALES` times its size in use, and cut to what that would be."""
+    """Resized by a random factor of `SCALE_RANGE`, and cropped to its size in use."""
     factor = _fitting(picture.size, size)
-    low, high = np.log(SCALES)
+    low, high = np.log(SCALE_RANGE)
     wanted = factor * float(np.exp(random.uniform(low, high)))
     return crop(resize(picture, wanted), _times(picture.size, factor), random)
 
 
 def resize(picture: Picture, factor: float) -> Picture:
-    """By bilinear interpolation; area averages where it shrinks, which also round masks well."""
+    """By bilinear interpolation, or by area averages where it shrinks, which suit masks too."""
     height, width = _times(picture.size, factor)
     if (height, width) == picture.size:
         return picture
@@ -50,7 +50,7 @@ def resize(picture: Picture, factor: float) -> Picture:
 
 
 def crop(picture: Picture, size: tuple[int, int], random: Random) -> Picture:
-    """A random window of at most `size` (height, width); objects that it hides are dropped."""
+    """A random window of at most `size` (height, width); objects mostly outside are dropped."""
     height, width = (min(pair) for pair in zip(size, picture.size, strict=True))
     top = int(random.integers(picture.size[0] - height + 1))
     left = int(random.integers(picture.size[1] - width + 1))
@@ -63,7 +63,7 @@ def crop(picture: Picture, size: tuple[int, int], random: Random) -> Picture:
 
 
 def flip(picture: Picture) -> Picture:
-    """Left to right."""
+    """Mirror left to right."""
     return Picture(
         np.ascontiguousarray(picture.image[:, ::-1]),
         np.ascontiguousarray(picture.masks[:, :, ::-1]),
@@ -72,7 +72,7 @@ def flip(picture: Picture) -> Picture:
 
 
 def recolor(picture: Picture, random: Random) -> Picture:
-    """Brightness, contrast, saturation and tint as cameras vary them."""
+    """Vary brightness, contrast, saturation and tint as cameras do."""
     image = picture.image.astype(np.float32)
     grey = image.mean(axis=2, keepdims=True)
     image = grey + (image - grey) * random.uniform(0.6, 1.4)
@@ -82,7 +82,7 @@ def recolor(picture: Picture, random: Random) -> Picture:
 
 
 def paste(onto: Picture, other: Picture, random: Random) -> Picture:
-    """Some objects of `other`, at a random place, over `onto` and hiding what lies below.
+    """Paste some objects of `other` at a random place over `onto`, hiding what lies below.
 
     Ghiasi et al. 2021, "Simple copy-paste is a strong data augmentation method".
     """
@@ -91,7 +91,7 @@ def paste(onto: Picture, other: Picture, random: Random) -> Picture:
     if not moved.masks.size:
         return onto
     cover: NDArray[np.bool_] = moved.masks.max(axis=0) > 0
-    # Soft by a pixel: a hard edge would tell the network what is pasted.
+    # Blur the edge by a pixel: from a hard edge the network would learn what is pasted.
     alpha: NDArray[Any] = cv2.GaussianBlur(cover.astype(np.float32), (3, 3), 0.8)[..., None]
     image = onto.image * (1 - alpha) + moved.image * alpha
     below = onto.masks * ~cover
@@ -104,7 +104,7 @@ def paste(onto: Picture, other: Picture, random: Random) -> Picture:
 
 
 def _moved(picture: Picture, onto: Picture, random: Random) -> Picture:
-    """On a canvas of the size of `onto`, anywhere; objects that end outside it are dropped."""
+    """At a random place on a canvas of the size of `onto`; objects mostly outside are dropped."""
     spans: list[tuple[slice, slice]] = []
     for here, there in zip(picture.size, onto.size, strict=True):
         offset = int(random.integers(min(0, there - here), max(0, there - here) + 1))
@@ -112,7 +112,7 @@ def _moved(picture: Picture, onto: Picture, random: Random) -> Picture:
         spans.append((slice(max(-offset, 0), max(-offset, 0) + length),
                       slice(max(offset, 0), max(offset, 0) + length)))  # fmt: skip
     (from_rows, to_rows), (from_columns, to_columns) = spans
-    image = np.full((*onto.size, 3), GREY, np.uint8)
+    image = np.full((*onto.size, 3), CANVAS_GREY, np.uint8)
     image[to_rows, to_columns] = picture.image[from_rows, from_columns]
     masks = np.zeros((len(picture.masks), *onto.size), np.uint8)
     masks[:, to_rows, to_columns] = picture.masks[:, from_rows, from_columns]
@@ -121,9 +121,9 @@ def _moved(picture: Picture, onto: Picture, random: Random) -> Picture:
 
 
 def _in_sight(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.bool_]:
-    """(N,): which objects keep enough of their pixels."""
+    """(N,) bool: which objects keep enough of their pixels."""
     left = after.sum(axis=(1, 2), dtype=np.int64)
-    return left > LEFT * before.sum(axis=(1, 2), dtype=np.int64)
+    return left > MIN_VISIBLE_SHARE * before.sum(axis=(1, 2), dtype=np.int64)
 
 
 def _fitting(size: tuple[int, int], limits: tuple[int, int]) -> float:

@@ -17,14 +17,14 @@ def losses_of(
 ) -> dict[str, Tensor]:
     """``loss_`` + ``objectness``, ``rpn_box_reg``, ``classifier``, ``box_reg`` and ``mask``.
 
-    In float32, and with all negatives, what `model(images, targets)` gives, but for rounding.
+    In float32 and with all negatives, they equal those of `model(images, targets)` up to rounding.
 
     Args:
         images: (3, H, W) float in 0..1.
-        hard_negatives: of the sampled boxes of an image that hold no object, so many count in the
-            box head's loss, the worst ones; None: all. Of 300 boxes of a photo without objects
-            three may look like one: in a mean over all they would hardly count (Shrivastava et al.
-            2016, "Training region-based object detectors with online hard example mining").
+        hard_negatives: use only the N hardest negative boxes per image in the loss of the box
+            head; None: all. A few boxes of 300 may look like an object, and would hardly count in a
+            mean over all (Shrivastava et al. 2016, "Training region-based object detectors with
+            online hard example mining").
     """
     parts: Any = model
     batch, targets = parts.transform(images, targets)
@@ -54,8 +54,8 @@ def losses_of(
 
 
 def hardest(logits: Tensor, labels: list[Tensor], most: int) -> Tensor:
-    """Rows of all objects' boxes and of the `most` others in each image that seem most like one."""
-    certain = logits.detach().float().log_softmax(1)[:, 0]  # of being background
+    """Rows of all positive boxes, and of the `most` hardest negative boxes of each image."""
+    certain = logits.detach().float().log_softmax(1)[:, 0]  # log probability of background
     rows, first = [], 0
     for label in labels:
         here = torch.arange(first, first + len(label), device=label.device)

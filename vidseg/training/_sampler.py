@@ -1,7 +1,6 @@
-"""The endless row of training pictures: picture k depends on the seed and on k alone.
+"""The endless sequence of training images: image k depends on the seed and on k alone.
 
-So a run that was broken off goes on with the very pictures that an unbroken one would have seen,
-with any number of loader processes.
+So a resumed run sees the same images as an uninterrupted one, with any number of loader processes.
 """
 
 from __future__ import annotations
@@ -32,10 +31,9 @@ class Items(Protocol):
 
 
 class Samples(torch.utils.data.Dataset[Any]):
-    """Pictures of a dataset in random order, changed at random; every epoch shows each once.
+    """Images of a dataset in random order, with random changes; every epoch has each image once.
 
-    `samples[k]` is an image (3, H, W) uint8 and its target. In its place `vidseg.train` takes any
-    such object that gives a picture for every k from 0 on.
+    `samples[k]` is an image (3, H, W) uint8 and its target, for every k from 0 on.
     """
 
     def __init__(
@@ -49,19 +47,19 @@ class Samples(torch.utils.data.Dataset[Any]):
     ) -> None:
         """
         Args:
-            items: what to draw from.
+            items: the dataset.
             classes: label to class name; 0 is background.
-            image_size: shorter and longest side of the pictures, in pixels.
+            image_size: shorter and longest side of the images, in pixels.
             augmentations: some of `vidseg.training.settings.AUGMENTATIONS`.
         """
         self._items, self._classes, self._seed = items, dict(classes), seed
         self._image_size, self._augmentations = image_size, frozenset(augmentations)
 
     def __getitem__(self, number: int) -> Sample:
-        """Raises InputError: an item that is none, or a photo that cannot be read."""
+        """Raises InputError: an invalid item, or a photo that cannot be read."""
         random = np.random.default_rng((self._seed, number))
         picture = self._one(self._which(number), random)
-        if "copy-paste" in self._augmentations and random.random() < augment.PASTED:
+        if "copy-paste" in self._augmentations and random.random() < augment.PASTE_PROBABILITY:
             other = self._one(int(random.integers(len(self._items))), random)
             picture = augment.paste(picture, other, random)
         if "color" in self._augmentations:
@@ -69,9 +67,9 @@ class Samples(torch.utils.data.Dataset[Any]):
         return to_sample(picture)
 
     def _which(self, number: int) -> int:
-        """Item of sample `number`: every epoch has an order of its own."""
+        """The item of sample `number`; every epoch has its own order."""
         epoch, place = divmod(number, len(self._items))
-        # The last number keeps these draws apart from those of the pictures.
+        # The 1 makes this another random sequence than that of the images.
         order = np.random.default_rng((self._seed, epoch, 1)).permutation(len(self._items))
         return int(order[place])
 
@@ -85,7 +83,7 @@ class Samples(torch.utils.data.Dataset[Any]):
         return augment.flip(picture) if flipped else picture
 
     def _item(self, index: int, random: np.random.Generator) -> Any:
-        """With torch's random numbers seeded, for datasets that draw some themselves."""
+        """Get an item with torch's random numbers seeded, for datasets that use them."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(random.integers(1 << 62)))
             return self._items[index]
@@ -94,7 +92,7 @@ class Samples(torch.utils.data.Dataset[Any]):
 def batches(
     samples: Any, *, batch_size: int, first: int, last: int, workers: int = 0
 ) -> Iterator[Batch]:
-    """Batch `first` up to, and not, `last` of the row; loader processes end with the iterator.
+    """The batches from `first` up to, but without, `last`; loader processes end with the iterator.
 
     Raises InputError: as `samples` does.
     """
@@ -105,7 +103,7 @@ def batches(
         num_workers=workers,
         collate_fn=_collate,
         worker_init_fn=_begin_worker,
-        generator=torch.Generator(),  # else it would draw from the global one
+        generator=torch.Generator(),  # else the loader would use the global one
     )
     for batch in loader:
         if isinstance(batch, VidsegError):
@@ -114,7 +112,7 @@ def batches(
 
 
 class _Careful(torch.utils.data.Dataset[Any]):
-    """Errors as items: those raised in a loader process arrive with its traceback as their text."""
+    """Return errors as items: torch would replace their text with a loader's traceback."""
 
     def __init__(self, samples: Any) -> None:
         self._samples = samples
@@ -135,6 +133,6 @@ def _collate(samples: list[Sample | VidsegError]) -> Batch | VidsegError:
 
 
 def _begin_worker(_: int) -> None:
-    """Ctrl-C reaches the whole group of processes: the first one decides when the loaders end."""
+    """Ignore Ctrl-C, which reaches all processes: the main process ends the loaders."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)

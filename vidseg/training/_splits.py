@@ -1,4 +1,4 @@
-"""What to train on and what to measure on, out of one dataset."""
+"""Divide a dataset into photos to train on and photos to measure AP on."""
 
 from __future__ import annotations
 
@@ -16,57 +16,55 @@ from vidseg.training._sampler import Items
 
 log = logging.getLogger("vidseg")
 
-SHARE = 0.2
-"""Of the photos, held out where the dataset has no val split."""
+HELD_OUT_SHARE = 0.2
+"""Share of the photos held out if the dataset has no val split."""
 
 
 def train_and_val(dataset: Dataset, share: float | None = None) -> tuple[Dataset, Dataset | None]:
     """The splits `train` and `val`; without a val split, `share` of train is held out.
 
-    The same photos each time, whatever the seed of a run. None where nothing is held out: the share
-    is 0, or there is one photo.
+    The same photos are held out whatever the seed of a run. The second is None if nothing is held
+    out: the share is 0, or there is only one photo.
 
     Raises:
-        OptionError: a share outside 0..1; a val split and a share too; splits without train.
+        OptionError: a share outside 0..1, a share beside a val split, or splits without train.
         InputError: no object to learn from.
     """
     if share is not None and not 0 <= share < 1:
-        raise OptionError(f"The share of val must be 0 or more and below 1, and it is {share:g}.")
+        raise OptionError(f"The share of val must be 0 or more and below 1, not {share:g}.")
     train, val = _splits(dataset)
     if val is not None:
         if share:
             raise OptionError("The dataset has a val split; leave out --val, or give 0.")
         val = None if share == 0 else val
     elif share != 0:
-        train, val = _hold_out(train, SHARE if share is None else share)
+        train, val = _hold_out(train, HELD_OUT_SHARE if share is None else share)
     if val is None:
-        log.warning("All photos are trained on: no AP is measured, and best.pt is the last state.")
+        log.warning(
+            "All photos are used for training: no AP is measured, and best.pt is the last state."
+        )
     _check(train.content)
     return train, val
 
 
 def classes_of(dataset: Any, classes: Mapping[int, str] | None) -> dict[int, str]:
-    """Label to class name, as said or as the dataset says.
+    """Label to class name: `classes`, else those of the dataset.
 
-    Raises OptionError: neither says, or the labels are none.
+    Raises OptionError: there are none, or they are invalid.
     """
     known = getattr(dataset, "classes", None) if classes is None else classes
     if isinstance(known, list | tuple):
         known = dict(enumerate(known, 1))
     if not isinstance(known, Mapping) or not known:
-        raise OptionError(
-            "The dataset does not say which classes it has; give classes={1: name, ...}."
-        )
+        raise OptionError("The dataset has no attribute `classes`; give classes={1: name, ...}.")
     named = {int(label): str(name) for label, name in known.items()}
     if min(named) < 1:
-        raise OptionError(
-            f"Labels of classes start at 1; 0 is background, not {named[min(named)]}."
-        )
+        raise OptionError(f"Class labels start at 1; 0 is background, not {named[min(named)]}.")
     return named
 
 
 def facts_of(dataset: Items, classes: Mapping[int, str]) -> dict[str, Any]:
-    """What tells that a run goes on with the data it was begun with."""
+    """What identifies the data of a run when it is resumed."""
     return {
         "photos": len(dataset),
         "classes": {str(label): name for label, name in classes.items()},
@@ -74,13 +72,13 @@ def facts_of(dataset: Items, classes: Mapping[int, str]) -> dict[str, Any]:
 
 
 def check_same_data(now: Mapping[str, Any], begun: Mapping[str, Any], folder: Path) -> None:
-    """Raises OptionError: a run would go on with other data."""
+    """Raises OptionError: a run would be resumed with other data."""
     for name in ("photos", "classes"):
         if now[name] != begun[name]:
             was, is_now = (_shown(each[name]) for each in (begun, now))
             raise OptionError(
-                f"The run {folder} was begun with the {name} {was}, and there are now {is_now}; "
-                f"begin a new one with --weights {folder / 'last.pt'}."
+                f"The run {folder} was started with the {name} {was}, and there are now {is_now}; "
+                f"start a new one with --weights {folder / 'last.pt'}."
             )
 
 
@@ -104,7 +102,7 @@ def _hold_out(train: Dataset, share: float) -> tuple[Dataset, Dataset | None]:
         return train, None
     parts = divide(train.content, val=share)
     log.warning(
-        "The dataset has no val split: %d of its %d photos are held out to measure AP on.",
+        "The dataset has no val split: %d of its %d photos are held out to measure AP.",
         len(parts["val"]),
         len(train),
     )
@@ -126,4 +124,4 @@ def _check(content: Content) -> None:
         )
     missing = [name for name in content.classes.values() if not counts[name]]
     if missing:
-        log.warning("No photo to train on shows: %s; it cannot be learned.", ", ".join(missing))
+        log.warning("No training photo shows: %s; it cannot be learned.", ", ".join(missing))

@@ -1,4 +1,4 @@
-"""What a run starts from: a whole model, a pretrained trunk, or nothing."""
+"""The weights that a run starts from: a whole model, a pretrained backbone, or none."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ from vidseg.models.download import Progress
 from vidseg.models.names import COCO
 from vidseg.models.torchvision_weights import WEIGHTS, fetch_weights
 
-BUNDLED = "balloon"
-"""The model of the package that training starts from."""
+BUNDLED_MODEL = "balloon"
+"""The model of the package to start from."""
 
-SMALL = "maskrcnn_shufflenet_v2_x0_5_fpn"
+SMALL_ARCHITECTURE = "maskrcnn_shufflenet_v2_x0_5_fpn"
 """The bundled model's architecture."""
 
-SMALL_SIZE = (384, 640)
-"""Shorter and longest side of pictures for a small model that starts from nothing, in pixels."""
+SMALL_IMAGE_SIZE = (384, 640)
+"""Shorter and longest side of images for a small model without initial weights, in pixels."""
 
-LARGE_SIZE = (800, 1333)
-"""The same for the ResNet models: torchvision's."""
+LARGE_IMAGE_SIZE = (800, 1333)
+"""The same for the ResNet models, as in torchvision."""
 
-PER_CLASS = {
+ROWS_PER_CLASS = {
     "roi_heads.box_predictor.cls_score": 1,
     "roi_heads.box_predictor.bbox_pred": 4,
     "roi_heads.mask_predictor.mask_fcn_logits": 1,
 }
-"""The layers whose size follows the classes, and their rows for each class."""
+"""The layers whose size depends on the classes, and their rows per class."""
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """Weights to start from."""
+class InitialWeights:
+    """Weights to start from, and what they were trained with."""
 
     architecture: str
     image_size: tuple[int, int]
-    """Shorter and longest side of the pictures they were trained on."""
+    """Shorter and longest side of the images they were trained on."""
     state: Mapping[str, Tensor]
-    """Of the whole model, or of its trunk, or empty."""
+    """Of the whole model, or of its backbone, or empty."""
     classes: Mapping[int, str]
-    """What a whole model knows; empty for anything less."""
+    """Classes of a whole model; empty for anything less."""
     frozen_norms: str | None
     """See `vidseg.training._learner.Learner`."""
 
@@ -61,26 +61,26 @@ class Given:
         return bool(self.classes)
 
 
-def load_start(
+def load_initial_weights(
     weights: str | Path, architecture: str | None = None, *, progress: Progress | None = None
-) -> Given:
-    """The weights called `weights`, for an architecture if that is not theirs to say.
+) -> InitialWeights:
+    """Load the weights called `weights`; `architecture` is for those that do not determine it.
 
     Args:
-        weights: ``coco``, ``imagenet`` (the trunk alone), ``bundled``, ``none``, or a model file.
-        progress: called during a download with the bytes that are there and the whole number.
+        weights: ``coco``, ``imagenet`` (the backbone), ``bundled``, ``none``, or a model file.
+        progress: called during a download with the bytes received and the total.
 
     Raises:
-        OptionError: no such architecture, or not the one of the weights.
-        WeightsUnavailableError: torchvision has no such weights, or they could not be fetched.
-        ModelError: a file that is missing, damaged, or no model.
+        OptionError: unknown architecture, or another than that of the weights.
+        WeightsUnavailableError: torchvision has no such weights, or the download failed.
+        ModelError: the file is missing, damaged, or no model.
     """
     if architecture is not None and architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise OptionError(f"There is no architecture {architecture!r}; use {known}.")
     if weights == "none":
-        name = architecture or SMALL
-        return Given(name, _usual_size(name), {}, {}, None)
+        name = architecture or SMALL_ARCHITECTURE
+        return InitialWeights(name, _usual_size(name), {}, {}, None)
     try:
         if weights == "coco":
             return _coco(architecture or DEFAULT_MODEL, progress)
@@ -93,13 +93,12 @@ def load_start(
 
 
 def make_model(
-    given: Given, classes: Mapping[int, str], image_size: tuple[int, int], *, seed: int
+    given: InitialWeights, classes: Mapping[int, str], image_size: tuple[int, int], *, seed: int
 ) -> MaskRCNN:
-    """A model for `classes` with all that fits of the weights given, the rest random by the seed.
+    """A model for `classes` with the given weights where they fit; the rest is random by the seed.
 
-    Classes that both know, by their names, keep what was learned of them; new ones begin with the
-    mean box and mask of those known. To be called where torch's random numbers are the caller's own
-    to seed.
+    Classes of the same name keep their weights; new ones start with the mean of the box and mask
+    weights of the known ones. Seeds torch's random numbers.
 
     Raises ModelError: the weights do not fit their architecture.
     """
@@ -111,20 +110,20 @@ def make_model(
     return model
 
 
-def _coco(architecture: str, progress: Progress | None) -> Given:
+def _coco(architecture: str, progress: Progress | None) -> InitialWeights:
     if architecture not in WEIGHTS:
         raise WeightsUnavailableError(f"There are no COCO weights for {architecture}.")
     model = load_coco(architecture, fetch_weights(architecture, progress=progress))
-    return Given(architecture, LARGE_SIZE, model.state_dict(), COCO, "")
+    return InitialWeights(architecture, LARGE_IMAGE_SIZE, model.state_dict(), COCO, "")
 
 
-def _imagenet(architecture: str, progress: Progress | None) -> Given:
+def _imagenet(architecture: str, progress: Progress | None) -> InitialWeights:
     state = load_trunk(architecture, progress=progress)
-    return Given(architecture, _usual_size(architecture), state, {}, "backbone.body")
+    return InitialWeights(architecture, _usual_size(architecture), state, {}, "backbone.body")
 
 
 def _file(weights: str | Path) -> Path:
-    bundled = MODELS.get(BUNDLED if weights == "bundled" else str(weights))
+    bundled = MODELS.get(BUNDLED_MODEL if weights == "bundled" else str(weights))
     if bundled is not None and bundled.file is not None:
         return bundled.file
     file = Path(weights)
@@ -136,31 +135,33 @@ def _file(weights: str | Path) -> Path:
     return file
 
 
-def _from_file(file: Path, called: str, architecture: str | None) -> Given:
+def _from_file(file: Path, called: str, architecture: str | None) -> InitialWeights:
     if name := torchvision_architecture(file):
-        given = Given(name, LARGE_SIZE, load_coco(name, file).state_dict(), COCO, "")
+        given = InitialWeights(name, LARGE_IMAGE_SIZE, load_coco(name, file).state_dict(), COCO, "")
     else:
         header = read_header(file)
         shorter, longest = header["image_size"]
         size = int(shorter), int(longest)
         state = {name: _float(value) for name, value in load_state(file)["model"].items()}
-        given = Given(header["architecture"], size, state, header["classes"], "")
+        given = InitialWeights(header["architecture"], size, state, header["classes"], "")
     if given.architecture not in ARCHITECTURES:
-        raise ModelError(f"{called} needs the architecture {given.architecture!r}, not known here.")
+        raise ModelError(
+            f"{called} needs the architecture {given.architecture!r}, which is unknown."
+        )
     if architecture not in (None, given.architecture):
         raise OptionError(
             f"The weights {called} are those of {given.architecture}, not of {architecture}; leave "
-            f"--arch out. {_choices(architecture)}"
+            f"out --arch. {_choices(architecture)}"
         )
     return given
 
 
 def _choices(architecture: str | None) -> str:
-    """What else to start from."""
-    able = ["none (from nothing, which takes many photos)", "a model file"]
+    """What else a run can start from."""
+    able = ["none (random weights, which need many photos)", "a model file"]
     if architecture in TRUNKS:
-        able.insert(0, "imagenet (the trunk alone; a download)")
-    if architecture in (None, SMALL):
+        able.insert(0, "imagenet (the backbone alone; a download)")
+    if architecture in (None, SMALL_ARCHITECTURE):
         able.insert(0, "bundled (the small model of the package; no network)")
     if architecture in WEIGHTS:
         able.insert(0, "coco (a download)")
@@ -168,7 +169,7 @@ def _choices(architecture: str | None) -> str:
 
 
 def _usual_size(architecture: str) -> tuple[int, int]:
-    return LARGE_SIZE if "resnet" in architecture else SMALL_SIZE
+    return LARGE_IMAGE_SIZE if "resnet" in architecture else SMALL_IMAGE_SIZE
 
 
 def _same_classes(ours: Mapping[int, str], theirs: Mapping[int, str]) -> dict[int, int]:
@@ -181,17 +182,19 @@ def _same_classes(ours: Mapping[int, str], theirs: Mapping[int, str]) -> dict[in
 
 
 @torch.no_grad()
-def _transfer(model: MaskRCNN, given: Given, labels: Mapping[int, int], prefix: str) -> None:
-    """Copy into the model what is given for the part of it whose names start with `prefix`."""
+def _transfer(
+    model: MaskRCNN, given: InitialWeights, labels: Mapping[int, int], prefix: str
+) -> None:
+    """Copy the given weights into the part of the model whose names have this prefix."""
     wanting = []
     own: dict[str, Any] = model.state_dict()
     for name, value in own.items():
         theirs = given.state.get(name.removeprefix(prefix)) if name.startswith(prefix) else None
-        rows = PER_CLASS.get(name.rpartition(".")[0])
+        rows = ROWS_PER_CLASS.get(name.rpartition(".")[0])
         if theirs is None:
             wanting += [name] if _should_have(name, prefix) else []
         elif rows is not None and not prefix:
-            # What tells classes apart starts anew for a new one, its box and mask do not.
+            # Class scores of a new class start at random, its boxes and masks at the mean.
             alike = () if "cls_score" in name else sorted(given.classes)
             _copy_rows(value, theirs, rows, labels, alike)
         elif value.shape != theirs.shape:
@@ -200,20 +203,20 @@ def _transfer(model: MaskRCNN, given: Given, labels: Mapping[int, int], prefix: 
             value.copy_(theirs)
     if wanting:
         raise ModelError(
-            f"The weights do not fit their architecture: {_some(wanting)} missing or of another "
+            f"The weights do not fit their architecture: {_some(wanting)} missing, or of another "
             "size."
         )
 
 
 def _should_have(name: str, prefix: str) -> bool:
-    """Counters of batch norm are in none of torchvision's older files, and do not matter."""
+    """Older files of torchvision lack the counters of batch norm, which do not matter."""
     return name.startswith(prefix) and not name.endswith("num_batches_tracked")
 
 
 def _copy_rows(
     value: Tensor, given: Tensor, rows: int, labels: Mapping[int, int], alike: Sequence[int]
 ) -> None:
-    """By class; a class that is not in `labels` gets the mean of the given ones in `alike`."""
+    """Copy by class; a class that is not in `labels` gets the mean of the classes in `alike`."""
     ours, theirs = (each.unflatten(0, (-1, rows)) for each in (value, given))
     if alike:
         ours[1:] = theirs[list(alike)].mean(0)

@@ -1,4 +1,4 @@
-"""The course of a run: steps, and now and then a measurement and a checkpoint."""
+"""A run: training steps, with regular checkpoints and measurements of AP."""
 
 from __future__ import annotations
 
@@ -11,18 +11,31 @@ from typing import Any
 
 from vidseg.detection.predictor import Predictor
 from vidseg.errors import DivergedError
-from vidseg.evaluation.coco_ap import LEAST_SCORE, evaluate
+from vidseg.evaluation.coco_ap import MIN_SCORE, evaluate
+from vidseg.models.download import Progress
 from vidseg.models.predictor import MaskRCNNPredictor
 from vidseg.training._learner import Learner
 from vidseg.training._sampler import Batch
-from vidseg.training.run_folder import Row, RunFolder
+from vidseg.training.run_folder import MetricsRow, RunFolder
 
-OnStep = Callable[[int, int, Row], None]
-"""Called after every step with how many are done, of how many, and the losses."""
-OnResult = Callable[[int, Row], None]
+OnStep = Callable[[int, int, MetricsRow], None]
+"""Called after every step with its number, the number of steps, and the losses."""
+OnResult = Callable[[int, MetricsRow], None]
 """Called after every measurement with the step and the figures."""
-Measure = Callable[[Predictor], Row]
-"""Figures of a predictor; the best has the highest `mask_AP`, if there is one."""
+Measure = Callable[[Predictor], MetricsRow]
+"""Measures a predictor; the best model has the highest `mask_AP`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainCallbacks:
+    """Functions that are called during a run."""
+
+    on_step: OnStep | None = None
+    on_result: OnResult | None = None
+    on_download: Progress | None = None
+    """Called with the bytes of the weights received and their total."""
+    stop: Callable[[], bool] | None = None
+    """Asked after every step and every measured photo; once True, the run is saved and ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +46,7 @@ class Outcome:
     step: int
     steps: int
     best: float | None
-    """The highest mask AP; None where none was measured."""
+    """The highest mask AP; None if none was measured."""
 
     @property
     def finished(self) -> bool:
@@ -41,32 +54,29 @@ class Outcome:
 
 
 @dataclass(eq=False)
-class Course:
-    """A run with what it reports to, and when it shall stop."""
+class TrainingRun:
+    """A run, with its callbacks."""
 
     learner: Learner
     folder: RunFolder
     header: Mapping[str, Any]
-    """Of its checkpoints, but for the provenance that changes."""
+    """Of its checkpoints, without the provenance that changes."""
     state: Mapping[str, Any]
-    """What its checkpoints hold beside the learner's state."""
+    """What its checkpoints hold besides the learner's state."""
     measure: Measure | None = None
-    on_step: OnStep | None = None
-    on_result: OnResult | None = None
-    stop: Callable[[], bool] | None = None
-    """Asked after every step and every photo measured on."""
-    _rows: list[Row] = field(default_factory=list)
+    calls: TrainCallbacks = field(default_factory=TrainCallbacks)
+    _rows: list[MetricsRow] = field(default_factory=list)
     _best: float | None = None
     _measured: int = 0
     _saved: int = -1
 
-    def run(self, batches: Iterator[Batch]) -> Outcome:
-        """Steps with these batches to the last step, or to where `stop` says so.
+    def train(self, batches: Iterator[Batch]) -> Outcome:
+        """Train on these batches up to the last step, or until `stop` returns True.
 
-        Where it ends early or fails, `last.pt` is the state that the run goes on from.
+        If it ends early or fails, the run can be resumed from `last.pt`.
 
         Raises:
-            DivergedError: a loss was no number.
+            DivergedError: a loss was not finite.
             OutputError: a file could not be written.
         """
         self._look_back()
@@ -81,7 +91,7 @@ class Course:
         return Outcome(self.folder.path, self.learner.step, settings.steps, self._best)
 
     def _look_back(self) -> None:
-        """Take up what an earlier part of the run found, and measure if it did not come to that."""
+        """Read the results of the run so far; measure its last checkpoint if that is missing."""
         for row in self.folder.rows():
             if "mask_AP" in row:
                 self._measured = row["step"]
@@ -96,7 +106,7 @@ class Course:
         return step > 0 and (step % settings.every == 0 or step == settings.steps)
 
     def _stopped(self) -> bool:
-        return self.stop is not None and self.stop()
+        return self.calls.stop is not None and self.calls.stop()
 
     def _step(self, batch: Batch) -> None:
         try:
@@ -106,7 +116,7 @@ class Course:
             kept = (
                 f"{self.folder.last} keeps step {self._saved}"
                 if self._saved >= 0
-                else "nothing kept"
+                else "nothing is kept"
             )
             raise DivergedError(f"{error} ({kept}.)") from error
         self._rows.append(
@@ -116,11 +126,11 @@ class Course:
                 "lr": self.learner.optimizer.param_groups[-1]["lr"],
             }
         )
-        if self.on_step is not None:
-            self.on_step(self.learner.step, self.learner.settings.steps, losses)
+        if self.calls.on_step is not None:
+            self.calls.on_step(self.learner.step, self.learner.settings.steps, losses)
 
     def _check(self) -> None:
-        """A checkpoint first, then the figures, then the best model so far."""
+        """Save a checkpoint, then measure it, then save it as the best model if it is."""
         if self._saved < self.learner.step:
             self._save()
         if self.measure is None:
@@ -135,11 +145,11 @@ class Course:
         self._best = _better(ap, self._best)
         self._rows.append({"step": self.learner.step, **figures})
         self._write()
-        if self.on_result is not None:
-            self.on_result(self.learner.step, figures)
+        if self.calls.on_result is not None:
+            self.calls.on_result(self.learner.step, figures)
 
-    def _figures(self) -> Row | None:
-        """None where it was told to stop meanwhile."""
+    def _figures(self) -> MetricsRow | None:
+        """None if the run was stopped meanwhile."""
         assert self.measure is not None
         learner, classes = self.learner, self.header["classes"]
         predictor = MaskRCNNPredictor(
@@ -147,7 +157,7 @@ class Course:
             classes,
             device=learner.device,
             precision=learner.settings.precision,
-            keep_score=LEAST_SCORE,
+            keep_score=MIN_SCORE,
         )
         try:
             return self.measure(_Stoppable(predictor, self._stopped))
@@ -160,11 +170,11 @@ class Course:
         self.folder.save(self.folder.last, state, self._header({}))
         self._saved = self.learner.step
 
-    def _save_best(self, figures: Row) -> None:
+    def _save_best(self, figures: MetricsRow) -> None:
         state = {"model": self.learner.average.state_dict()}
         self.folder.save(self.folder.best, state, self._header(figures))
 
-    def _header(self, figures: Row) -> dict[str, Any]:
+    def _header(self, figures: MetricsRow) -> dict[str, Any]:
         settings = self.learner.settings
         course = {"step": self.learner.step, "steps": settings.steps, **figures}
         provenance = {**self.header["provenance"], **course, "settings": settings.state()}
@@ -177,11 +187,11 @@ class Course:
 
 
 class _StoppedError(Exception):
-    """The run was told to stop while it measured."""
+    """The run was stopped during a measurement."""
 
 
 class _Stoppable:
-    """A predictor that asks before each photo whether to stop."""
+    """A predictor that checks before each photo whether to stop."""
 
     def __init__(self, predictor: MaskRCNNPredictor, stopped: Callable[[], bool]) -> None:
         self._predictor, self._stopped = predictor, stopped
@@ -194,9 +204,9 @@ class _Stoppable:
 
 
 def average_precision(val: Any) -> Measure:
-    """AP of masks and boxes on the photos of `val`, as `vidseg.evaluation` counts it."""
+    """A measure: AP of masks and boxes on the photos of `val`, as in `vidseg.evaluation`."""
 
-    def measure(predictor: Predictor) -> Row:
+    def measure(predictor: Predictor) -> MetricsRow:
         result = evaluate(val, predictor)
         return {
             "mask_AP": result.masks.ap,

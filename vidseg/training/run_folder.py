@@ -1,4 +1,4 @@
-"""A run's folder: `last.pt`, `best.pt`, `metrics.jsonl` and `curves.png`."""
+"""The folder of a run: `last.pt`, `best.pt`, `metrics.jsonl` and `curves.png`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from vidseg.errors import ModelError, OutputError, OutputExistsError
 from vidseg.evaluation.line_chart import Points, line_chart
 from vidseg.models.checkpoint import load_state, read_header, save_checkpoint
 
-Row = dict[str, Any]
-MEAN_OVER = 100
-"""The chart shows a loss in so many means, since a batch's own jumps about."""
+MetricsRow = dict[str, Any]
+CHART_POINTS = 100
+"""Points of a loss curve: each is a mean over steps, since losses of single batches are noisy."""
 
 
 class RunFolder:
-    """Where a run leaves its files; makes the folder, and nothing in it, at first."""
+    """The files of a run. Nothing is written before `begin`."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -30,26 +30,26 @@ class RunFolder:
         self.metrics, self.curves = self.path / "metrics.jsonl", self.path / "curves.png"
 
     def check(self, *, resume: bool, force: bool) -> None:
-        """Refuse what cannot be begun or resumed here; cheap.
+        """Refuse a run that cannot be started or resumed here; cheap.
 
         Raises:
-            OutputExistsError: a run lies there, and neither `resume` nor `force` is given.
+            OutputExistsError: there is a run already, and neither `resume` nor `force` is given.
             ModelError: there is nothing to resume.
             OutputError: the path is a file.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise OutputError(f"{self.path} is a file where a folder is to be; choose another.")
+            raise OutputError(f"{self.path} is a file, not a folder; choose another path.")
         if resume and not self.last.exists():
-            raise ModelError(f"There is no run to go on with: {self.last} is missing.")
+            raise ModelError(f"There is no run to resume: {self.last} is missing.")
         there = [path for path in self._files() if path.exists()]
         if there and not (resume or force):
             raise OutputExistsError(
-                f"{there[0]} exists already; go on with --weights last, choose another --out, or "
+                f"{there[0]} exists already; resume with --weights last, choose another --out, or "
                 "force overwriting."
             )
 
     def begin(self) -> None:
-        """An empty folder, but for files that are no run's."""
+        """Create the folder, and delete the files of an earlier run."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             for path in self._files():
@@ -58,41 +58,41 @@ class RunFolder:
             raise output_error(self.path, error) from error
 
     def load(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """State and header of `last.pt`; forgets the metrics of later steps.
+        """State and header of `last.pt`; drops the metrics of later steps.
 
         Raises ModelError: it is damaged, or was not saved by a run.
         """
         header, state = read_header(self.last), load_state(self.last)
         if "settings" not in state:
-            raise ModelError(f"{self.last} is a model and no checkpoint of a run.")
+            raise ModelError(f"{self.last} is a model, not a checkpoint of a run.")
         rows = [row for row in self.rows() if row["step"] <= state["step"]]
         with atomic_output(self.metrics, force=True) as part:
             part.write_text("".join(map(_line, rows)), encoding="utf-8")
         return state, header
 
     def save(self, path: Path, state: dict[str, Any], header: dict[str, Any]) -> None:
-        """A checkpoint in place of the one before, which stays where this fails.
+        """Replace the previous checkpoint, which is kept if this fails.
 
-        Raises OutputError: it cannot be written.
+        Raises OutputError: the file cannot be written.
         """
         try:
             save_checkpoint(path, state, header)
         except (OSError, RuntimeError) as error:  # RuntimeError: torch's writer, at a full disk
-            kept = f"; {path} is still that of before" if path.exists() else ""
+            kept = f"; {path} is still the previous one" if path.exists() else ""
             raise OutputError(
                 f"A checkpoint could not be written, {_reason(error)}{kept}."
             ) from error
 
-    def append(self, rows: list[Row]) -> None:
-        """Lines of `metrics.jsonl`."""
+    def append(self, rows: list[MetricsRow]) -> None:
+        """Append lines to `metrics.jsonl`."""
         try:
             with self.metrics.open("a", encoding="utf-8") as file:
                 file.writelines(map(_line, rows))
         except OSError as error:
             raise output_error(self.metrics, error) from error
 
-    def rows(self) -> Iterator[Row]:
-        """The lines of `metrics.jsonl`, but for one that a crash broke off."""
+    def rows(self) -> Iterator[MetricsRow]:
+        """The lines of `metrics.jsonl`, without one that a crash truncated."""
         if not self.metrics.exists():
             return
         for line in self.metrics.read_text(encoding="utf-8").splitlines():
@@ -102,7 +102,7 @@ class RunFolder:
                 return
 
     def draw(self) -> None:
-        """`curves.png`: the losses, and AP where it was measured."""
+        """Draw `curves.png`: the losses, and AP if it was measured."""
         rows = list(self.rows())
         charts = [line_chart(_losses(rows), title="losses", x_label="step")]
         if measured := _measured(rows):
@@ -115,12 +115,12 @@ class RunFolder:
         return self.last, self.best, self.metrics, self.curves
 
 
-def _line(row: Row) -> str:
+def _line(row: MetricsRow) -> str:
     return json.dumps(row) + "\n"
 
 
 def _reason(error: BaseException) -> str:
-    """The system's own words, also where torch's writer speaks in between."""
+    """The system's reason, which torch's writer may wrap."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in errno.errorcode:
@@ -129,10 +129,10 @@ def _reason(error: BaseException) -> str:
     return str(error).splitlines()[0]
 
 
-def _losses(rows: list[Row]) -> dict[str, Points]:
+def _losses(rows: list[MetricsRow]) -> dict[str, Points]:
     found = [row for row in rows if "loss" in row]
     names = [name for name in (found[0] if found else {}) if name.startswith("loss")]
-    length = max(1, -(-len(found) // MEAN_OVER))
+    length = max(1, -(-len(found) // CHART_POINTS))
     groups = [found[start : start + length] for start in range(0, len(found), length)]
     return {
         name.removeprefix("loss_"): [
@@ -142,7 +142,7 @@ def _losses(rows: list[Row]) -> dict[str, Points]:
     }
 
 
-def _measured(rows: list[Row]) -> dict[str, Points]:
+def _measured(rows: list[MetricsRow]) -> dict[str, Points]:
     names = dict.fromkeys(name for row in rows for name in row if "AP" in name)
     lines = {
         name.replace("_", " "): [

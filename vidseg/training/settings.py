@@ -1,4 +1,4 @@
-"""What a training run is asked to do, and what follows from that; imports no torch."""
+"""The options of a training run, and the settings that follow from them; imports no torch."""
 
 from __future__ import annotations
 
@@ -9,53 +9,67 @@ from vidseg.errors import OptionError
 from vidseg.models.names import check_precision, check_size
 
 AUGMENTATIONS = ("flip", "scale", "color", "copy-paste")
-"""What may be done to training pictures; all of it by default."""
+"""Random changes of training images; all by default."""
 
-STEPS = 1000
-"""Steps of a run that says neither steps nor epochs."""
+DEFAULT_STEPS = 1000
+"""Steps of a run if neither steps nor epochs are given."""
 
-CHECKS = 20
-"""At most so many times in a run, AP is measured and a checkpoint saved."""
+MAX_CHECKPOINTS = 20
+"""Default limit of checkpoints, each with AP, in a run."""
 
 LEARNING_RATES = {"resnet": 1e-4, "small": 5e-4}
-"""Of AdamW: for the ResNet models, and for the small ones."""
+"""Highest learning rates of AdamW by kind of model."""
 
-WARM_UP = 100
-"""Steps, or a tenth of the run if that is less, in which the learning rate rises."""
+WARMUP_STEPS = 100
+"""Steps in which the learning rate rises, or a tenth of the run if that is less."""
 
-LONGEST = 5 / 3
-"""Longest side of pictures in shorter sides, where only the shorter one is said: 800 x 1333."""
+LONGEST_SIDE_RATIO = 5 / 3
+"""Longest side relative to the shorter one, where only that is given: 800 x 1333."""
 
 Layers = Literal["heads", "all"]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What was asked for; None leaves the choice open. `vidseg.train` says what each means."""
+class TrainOptions:
+    """The options of a run; None takes the default. A resumed run keeps those it started with."""
 
+    arch: str | None = None
+    """A key of `vidseg.models.architectures.ARCHITECTURES`; None: that of the weights."""
     epochs: float | None = None
+    """How often each photo is shown; `steps` says the same in batches."""
     steps: int | None = None
+    """Number of batches; 1000 if neither this nor `epochs` is given."""
     batch_size: int | None = None
+    """Images per step; default 2."""
     lr: float | None = None
+    """Highest learning rate; default 0.0001 for ResNet models, 0.0005 for small ones."""
     layers: Layers | None = None
+    """`heads` freezes the backbone, `all` trains everything from the start; default: if the weights
+    are a whole model, heads for a third of the steps, then all."""
     image_size: int | None = None
+    """Shorter side of images in pixels, in training and in use; default: that of the weights."""
     augment: tuple[str, ...] | None = None
+    """Some of `AUGMENTATIONS`; default: all."""
     precision: str | None = None
+    """float32, bfloat16, float16 (CUDA only), or auto (default): the fastest that trains well."""
     every: int | None = None
+    """Steps between two checkpoints with AP; default: an epoch, or a twentieth of the run."""
     hard_negatives: int | None = None
+    """See `vidseg.training._losses.losses_of`."""
     seed: int | None = None
+    """Seed of all random numbers; default 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that decides, with the data and the start, what a run leads to; kept in checkpoints."""
+    """What determines the result of a run, with its data and initial weights; in checkpoints."""
 
     architecture: str
     image_size: tuple[int, int]
-    """Shorter and longest side of pictures, in pixels."""
+    """Shorter and longest side of images, in pixels."""
     steps: int
     heads_steps: int
-    """Steps at the beginning in which the trunk stays as it is."""
+    """First steps, in which the backbone is frozen."""
     batch_size: int
     lr: float
     """Highest learning rate, of the heads."""
@@ -65,11 +79,11 @@ class Settings:
     every: int
     """Steps between two checkpoints."""
     hard_negatives: int | None
-    """Background boxes of an image that count in the box head's loss, the worst; None: all."""
+    """Hardest negative boxes per image in the loss of the box head; None: all."""
     seed: int
 
     def state(self) -> dict[str, Any]:
-        """Plain values, from which `from_state` makes the settings again."""
+        """Plain values, for `from_state`."""
         return asdict(self)
 
     @classmethod
@@ -80,22 +94,22 @@ class Settings:
         return cls(**{**values, **lists})
 
 
-def check_options(options: Options) -> None:
-    """Raises OptionError: a value that no run can have."""
+def check_options(options: TrainOptions) -> None:
+    """Raises OptionError: an invalid value."""
     if options.epochs is not None and options.steps is not None:
-        raise OptionError("Epochs and steps both say how long to train; give one of them.")
+        raise OptionError("Epochs and steps both set the length of the run; give one of them.")
     if options.epochs is not None and not 0 < options.epochs < float("inf"):
-        raise OptionError(f"The number of epochs must be above 0, and it is {options.epochs:g}.")
+        raise OptionError(f"The number of epochs must be above 0, not {options.epochs:g}.")
     for name in ("steps", "batch_size", "every", "hard_negatives"):
         value = getattr(options, name)
         if value is not None and value < 1:
-            raise OptionError(f"{name} must be 1 or more, and it is {value}.")
+            raise OptionError(f"{name} must be 1 or more, not {value}.")
     if options.lr is not None and not 0 < options.lr < float("inf"):
-        raise OptionError(f"The learning rate must be above 0, and it is {options.lr:g}.")
+        raise OptionError(f"The learning rate must be above 0, not {options.lr:g}.")
     if options.layers not in (None, "heads", "all"):
         raise OptionError(f"There are no layers {options.layers!r}; use heads or all.")
     if options.seed is not None and options.seed < 0:
-        raise OptionError(f"The seed must be 0 or more, and it is {options.seed}.")
+        raise OptionError(f"The seed must be 0 or more, not {options.seed}.")
     check_precision(options.precision or "auto")
     check_size(options.image_size)
     for name in options.augment or ():
@@ -104,8 +118,8 @@ def check_options(options: Options) -> None:
             raise OptionError(f"There is no augmentation {name!r}; use {known}, or none.")
 
 
-def settle(
-    options: Options,
+def resolve_settings(
+    options: TrainOptions,
     *,
     architecture: str,
     image_size: tuple[int, int],
@@ -116,20 +130,20 @@ def settle(
     """The settings of a new run.
 
     Args:
-        image_size: shorter and longest side that the start was trained at.
-        pretrained: whether the start is a whole model; then the heads learn alone at first, for a
-            third of the steps (Matterport's schedule for balloons, and for COCO a quarter).
-        photos: photos to train on; an epoch shows each once.
+        image_size: shorter and longest side of images of the initial weights.
+        pretrained: whether they are a whole model; then only the heads are trained for the first
+            third of the steps (as in Matterport's schedule for balloons; for COCO a quarter).
+        photos: number of training photos; an epoch has each once.
         precision: float32, bfloat16 or float16.
     """
     batch_size = options.batch_size or 2
     epoch = -(-photos // batch_size)
-    steps = options.steps or STEPS
+    steps = options.steps or DEFAULT_STEPS
     if options.epochs is not None:
         steps = max(1, round(options.epochs * photos / batch_size))
     alone = {"heads": steps, "all": 0, None: steps // 3 if pretrained else 0}
     if options.image_size is not None:
-        image_size = (options.image_size, round(options.image_size * LONGEST))
+        image_size = (options.image_size, round(options.image_size * LONGEST_SIDE_RATIO))
     kind = "resnet" if "resnet" in architecture else "small"
     augment = AUGMENTATIONS if options.augment is None else options.augment
     return Settings(
@@ -141,15 +155,15 @@ def settle(
         lr=options.lr or LEARNING_RATES[kind],
         augment=tuple(name for name in AUGMENTATIONS if name in augment),
         precision=precision,
-        every=options.every or max(epoch, -(-steps // CHECKS)),
+        every=options.every or max(epoch, -(-steps // MAX_CHECKPOINTS)),
         hard_negatives=options.hard_negatives,
         seed=options.seed or 0,
     )
 
 
-def check_same(options: Options, settings: Settings, *, pretrained: bool, photos: int) -> None:
-    """Raises OptionError: an option that the run which is to go on was not begun with."""
-    asked = settle(
+def check_same(options: TrainOptions, settings: Settings, *, pretrained: bool, photos: int) -> None:
+    """Raises OptionError: an option differs from those that the run was started with."""
+    asked = resolve_settings(
         options,
         architecture=settings.architecture,
         image_size=settings.image_size,
@@ -158,17 +172,19 @@ def check_same(options: Options, settings: Settings, *, pretrained: bool, photos
         precision=settings.precision,
     )
     wants = options.precision not in (None, "auto", settings.precision)
-    names = {"epochs": "steps", "layers": "heads_steps"}
+    names = {"arch": "architecture", "epochs": "steps", "layers": "heads_steps"}
     for field in fields(options):
         given = getattr(options, field.name)
         key = names.get(field.name, field.name)
+        begun = getattr(settings, key)
         if field.name == "precision":
-            differs, begun = wants, settings.precision
+            differs = wants
+        elif field.name == "arch":
+            differs = given not in (None, begun)
         else:
-            begun = getattr(settings, key)
             differs = given is not None and getattr(asked, key) != begun
         if differs:
             raise OptionError(
-                f"The run was begun with {key} {begun}; leave {field.name} out, or begin a new "
-                "run from its last.pt as a model file."
+                f"The run was started with {key} {begun}; leave out {field.name}, or start a new "
+                "run with its last.pt as weights."
             )

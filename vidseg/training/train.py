@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -17,25 +17,23 @@ from vidseg.models.device import resolve_device
 from vidseg.models.download import Progress
 from vidseg.models.inference.optimize import resolve_precision
 from vidseg.training._learner import Learner
-from vidseg.training._sampler import Items, Samples, batches
+from vidseg.training._sampler import Batch, Items, Samples, batches
 from vidseg.training._splits import check_same_data, classes_of, facts_of, train_and_val
-from vidseg.training.initial_weights import Given, load_start, make_model
+from vidseg.training.initial_weights import InitialWeights, load_initial_weights, make_model
 from vidseg.training.loop import (
-    Course,
     Measure,
-    OnResult,
-    OnStep,
     Outcome,
+    TrainCallbacks,
+    TrainingRun,
     average_precision,
 )
 from vidseg.training.run_folder import RunFolder
 from vidseg.training.settings import (
-    Layers,
-    Options,
     Settings,
+    TrainOptions,
     check_options,
     check_same,
-    settle,
+    resolve_settings,
 )
 from vidseg.training.training_sample import boxes_of
 from vidseg.version import __version__
@@ -43,123 +41,87 @@ from vidseg.version import __version__
 
 def train(
     dataset: str | Path | Items,
-    out: str | Path,
+    out: str | Path | RunFolder,
+    options: TrainOptions | None = None,
     *,
     val: Items | float | None = None,
     classes: Mapping[int, str] | None = None,
-    weights: str | Path | Given = "coco",
-    arch: str | None = None,
-    epochs: float | None = None,
-    steps: int | None = None,
-    batch_size: int | None = None,
-    lr: float | None = None,
-    layers: Layers | None = None,
-    image_size: int | None = None,
-    augment: tuple[str, ...] | None = None,
+    weights: str | Path | InitialWeights = "coco",
     device: str = "auto",
-    precision: str | None = None,
-    every: int | None = None,
-    hard_negatives: int | None = None,
-    seed: int | None = None,
     workers: int = 0,
     force: bool = False,
     samples: Any = None,
     measure: Measure | None = None,
-    on_step: OnStep | None = None,
-    on_result: OnResult | None = None,
-    on_download: Progress | None = None,
-    stop: Callable[[], bool] | None = None,
+    callbacks: TrainCallbacks | None = None,
 ) -> Outcome:
-    """Train a Mask R-CNN on `dataset` into the folder `out`: `vidseg train` as one call.
+    """Train a Mask R-CNN on `dataset` into the folder `out`, as `vidseg train` does.
 
-    The folder gets `last.pt` (all state), `best.pt` (the model with the highest mask AP), both of
-    which are model files, `metrics.jsonl` and `curves.png`. The same data, options and seed give
-    the same weights, bit for bit on the CPU in float32, also where the run was broken off and
-    resumed. Torch's own random numbers are left as they were.
+    The folder gets `last.pt` (the full state) and `best.pt` (the model with the highest mask AP),
+    which are both model files, `metrics.jsonl` and `curves.png`. The same data, options and seed
+    give the same weights, bit for bit on the CPU in float32, also if the run was interrupted and
+    resumed. Torch's own random numbers are left unchanged.
 
     Args:
-        dataset: a path for `open_dataset`, what that gives, or any torch Dataset whose items are
-            an image (3, H, W), uint8 or 0..1, and a dict with `masks` (N, H, W) and `labels` (N,).
-        out: the run folder.
-        val: what to measure AP on: such a dataset; or the share of the photos to hold out where
-            the dataset has no val split (0.2 if None; 0 measures nothing).
-        classes: label from 1 on to name; None: the dataset's own attribute `classes`.
-        weights: `coco`, `imagenet` (the trunk alone), `bundled`, `none`, a model file, or `last`
-            to go on with the run in `out`; or what `vidseg.training.initial_weights.load_start`
-            gives.
-        arch: a key of `vidseg.models.architectures.ARCHITECTURES`; None: that of the weights.
-        epochs: how often each photo is shown; `steps` says the same in batches. 1000 steps if None.
-        batch_size: pictures a step; 2 if None.
-        lr: highest learning rate; 0.0001 for ResNet models, 0.0005 for small ones if None.
-        layers: `heads` leaves the trunk as it is, `all` trains it from the start; None: where the
-            weights are a whole model, heads for a third of the steps, then all.
-        image_size: shorter side of pictures in pixels, in training and in use; None: the weights'.
-        augment: some of `vidseg.training.settings.AUGMENTATIONS`; all if None.
+        dataset: a path for `open_dataset`, its result, or any torch Dataset whose items are an
+            image (3, H, W), uint8 or 0..1, and a dict with `masks` (N, H, W) and `labels` (N,).
+        out: the run folder; a `RunFolder` counts as checked.
+        options: what the result depends on; see `TrainOptions`.
+        val: what to measure AP on: such a dataset; or the share of the photos to hold out if the
+            dataset has no val split (0.2 if None; 0 measures nothing).
+        classes: label, from 1, to name; None: the dataset's attribute `classes`.
+        weights: `coco`, `imagenet` (the backbone alone), `bundled`, `none`, a model file, `last` to
+            resume the run in `out`; or a result of `initial_weights.load_initial_weights`.
         device: auto, cpu, cuda, cuda:N or mps.
-        precision: float32, bfloat16, float16 (CUDA alone), or auto: the fastest that trains well.
-        every: steps between two checkpoints with AP; None: an epoch, or a twentieth of the run.
-        hard_negatives: see `vidseg.training._losses.losses_of`.
-        seed: of all random numbers; 0 if None.
-        workers: processes that read pictures beside the one that trains.
-        force: write over the run in `out`.
-        samples: training pictures in place of those drawn from `dataset`: `samples[k]` for k from 0
-            on is an image (3, H, W) uint8 and its target with boxes, labels and masks.
-        measure: what figures to take in place of AP on `val`.
-        on_step, on_result: called with the course of the run.
-        on_download: called with the bytes of the weights that are there and their whole number.
-        stop: asked after every step; once it says True, the run is saved and ends.
+        workers: processes that read images beside the one that trains.
+        force: overwrite the run in `out`.
+        samples: training images instead of those drawn from `dataset`: `samples[k]`, for every k
+            from 0 on, is an image (3, H, W) uint8 and its target with boxes, labels and masks.
+        measure: what to measure instead of AP on `val`.
+        callbacks: functions that are called during the run.
 
     Raises:
-        OptionError: a wrong option, or one that a run to go on was not begun with.
-        InputError: data that nothing can be learned from, or that cannot be read.
-        ModelError: weights that cannot be had or used; nothing to resume.
-        OutputExistsError, OutputError: a run is there already; a file cannot be written.
-        DivergedError: the loss became infinite or no number.
+        OptionError: a wrong option, or one that differs from those of the run to resume.
+        InputError: the data cannot be read, or has no object to learn from.
+        ModelError: the weights are missing or do not fit; there is nothing to resume.
+        OutputExistsError, OutputError: there is a run already; a file cannot be written.
+        DivergedError: the loss became infinite or NaN.
     """
-    options = Options(
-        epochs, steps, batch_size, lr, layers, image_size, augment, precision, every,
-        hard_negatives, seed,
-    )  # fmt: skip
+    options, calls = options or TrainOptions(), callbacks or TrainCallbacks()
     check_options(options)
-    place, folder = resolve_device(device), RunFolder(out)
-    folder.check(resume=weights == "last", force=force)
+    place = resolve_device(device)
+    folder = out if isinstance(out, RunFolder) else RunFolder(out)
+    if folder is not out:
+        folder.check(resume=weights == "last", force=force)
     items, held_out = _data(dataset, val)
     names = classes_of(items, classes)
     facts = facts_of(items, names)
     with _own_random_numbers(place):
         if weights == "last":
-            learner, state = _resumed(folder, facts, options, arch, place)
+            learner, state = _resumed(folder, facts, options, place)
         else:
-            given = _given(weights, arch, on_download)
-            learner, state = _begun(given, names, facts, options, place)
+            start = _start(weights, options.arch, calls.on_download)
+            learner, state = _begun(start, names, facts, options, place)
             folder.begin()
-        settings = learner.settings
-        row = samples or Samples(
-            items,
-            names,
-            image_size=settings.image_size,
-            augmentations=settings.augment,
-            seed=settings.seed,
-        )
-        course = Course(
-            learner,
-            folder,
-            _header(settings, names, facts),
-            state,
-            measure or (None if held_out is None else average_precision(_named(held_out, names))),
-            on_step,
-            on_result,
-            stop,
-        )
-        return course.run(
-            batches(
-                row,
-                batch_size=settings.batch_size,
-                first=learner.step,
-                last=settings.steps,
-                workers=workers,
-            )
-        )
+        if measure is None and held_out is not None:
+            measure = average_precision(_named(held_out, names))
+        header = _header(learner.settings, names, facts)
+        run = TrainingRun(learner, folder, header, state, measure, calls)
+        return run.train(_batches(samples, items, names, learner, workers))
+
+
+def _batches(
+    samples: Any, items: Items, classes: Mapping[int, str], learner: Learner, workers: int
+) -> Iterator[Batch]:
+    settings = learner.settings
+    sequence = samples or Samples(
+        items,
+        classes,
+        image_size=settings.image_size,
+        augmentations=settings.augment,
+        seed=settings.seed,
+    )
+    size, first, last = settings.batch_size, learner.step, settings.steps
+    return batches(sequence, batch_size=size, first=first, last=last, workers=workers)
 
 
 def _data(dataset: str | Path | Items, val: Items | float | None) -> tuple[Items, Items | None]:
@@ -169,25 +131,29 @@ def _data(dataset: str | Path | Items, val: Items | float | None) -> tuple[Items
         if isinstance(dataset, Dataset):
             return train_and_val(dataset, val)
         if val:
-            raise OptionError("Give a dataset of its own as val; this one cannot be divided here.")
+            raise OptionError("Give another dataset as val; this one cannot be divided.")
         val = None
     if not len(dataset):
         raise OptionError("The dataset is empty.")
     return dataset, val
 
 
-def _given(weights: str | Path | Given, arch: str | None, progress: Progress | None) -> Given:
-    return weights if isinstance(weights, Given) else load_start(weights, arch, progress=progress)
+def _start(
+    weights: str | Path | InitialWeights, arch: str | None, progress: Progress | None
+) -> InitialWeights:
+    if isinstance(weights, InitialWeights):
+        return weights
+    return load_initial_weights(weights, arch, progress=progress)
 
 
 def _begun(
-    given: Given,
+    given: InitialWeights,
     classes: Mapping[int, str],
     facts: Mapping[str, Any],
-    options: Options,
+    options: TrainOptions,
     device: torch.device,
 ) -> tuple[Learner, dict[str, Any]]:
-    settings = settle(
+    settings = resolve_settings(
         options,
         architecture=given.architecture,
         image_size=given.image_size,
@@ -209,16 +175,13 @@ def _begun(
 def _resumed(
     folder: RunFolder,
     facts: Mapping[str, Any],
-    options: Options,
-    arch: str | None,
+    options: TrainOptions,
     device: torch.device,
 ) -> tuple[Learner, dict[str, Any]]:
     state, _ = folder.load()
     check_same_data(facts, state["data"], folder.path)
     settings = Settings.from_state(state["settings"])
     check_same(options, settings, pretrained=state["pretrained"], photos=facts["photos"])
-    if arch not in (None, settings.architecture):
-        raise OptionError(f"The run was begun with --arch {settings.architecture}; leave it out.")
     _precision(settings.precision, device)
     count = max(map(int, state["data"]["classes"])) + 1
     model = build(settings.architecture, count, image_size=settings.image_size)
@@ -231,7 +194,7 @@ _BESIDE = ("settings", "frozen_norms", "pretrained", "data")
 
 
 def _precision(name: str, device: torch.device) -> str:
-    """The number format called `name`; `auto` is the fastest that keeps the range of gradients."""
+    """Resolve `auto` to the fastest number format that keeps the range of gradients."""
     if name == "float16" and device.type != "cuda":
         raise OptionError("Training in float16 needs a CUDA GPU; use bfloat16 or float32.")
     dtype = resolve_precision(name, device)
@@ -252,7 +215,7 @@ def _header(
 
 
 class _Named:
-    """A dataset with the names of its classes and boxes, as `vidseg.evaluation` wants it."""
+    """A dataset with class names and boxes, as `vidseg.evaluation` needs it."""
 
     def __init__(self, items: Items, classes: Mapping[int, str]) -> None:
         self._items, self.classes = items, classes
@@ -273,6 +236,6 @@ def _named(items: Items, classes: Mapping[int, str]) -> Any:
 
 
 def _own_random_numbers(device: torch.device) -> AbstractContextManager[Any]:
-    """Within: torch's random numbers are ours to seed; afterwards they are as they were."""
+    """Restores torch's random numbers at the end, so that they can be seeded within."""
     devices = [device] if device.type == "cuda" else []
     return torch.random.fork_rng(devices=devices)

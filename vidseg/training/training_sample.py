@@ -1,4 +1,4 @@
-"""A training picture with its objects as numpy arrays; how it comes from torch and goes back."""
+"""A training image with its objects as numpy arrays, converted from and to torch."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from vidseg.errors import InputError
 
 Target = dict[str, torch.Tensor]
-LEAST_PIXELS = 16
-"""Objects of fewer pixels, in the picture that the network gets, are slivers and none to learn."""
-LEAST_SIDE = 2
-"""Pixels: a thinner box has nothing to regress."""
+MIN_OBJECT_PIXELS = 16
+"""Objects with fewer pixels in the network's input are slivers, which are not trained on."""
+MIN_BOX_SIDE_PIXELS = 2
+"""Objects with a thinner box are not trained on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Row i of every array is one object."""
+    """An image with its objects; row i of every array is one object."""
 
     image: NDArray[Any]
-    """(H, W, 3) uint8 RGB; cv2 does not tell the dtype of what it returns."""
+    """(H, W, 3) uint8 RGB."""
     masks: NDArray[Any]
     """(N, H, W) uint8, 0 or 1."""
     labels: NDArray[np.int64]
@@ -38,12 +38,12 @@ class Picture:
 
 
 def from_item(item: Any, classes: Mapping[int, str], index: int) -> Picture:
-    """The picture of an item of a torch Dataset with torchvision's targets, without its crowds.
+    """From an item of a torch Dataset with torchvision's targets; crowds are left out.
 
-    The image is (3, H, W), uint8 or float in 0..1, or anything that numpy takes as (H, W, 3), such
-    as a PIL picture.
+    The image is (3, H, W), uint8 or float in 0..1, or anything that numpy converts to (H, W, 3),
+    such as a PIL image.
 
-    Raises InputError: no such item; says what is wrong with it.
+    Raises InputError: the item is invalid.
     """
     try:
         image, target = item
@@ -63,7 +63,7 @@ def to_sample(picture: Picture) -> tuple[torch.Tensor, Target]:
     boxes = boxes_of(picture.masks)
     pixels = picture.masks.sum(axis=(1, 2), dtype=np.int64)
     sides = boxes[:, 2:] - boxes[:, :2]
-    kept = (pixels >= LEAST_PIXELS) & (sides >= LEAST_SIDE).all(axis=1)
+    kept = (pixels >= MIN_OBJECT_PIXELS) & (sides >= MIN_BOX_SIDE_PIXELS).all(axis=1)
     target = {
         "boxes": torch.from_numpy(boxes[kept]),
         "labels": torch.from_numpy(picture.labels[kept]),

@@ -128,13 +128,13 @@ def _check_fits(asked: Asked, split: str | None, *, photos: bool, clips: bool) -
 
 
 def _clip_format(path: Path) -> str | None:
-    from vidseg.evaluation.read_results import CLIPS
+    from vidseg.evaluation.read_results import CLIP_READERS
 
-    return next((name for name, reader in CLIPS.items() if reader.is_truth(path)), None)
+    return next((name for name, reader in CLIP_READERS.items() if reader.is_truth(path)), None)
 
 
 def _is_video(path: Path) -> bool:
     """Any file that is not one of annotations."""
-    from vidseg.datasets.format_detection import DATA
+    from vidseg.datasets.format_detection import ANNOTATION_SUFFIXES
 
-    return path.is_file() and path.suffix.lower() not in DATA
+    return path.is_file() and path.suffix.lower() not in ANNOTATION_SUFFIXES

@@ -20,9 +20,9 @@ def judge_photos(
     """The report, and the table for people; writes the pictures."""
     from vidseg.atomic_output import check_output
     from vidseg.datasets import read_dataset
-    from vidseg.evaluation.coco_ap import LEAST_SCORE
-    from vidseg.evaluation.false_positives import false_alarms
-    from vidseg.evaluation.ground_truth import some
+    from vidseg.evaluation.coco_ap import MIN_SCORE
+    from vidseg.evaluation.false_positives import count_false_positives
+    from vidseg.evaluation.ground_truth import first_names
     from vidseg.evaluation.text_tables import photo_lines
 
     if asked.out is not None:
@@ -34,13 +34,13 @@ def judge_photos(
         ("the dataset does not have", result.matching.extra),
     ):
         if names:
-            asked.tell(f"Left out, for {kind} them: {some(names)}")
+            asked.tell(f"Left out, for {kind} them: {first_names(names)}")
     report = {
         "dataset": str(asked.path),
         "split": split,
-        "least_score": LEAST_SCORE,
+        "least_score": MIN_SCORE,
         **result.to_json(),
-        "false_alarms": false_alarms(result, asked.score),
+        "false_alarms": count_false_positives(result, asked.score),
         "left_out": len(content.skipped),
     }
     if content.skipped:
@@ -51,13 +51,13 @@ def judge_photos(
 
 
 def _judged(asked: Asked, content: Any) -> "Result":
-    from vidseg.evaluation.coco_ap import LEAST_SCORE, evaluate, judge
+    from vidseg.evaluation.coco_ap import MIN_SCORE, evaluate, judge
     from vidseg.evaluation.ground_truth import coco_truth, match_classes, photos
-    from vidseg.evaluation.read_results import SAVED, numbering, read_coco, read_saved
+    from vidseg.evaluation.read_results import VIDSEG_SUFFIX, numbering, read_coco, read_saved
 
     numbered = numbering(asked.path, content)
     if asked.detections is None:
-        search = asked.search(score=LEAST_SCORE, keep_score=LEAST_SCORE)
+        search = asked.search(score=MIN_SCORE, keep_score=MIN_SCORE)
         match_classes(content.classes, search.names, asked.classes)  # before weights load
         with Progress(bar=asked.run.progress, quiet=True) as progress:
             return evaluate(
@@ -67,7 +67,7 @@ def _judged(asked: Asked, content: Any) -> "Result":
                 ids=numbered.ids,
                 on_photo=progress.on_frame,
             )
-    if asked.detections.suffix == SAVED:
+    if asked.detections.suffix == VIDSEG_SUFFIX:
         found, matching = read_saved(asked.detections, content, numbered.ids, asked.classes)
     else:
         found = read_coco(asked.detections, numbered)
@@ -78,12 +78,12 @@ def _judged(asked: Asked, content: Any) -> "Result":
 
 def _write_pictures(asked: Asked, result: "Result") -> None:
     from vidseg.atomic_output import atomic_output
-    from vidseg.evaluation.per_photo import compare
+    from vidseg.evaluation.per_photo import compare_photos
     from vidseg.evaluation.plots import precision_recall, worst_pictures
     from vidseg.video.decoding.image_reader import load_photo
 
     assert asked.out is not None
-    worst = [each for each in compare(result, asked.score) if each.quality < 1][:WORST]
+    worst = [each for each in compare_photos(result, asked.score) if each.quality < 1][:WORST]
     with atomic_output(asked.out, force=asked.run.force, folder=True) as part:
         _save(part / "precision_recall.png", precision_recall(result))
         for name, picture in worst_pictures(worst, result, lambda path: load_photo(Path(path))):

@@ -11,8 +11,8 @@ from vidseg.cli.progress import Progress
 from vidseg.errors import InputError, OptionError
 
 if TYPE_CHECKING:
-    from vidseg.evaluation.clips import Clip, Track
-    from vidseg.evaluation.ground_truth import Classes
+    from vidseg.evaluation.clips import Clip, MaskTrack
+    from vidseg.evaluation.ground_truth import ClassMatch
     from vidseg.pipeline.search import Search
     from vidseg.structures.frame import Frame
 
@@ -22,23 +22,23 @@ Report = tuple[dict[str, Any], list[str]]
 
 def judge_clips(asked: Asked, kind: str) -> Report:
     """Tracks against the annotated clips of the format `kind`."""
-    from vidseg.evaluation.read_results import CLIPS
+    from vidseg.evaluation.read_results import CLIP_READERS
     from vidseg.evaluation.text_tables import clip_lines
-    from vidseg.evaluation.trackeval_sequence import Judged
+    from vidseg.evaluation.trackeval_sequence import JudgedClip
     from vidseg.evaluation.tracking_metrics import check_installed, score_tracks
 
     check_installed()
-    clips = CLIPS[kind].read_truth(asked.path)
+    clips = CLIP_READERS[kind].read_truth(asked.path)
     if not clips:
         raise InputError(f"{asked.path} holds no annotated clip of the format {kind}.")
     search = None if asked.detections else asked.search(score=asked.score, track=asked.track)
-    judged: list[Judged] = []
+    judged: list[JudgedClip] = []
     unknown: dict[str, None] = {}
     with Progress(bar=asked.run.progress, quiet=True) as progress:
         done = _counter(progress, sum(clip.frames for clip in clips))
         for clip in clips:
             classes, tracks = _tracks(asked, clip, search, alone=len(clips) == 1, done=done)
-            judged.append(Judged(_only(clip, classes), tracks))
+            judged.append(JudgedClip(_only(clip, classes), tracks))
             unknown |= dict.fromkeys(classes.unknown if classes else ())
     if unknown:
         asked.tell(f"Left out, for the results do not know them: {', '.join(unknown)}")
@@ -56,8 +56,7 @@ def judge_clips(asked: Asked, kind: str) -> Report:
 
 def judge_video(asked: Asked) -> Report:
     """How steady the objects of a video are."""
-    from vidseg.evaluation.temporal_stability import report as rates
-    from vidseg.evaluation.temporal_stability import steadiness
+    from vidseg.evaluation.temporal_stability import measure_stability, rates
     from vidseg.evaluation.text_tables import video_lines
     from vidseg.pipeline.run import exact, expected_frames, search_in
     from vidseg.pipeline.search import MOVING
@@ -75,7 +74,7 @@ def judge_video(asked: Asked) -> Report:
         search_in(info, search, start=start, end=end, force=False, keep_going=keep_going) as found,
     ):
         done = _counter(progress, expected_frames(info, start, end))
-        counts = steadiness(done(found), longest=asked.gap)
+        counts = measure_stability(done(found), longest=asked.gap)
     facts = {"video": str(asked.path), "score": asked.score, "tracked": asked.track}
     report = {**facts, "longest_gap": asked.gap, **rates(counts)}
     return report, video_lines(report)
@@ -83,23 +82,23 @@ def judge_video(asked: Asked) -> Report:
 
 def _tracks(
     asked: Asked, clip: "Clip", search: "Search | None", *, alone: bool, done: Any
-) -> "tuple[Classes | None, list[Track]]":
+) -> "tuple[ClassMatch | None, list[MaskTrack]]":
     """The classes that are judged (None: all are one) and the tracks found."""
-    from vidseg.evaluation.clips import tracks_of
+    from vidseg.evaluation.clips import collect_tracks
     from vidseg.evaluation.ground_truth import match_classes
-    from vidseg.evaluation.read_results import SAVED, read_tracks, result_of
+    from vidseg.evaluation.read_results import VIDSEG_SUFFIX, read_tracks, result_of
 
     if search is None:
         assert asked.detections is not None
         file = result_of(asked.detections, clip, alone=alone)
-        if file.suffix != SAVED:
+        if file.suffix != VIDSEG_SUFFIX:
             known = clip.classes
             classes = match_classes(known, known, asked.classes) if known else None
             return classes, read_tracks(file, clip, alone=alone)
         search = asked.search(score=asked.score, track=asked.track, detections=file)
     classes = match_classes(clip.classes, search.names, asked.classes) if clip.classes else None
     with closing(done(_found(clip, search))) as found:
-        return classes, tracks_of(found, classes.numbers if classes else None)
+        return classes, collect_tracks(found, classes.numbers if classes else None)
 
 
 def _found(clip: "Clip", search: "Search") -> Any:
@@ -132,7 +131,7 @@ def _frames(clip: "Clip") -> "Iterator[Frame]":
         yield Frame(index, Fraction(index), image, Fraction(1))
 
 
-def _only(clip: "Clip", classes: "Classes | None") -> "Clip":
+def _only(clip: "Clip", classes: "ClassMatch | None") -> "Clip":
     """The clip with the classes that are judged."""
     if classes is None:
         return clip

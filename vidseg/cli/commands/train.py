@@ -31,7 +31,7 @@ ARCHITECTURES = (
     "maskrcnn_resnet101_fpn",
 )
 """As in `vidseg.models.architectures`, which is too heavy to import for a help text."""
-MOST_WORKERS = 4
+MAX_DEFAULT_WORKERS = 4
 
 
 @click.command(
@@ -47,49 +47,47 @@ MOST_WORKERS = 4
     "--weights",
     default="coco",
     metavar="W",
-    help="Start: coco, imagenet (the trunk alone), bundled (the small model of the package), none, "
-    "a model file; or last, to go on with the run in --out.",
+    help="Initial weights: coco, imagenet (backbone only), bundled (the small model of the "
+    "package), none, a model file; or last, to resume the run in --out.",
 )
 @option(
     "--arch",
     type=click.Choice(ARCHITECTURES),
     show_default="that of the weights",
-    help="Architecture; the first is the bundled model's.",
+    help="Architecture; the first is that of the bundled model.",
 )
-@option("--epochs", type=float, show_default="by --steps", help="How often to show each photo.")
-@option("--steps", type=int, show_default="1000", help="How many batches to learn from.")
-@option(
-    "--batch-size", type=BatchSize(), show_default="2", help="Pictures that a step learns from."
-)
+@option("--epochs", type=float, show_default="by --steps", help="Number of epochs.")
+@option("--steps", type=int, show_default="1000", help="Number of training steps (batches).")
+@option("--batch-size", type=BatchSize(), show_default="2", help="Images per step.")
 @option(
     "--lr",
     type=float,
     show_default="0.0001, small models 0.0005",
-    help="Highest learning rate; it rises at first and then falls as a cosine.",
+    help="Highest learning rate, after a warm-up and before a cosine decay.",
 )
 @option(
     "--layers",
     type=click.Choice(["heads", "all"]),
     show_default="heads for a third of the steps, then all",
-    help="What learns: all, or all but the trunk.",
+    help="Layers to train: all, or heads only (backbone frozen).",
 )
 @option(
     "--image-size",
     type=int,
     show_default="that of the weights",
-    help="Shorter side of pictures, in pixels, in training and in use; less is faster.",
+    help="Shorter side of images, in pixels, in training and in use; less is faster.",
 )
 @option(
     "--augment",
     metavar="LIST",
     show_default="flip,scale,color,copy-paste",
-    help="Random changes of the pictures: some of these, or none.",
+    help="Random changes of the images: some of these, or none.",
 )
 @option(
     "--val",
     type=float,
     show_default="0.2",
-    help="Share of the photos held out to measure AP, where the dataset has no val split; 0: none.",
+    help="Share of the photos held out to measure AP, if the dataset has no val split; 0: none.",
 )
 @option(
     "--every",
@@ -97,19 +95,19 @@ MOST_WORKERS = 4
     show_default="an epoch, or a twentieth of the run",
     help="Steps between two checkpoints with AP.",
 )
-@option("--seed", type=int, show_default="0", help="Another seed, another course.")
+@option("--seed", type=int, show_default="0", help="Random seed.")
 @option(
     "--workers",
     type=click.IntRange(min=0),
     show_default="one less than cores, at most 4",
-    help="Processes that read photos beside the one that trains.",
+    help="Processes that read photos.",
 )
 @option("--device", type=Device(), default="auto", help="auto, cpu, cuda, cuda:N or mps.")
 @option(
     "--precision",
     type=click.Choice(PRECISIONS),
     default="auto",
-    help="Number format; auto takes the fastest that trains as well on the device.",
+    help="Number format; auto: the fastest on the device without loss of accuracy.",
 )
 @dataset_options
 @run_options
@@ -119,54 +117,61 @@ def train(
     image_size: int | None, augment: str | None, val: float | None, every: int | None,
     seed: int | None, workers: int | None, device: str, precision: str, read: Read, run: Run,
 ) -> None:  # fmt: skip
-    """Train a model on annotated photos; DATASET is what `vidseg data check` reads.
+    """Train a model on annotated photos; DATASET is anything that `vidseg data check` reads.
 
     The folder of the run gets best.pt and last.pt, which --model takes, metrics.jsonl and
-    curves.png. Ctrl-C saves last.pt; --weights last goes on from there, as if nothing had happened.
+    curves.png. Ctrl-C saves last.pt; --weights last resumes with the same result.
     """
     limit_threads(several=False)
-    folder = Path(out) if out else Path("runs", _name(path))
     from vidseg.datasets import Dataset
+    from vidseg.training.loop import TrainCallbacks
     from vidseg.training.run_folder import RunFolder
-
-    RunFolder(folder).check(resume=weights == "last", force=run.force)
-    dataset = Dataset(read(path))
+    from vidseg.training.settings import TrainOptions
     from vidseg.training.train import train
+
+    folder = RunFolder(out or Path("runs", _name(path)))
+    folder.check(resume=weights == "last", force=run.force)
+    options = TrainOptions(
+        arch=arch,
+        epochs=epochs,
+        steps=steps,
+        batch_size=batch_size,
+        lr=lr,
+        layers=layers,
+        image_size=image_size,
+        augment=_augmentations(augment),
+        precision=precision,
+        every=every,
+        seed=seed,
+    )
+    dataset = Dataset(read(path))
 
     with _Show(run) as show, _SoftStop() as stop:
         outcome = train(
             dataset,
             folder,
+            options,
             val=val,
             weights=weights,
-            arch=arch,
-            epochs=epochs,
-            steps=steps,
-            batch_size=batch_size,
-            lr=lr,
-            layers=layers,
-            image_size=image_size,
-            augment=_augmentations(augment),
             device=device,
-            precision=precision,
-            every=every,
-            seed=seed,
-            workers=min(cores() - 1, MOST_WORKERS) if workers is None else workers,
+            workers=min(cores() - 1, MAX_DEFAULT_WORKERS) if workers is None else workers,
             force=run.force,
-            on_step=show.on_step,
-            on_result=show.on_result,
-            on_download=Download().on_bytes if run.progress else None,
-            stop=stop,
+            callbacks=TrainCallbacks(
+                on_step=show.on_step,
+                on_result=show.on_result,
+                on_download=Download().on_bytes if run.progress else None,
+                stop=stop,
+            ),
         )
     if not outcome.finished:
-        raise CommandError(_stopped(outcome.step, outcome.steps, path, folder), stop.exit_code)
+        raise CommandError(_stopped(outcome.step, outcome.steps, path, folder.path), stop.exit_code)
     if not run.quiet:
         ap = "" if outcome.best is None else f" (mask AP {outcome.best:.3f})"
-        say(f"{folder / 'best.pt'}{ap} is a model: --model {shlex.quote(str(folder / 'best.pt'))}")
+        say(f"{folder.best}{ap} is a model: --model {shlex.quote(str(folder.best))}")
 
 
 class _SoftStop:
-    """Within: the first signal is noted, for the step to end and be saved; a second one stops."""
+    """Records the first signal, so that the step ends and is saved; a second one stops at once."""
 
     def __init__(self) -> None:
         self._number: int | None = None
@@ -187,7 +192,7 @@ class _SoftStop:
         self._restore()
 
     def __call__(self) -> bool:
-        """Whether to stop."""
+        """Whether a signal came."""
         return self._number is not None
 
     @property
@@ -197,7 +202,7 @@ class _SoftStop:
     def _note(self, number: int, _: FrameType | None) -> None:
         self._number = number
         self._restore()
-        with contextlib.suppress(OSError):  # no print: the signal may have come within one
+        with contextlib.suppress(OSError):  # no print: the signal may have interrupted one
             os.write(2, b"\nStopping after this step; once more stops at once, unsaved.\n")
 
     def _restore(self) -> None:
@@ -207,7 +212,7 @@ class _SoftStop:
 
 
 class _Show:
-    """The course of the run on stderr: a bar on a terminal, and a line for each measurement."""
+    """Shows the run on stderr: a bar on a terminal, and a line per measurement."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -238,7 +243,7 @@ class _Show:
                     file=sys.stderr,
                     dynamic_ncols=True,
                 )
-        # A mean, since the loss of one batch jumps about.
+        # A moving mean, since losses of single batches are noisy.
         mean = losses["loss"] if self._step == 0 else 0.95 * self._loss + 0.05 * losses["loss"]
         self._step, self._steps, self._loss = step, steps, mean
         if self._bar is not None:

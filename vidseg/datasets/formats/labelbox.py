@@ -1,7 +1,7 @@
-"""Labelbox's export (v2, NDJSON: one photo a line): polygons.
+"""Labelbox's export (v2, NDJSON: one photo per line): polygons.
 
-Masks that Labelbox keeps on its server are named as skipped. Where several people labelled one
-photo, the first label counts.
+Masks that Labelbox keeps on its server are skipped. If several people labelled a photo, the first
+label counts.
 """
 
 import json
@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vidseg.datasets.annotation_files import BROKEN, read_text, text
+from vidseg.datasets.annotation_files import MALFORMED, checked_name, read_text
 from vidseg.datasets.rasterize import polygon
-from vidseg.datasets.records import Drawn, Naming, Reading, Sample, Skipped
-from vidseg.datasets.sample_builder import Photos, sample
+from vidseg.datasets.records import Naming, Reading, Sample, Shape, Skipped
+from vidseg.datasets.sample_builder import PhotoFinder, build_sample
 
-NO_OUTLINE = {
+UNSUPPORTED_KINDS = {
     "ImageBoundingBox": "a box without a mask",
     "ImageSegmentationMask": "a mask that is kept on Labelbox's server",
 }
@@ -25,7 +25,7 @@ def read(path: Path, naming: Naming) -> Reading:
 
 
 def _found(path: Path) -> Iterator[Sample | Skipped]:
-    photos = Photos(path, path.parent, path.parent / "images")
+    photos = PhotoFinder(path, path.parent, path.parent / "images")
     for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
@@ -33,20 +33,22 @@ def _found(path: Path) -> Iterator[Sample | Skipped]:
             row = json.loads(line)
             names, size = _names(row["data_row"]), _size(row.get("media_attributes") or {})
             drawn = list(_objects(row.get("projects") or {}))
-        except BROKEN as error:
-            yield Skipped(str(path), f"line {number}", f"no row of Labelbox: {error!r}")
+        except MALFORMED as error:
+            yield Skipped(
+                str(path), f"line {number}", f"the row does not follow Labelbox's format: {error!r}"
+            )
             continue
-        yield from sample(_photo(photos, names), drawn, size=size)
+        yield from build_sample(_photo(photos, names), drawn, size=size)
 
 
-def _photo(photos: Photos, names: list[str]) -> Path | Skipped:
+def _photo(photos: PhotoFinder, names: list[str]) -> Path | Skipped:
     tried = [photos.locate(name) for name in names]
     there = [path for path in tried if isinstance(path, Path)]
     return there[0] if there else tried[0]
 
 
 def _names(row: Any) -> list[str]:
-    """What the photo's file may be called, the likeliest first."""
+    """Possible names of the photo's file, the most likely first."""
     fields = (row.get("external_id"), row.get("global_key"), row.get("row_data"))
     return [str(field) for field in fields if field] or [""]
 
@@ -56,7 +58,7 @@ def _size(media: Any) -> tuple[int, int] | None:
     return (int(height), int(width)) if height and width else None
 
 
-def _objects(projects: Any) -> Iterator[Drawn | Skipped]:
+def _objects(projects: Any) -> Iterator[Shape | Skipped]:
     labels = [label for project in projects.values() for label in project.get("labels", [])]
     for label in labels[1:]:
         yield Skipped("", f"label {label.get('id')}", "the photo has an earlier label")
@@ -65,13 +67,13 @@ def _objects(projects: Any) -> Iterator[Drawn | Skipped]:
             yield _drawn(number, thing)
 
 
-def _drawn(number: int, thing: Any) -> Drawn | Skipped:
+def _drawn(number: int, thing: Any) -> Shape | Skipped:
     item = f"object {number}"
     if "polygon" not in thing:
         kind = str(thing.get("annotation_kind"))
-        return Skipped("", item, NO_OUTLINE.get(kind, f"{kind} has no area"))
+        return Skipped("", item, UNSUPPORTED_KINDS.get(kind, f"{kind} has no area"))
     try:
         outline = polygon([(point["x"], point["y"]) for point in thing["polygon"]])
-        return Drawn(text(thing["name"]), (outline,), item)
-    except BROKEN as error:
-        return Skipped("", item, f"no polygon: {error}")
+        return Shape(checked_name(thing["name"]), (outline,), item)
+    except MALFORMED as error:
+        return Skipped("", item, f"not a valid polygon: {error}")

@@ -1,7 +1,7 @@
-"""LabelMe: one JSON file a photo. Shapes of one class and `group_id` are parts of one object.
+"""LabelMe: one JSON file per photo. Shapes of one class and `group_id` are parts of one object.
 
-polygon, rectangle, oriented_rectangle, circle (centre and a point on it) and mask (a picture
-inside a box) have an area. LabelMe shows photos upright and stores fractions of pixels.
+polygon, rectangle, oriented_rectangle, circle (centre and a point on it) and mask (an image inside
+a box) have an area. LabelMe shows photos upright and stores fractions of pixels.
 """
 
 import base64
@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pictures
 
-from vidseg.datasets.annotation_files import BROKEN, read_json, text
-from vidseg.datasets.rasterize import ellipse, polygon, raster, rectangle
-from vidseg.datasets.records import Drawn, Naming, Polygon, Reading, Sample, Skipped
-from vidseg.datasets.sample_builder import Photos, sample
+from vidseg.datasets.annotation_files import MALFORMED, checked_name, read_json
+from vidseg.datasets.rasterize import ellipse, polygon, rasterize, rectangle
+from vidseg.datasets.records import Naming, Polygon, Reading, Sample, Shape, Skipped
+from vidseg.datasets.sample_builder import PhotoFinder, build_sample
 from vidseg.errors import InputError
 from vidseg.structures.masks import from_rle, to_rle
 from vidseg.video.decoding.image_reader import PHOTO_ERRORS
@@ -37,11 +37,13 @@ def _file(path: Path) -> Iterator[Sample | Skipped]:
         yield Skipped(str(path), "", str(error))
         return
     if "shapes" not in document or "imagePath" not in document:
-        yield Skipped(str(path), "", "no JSON of LabelMe: shapes or imagePath are missing")
+        yield Skipped(
+            str(path), "", "it does not follow LabelMe's format: shapes or imagePath is missing"
+        )
         return
     size = _size(document)
-    photo = Photos(path, path.parent).locate(document["imagePath"])
-    yield from sample(photo, _objects(document["shapes"], size), size=size)
+    photo = PhotoFinder(path, path.parent).locate(document["imagePath"])
+    yield from build_sample(photo, _objects(document["shapes"], size), size=size)
 
 
 def _size(document: dict[str, Any]) -> tuple[int, int] | None:
@@ -49,10 +51,10 @@ def _size(document: dict[str, Any]) -> tuple[int, int] | None:
     return (int(height), int(width)) if height and width else None
 
 
-def _objects(shapes: list[Any], size: tuple[int, int] | None) -> list[Drawn | Skipped]:
-    """One object a group; parts that cannot be used are named one by one."""
-    found: list[Drawn | Skipped] = []
-    groups: dict[Any, list[Drawn]] = {}
+def _objects(shapes: list[Any], size: tuple[int, int] | None) -> list[Shape | Skipped]:
+    """One object per group; parts that cannot be used are listed one by one."""
+    found: list[Shape | Skipped] = []
+    groups: dict[Any, list[Shape]] = {}
     alone = count()
     for number, shape in enumerate(shapes):
         part = _drawn(number, shape, size)
@@ -65,41 +67,43 @@ def _objects(shapes: list[Any], size: tuple[int, int] | None) -> list[Drawn | Sk
     return found + [_merge(parts, size) for parts in groups.values()]
 
 
-def _merge(parts: list[Drawn], size: tuple[int, int] | None) -> Drawn:
+def _merge(parts: list[Shape], size: tuple[int, int] | None) -> Shape:
     if len(parts) == 1:
         return parts[0]
     item = ", ".join(part.item for part in parts)
-    polygons = [part.shape for part in parts if isinstance(part.shape, tuple)]
+    polygons = [part.geometry for part in parts if isinstance(part.geometry, tuple)]
     if len(polygons) == len(parts):
-        return Drawn(parts[0].label, tuple(chain.from_iterable(polygons)), item)
-    assert size is not None  # a mask cannot be placed without
+        return Shape(parts[0].label, tuple(chain.from_iterable(polygons)), item)
+    assert size is not None  # `_drawn` skips masks without it
     masks = [
-        from_rle(raster(part.shape, size) if isinstance(part.shape, tuple) else part.shape)
+        from_rle(
+            rasterize(part.geometry, size) if isinstance(part.geometry, tuple) else part.geometry
+        )
         for part in parts
     ]
-    return Drawn(parts[0].label, to_rle(np.logical_or.reduce(masks)), item)
+    return Shape(parts[0].label, to_rle(np.logical_or.reduce(masks)), item)
 
 
-def _drawn(number: int, shape: Any, size: tuple[int, int] | None) -> Drawn | Skipped:
+def _drawn(number: int, shape: Any, size: tuple[int, int] | None) -> Shape | Skipped:
     item, kind = f"shape {number}", "shape"
     try:
         kind = str(shape.get("shape_type") or "polygon")
-        label = text(shape["label"])
+        label = checked_name(shape["label"])
         if kind == "mask":
             if size is None:
                 return Skipped("", item, "a mask in a file without imageHeight and imageWidth")
-            return Drawn(label, to_rle(_mask(shape, size)), item)
+            return Shape(label, to_rle(_mask(shape, size)), item)
         if kind not in OUTLINES:
             return Skipped("", item, f"a {kind} has no area")
-        return Drawn(label, (OUTLINES[kind](shape["points"]),), item)
+        return Shape(label, (OUTLINES[kind](shape["points"]),), item)
     except KeyError as error:
         return Skipped("", item, f"the {kind} has no {error}")
-    except (*BROKEN, *PHOTO_ERRORS) as error:
-        return Skipped("", item, f"no {kind}: {error}")
+    except (*MALFORMED, *PHOTO_ERRORS) as error:
+        return Skipped("", item, f"not a valid {kind}: {error}")
 
 
 def _mask(shape: Any, size: tuple[int, int]) -> np.ndarray:
-    """The little picture, whose first pixel lies at the first point, in a photo of `size`."""
+    """The mask image, placed with its top left corner at the first point, in a photo of `size`."""
     with Pictures.open(io.BytesIO(base64.b64decode(shape["mask"]))) as picture:
         little = np.asarray(picture.convert("L")) > 0
     left, top = (int(value) for value in shape["points"][0])

@@ -1,7 +1,7 @@
 """VGG Image Annotator 1 and 2: regions as JSON or CSV, and VIA 2's whole project.
 
-VIA 1 writes a file's regions as a dict by number, VIA 2 as a list. Shapes: polygon, rect, circle,
-ellipse (turned by `theta` radians since 2.0.9), and polyline, which is closed to a polygon.
+VIA 1 writes the regions of a photo as a dict by number, VIA 2 as a list. Shapes: polygon, rect,
+circle, ellipse (rotated by `theta` radians since 2.0.9), and polyline, which is closed.
 """
 
 import csv
@@ -13,14 +13,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vidseg.datasets.annotation_files import BROKEN, read_json, read_text
+from vidseg.datasets.annotation_files import MALFORMED, read_json, read_text
 from vidseg.datasets.rasterize import ellipse, polygon, rectangle
-from vidseg.datasets.records import Drawn, Naming, Polygon, Reading, Skipped
-from vidseg.datasets.sample_builder import Photos, sample
+from vidseg.datasets.records import Naming, Polygon, Reading, Shape, Skipped
+from vidseg.datasets.sample_builder import PhotoFinder, build_sample
 from vidseg.errors import InputError, OptionError
 
-USUAL = ("class", "label", "name", "category", "type", "object")
-"""Names of the attribute that holds the class, the likeliest first."""
+CLASS_ATTRIBUTES = ("class", "label", "name", "category", "type", "object")
+"""Names of the attribute that holds the class, the most likely first."""
 
 
 class Region(NamedTuple):
@@ -31,33 +31,33 @@ class Region(NamedTuple):
 
 
 def read(path: Path, naming: Naming) -> Reading:
-    """Raises OptionError where it is not clear which attribute holds the class."""
+    """Raises OptionError: it is not clear which attribute holds the class."""
     files, folder = _files(path)
-    photos = Photos(path, path.parent, path.parent / folder, path.parent / "images")
+    photos = PhotoFinder(path, path.parent, path.parent / folder, path.parent / "images")
     chosen = class_attribute(files, naming.class_attribute)
 
     def found() -> Iterator[Any]:
         for name, regions in files:
             drawn = [_drawn(i, region, chosen, naming) for i, region in enumerate(regions)]
-            yield from sample(photos.locate(name), drawn)
+            yield from build_sample(photos.locate(name), drawn)
 
     return Reading(found())
 
 
 def class_attribute(files: list[tuple[str, list[Region]]], asked: str | None) -> str | None:
-    """The region attribute to take classes from; None where no region has any."""
+    """The region attribute that holds the class; None if no region has any."""
     every = (region for _, regions in files for region in regions)
     used = Counter(key for region in every for key in region.attributes if _value(region, key))
     if asked is not None:
         if asked not in used:
             raise OptionError(_no_attribute(asked, list(used)))
         return asked
-    usual = [key for name in USUAL for key in used if key.lower() == name]
+    usual = [key for name in CLASS_ATTRIBUTES for key in used if key.lower() == name]
     candidates = list(used) if len(used) == 1 else usual
     if used and not candidates:
         raise OptionError(
             f"The regions have the attributes {', '.join(sorted(used))}; "
-            "say with --class-attribute which of them is the class."
+            "name the one that holds the class with --class-attribute."
         )
     return candidates[0] if candidates else None
 
@@ -65,11 +65,11 @@ def class_attribute(files: list[tuple[str, list[Region]]], asked: str | None) ->
 def _no_attribute(asked: str, used: list[str]) -> str:
     close = get_close_matches(asked, used, n=1)
     meant = f" Did you mean {close[0]}?" if close else ""
-    return f"No region has the attribute {asked}; there are: {', '.join(used) or 'none'}.{meant}"
+    return f"No region has the attribute {asked}; they have: {', '.join(used) or 'none'}.{meant}"
 
 
 def _files(path: Path) -> tuple[list[tuple[str, list[Region]]], str]:
-    """(photo, its regions), and the folder of the photos as VIA 2's settings have it."""
+    """(photo, its regions) of each photo, and the folder of photos in VIA 2's settings."""
     if path.suffix.lower() == ".csv":
         return _csv(path), "."
     document = read_json(path)
@@ -79,13 +79,13 @@ def _files(path: Path) -> tuple[list[tuple[str, list[Region]]], str]:
     try:
         choices = _choices(document)
         files = [(e["filename"], _regions(e["regions"], choices)) for e in entries.values()]
-    except BROKEN as error:
-        raise InputError(f"{path} is no regions file of VIA: {error!r}.") from error
+    except MALFORMED as error:
+        raise InputError(f"{path} does not follow VIA's format: {error!r}.") from error
     return files, folder
 
 
 def _choices(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Attribute to the meanings of its options that have bare numbers as ids."""
+    """Attribute to the names of its options, for options whose ids are bare numbers."""
     attributes = (document.get("_via_attributes") or {}).get("region") or {}
     options = {name: each.get("options") or {} for name, each in attributes.items()}
     return {
@@ -109,20 +109,20 @@ def _told(
 
 
 def _csv(path: Path) -> list[tuple[str, list[Region]]]:
-    """One line a region; a photo without regions has a line with an empty shape."""
+    """One line per region; a photo without regions has a line with an empty shape."""
     files: dict[str, list[Region]] = {}
     for row in csv.DictReader(io.StringIO(read_text(path), newline="")):
         name = row.get("filename", row.get("#filename"))
         try:
             shape = json.loads(row["region_shape_attributes"])
             region = Region(shape, json.loads(row["region_attributes"]))
-        except BROKEN as error:
-            raise InputError(f"{path} is no regions file of VIA: {error!r}.") from error
+        except MALFORMED as error:
+            raise InputError(f"{path} does not follow VIA's format: {error!r}.") from error
         files.setdefault(str(name), []).extend([region] if shape else [])
     return list(files.items())
 
 
-def _drawn(number: int, region: Region, chosen: str | None, naming: Naming) -> Drawn | Skipped:
+def _drawn(number: int, region: Region, chosen: str | None, naming: Naming) -> Shape | Skipped:
     item = f"region {number}"
     label = _value(region, chosen) if chosen else naming.class_name
     if not label:
@@ -131,15 +131,15 @@ def _drawn(number: int, region: Region, chosen: str | None, naming: Naming) -> D
     if kind not in OUTLINES:
         return Skipped("", item, f"a {kind} has no area")
     try:
-        return Drawn(label, (OUTLINES[kind](region.shape),), item)
+        return Shape(label, (OUTLINES[kind](region.shape),), item)
     except KeyError as error:
         return Skipped("", item, f"the {kind} has no {error}")
-    except BROKEN as error:
-        return Skipped("", item, f"no {kind}: {error}")
+    except MALFORMED as error:
+        return Skipped("", item, f"not a valid {kind}: {error}")
 
 
 def _value(region: Region, attribute: str) -> str:
-    """A text or the id of a choice; of check boxes (id to bool) the only one that is ticked."""
+    """A text or the id of an option; of check boxes (id to bool) the only one that is ticked."""
     value = region.attributes.get(attribute, "")
     if isinstance(value, dict):
         ticked = [name for name, on in value.items() if on]

@@ -1,16 +1,16 @@
-"""What `vidseg frames --image` wrote: photos of a video and the objects found in them.
+"""The output of `vidseg frames --image`: frames of a video and the objects found in them.
 
-Reading it back is how detections are corrected: convert them to VIA, mend them there, train.
+Detections are corrected this way: convert them to VIA, correct them there, train on the result.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vidseg.datasets.annotation_files import BROKEN, read_json, text
+from vidseg.datasets.annotation_files import MALFORMED, checked_name, read_json
 from vidseg.datasets.rasterize import checked_rle
-from vidseg.datasets.records import Drawn, Naming, Reading, Sample, Skipped
-from vidseg.datasets.sample_builder import Photos, sample
+from vidseg.datasets.records import Naming, Reading, Sample, Shape, Skipped
+from vidseg.datasets.sample_builder import PhotoFinder, build_sample
 from vidseg.errors import InputError
 
 
@@ -19,18 +19,20 @@ def read(path: Path, naming: Naming) -> Reading:
     try:
         classes = {str(name): int(number) for number, name in document["classes"].items()}
         frames = [(f["file"], _size(f["size"]), _drawn(f["objects"])) for f in document["frames"]]
-    except BROKEN as error:
-        raise InputError(f"{path} is no instances.json of `vidseg frames`: {error!r}.") from error
+    except MALFORMED as error:
+        raise InputError(
+            f"{path} is not an instances.json of `vidseg frames`: {error!r}."
+        ) from error
     return Reading(_found(path, frames), classes)
 
 
 def _found(path: Path, frames: list[Any]) -> Iterator[Sample | Skipped]:
-    photos = Photos(path, path.parent / "images")
+    photos = PhotoFinder(path, path.parent / "images")
     for file, size, drawn in frames:
-        yield from sample(photos.locate(file), drawn, size=size)
+        yield from build_sample(photos.locate(file), drawn, size=size)
 
 
-def _drawn(objects: Any) -> list[Drawn | Skipped]:
+def _drawn(objects: Any) -> list[Shape | Skipped]:
     return [_object(f"object {each['object']}", each) for each in objects]
 
 
@@ -39,9 +41,9 @@ def _size(size: Any) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _object(item: str, found: Any) -> Drawn | Skipped:
+def _object(item: str, found: Any) -> Shape | Skipped:
     try:
         rle = checked_rle(found["segmentation"]["size"], found["segmentation"]["counts"])
-        return Drawn(text(found["class"]), rle, item)
-    except BROKEN as error:
-        return Skipped("", item, f"no mask: {error}")
+        return Shape(checked_name(found["class"]), rle, item)
+    except MALFORMED as error:
+        return Skipped("", item, f"not a valid mask: {error}")

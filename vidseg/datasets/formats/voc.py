@@ -1,8 +1,8 @@
 """Pascal VOC: JPEGImages, SegmentationObject, Annotations (XML), ImageSets/Segmentation.
 
-Object n in the mask picture is the n-th `object` of the XML file, and 255 is void. Without XML the
-class comes from SegmentationClass, whose values count the classes of class_names.txt or are those
-of labelmap.txt (as labelme2voc and CVAT write them), or are VOC's own.
+Object n in the mask image is the n-th `object` of the XML file, and 255 is void. Without XML the
+class comes from SegmentationClass, whose values are the numbers of the classes in class_names.txt
+or the colours in labelmap.txt (as labelme2voc and CVAT write them), else VOC's own numbers.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.datasets.annotation_files import read_text, read_xml
-from vidseg.datasets.label_images import Values, commonest, numbered, object_values, read_values
-from vidseg.datasets.records import Drawn, Naming, Reading, Sample, Skipped
-from vidseg.datasets.sample_builder import photos_below, sample
+from vidseg.datasets.label_images import (
+    Values,
+    most_frequent,
+    object_values,
+    palette_indexes,
+    read_values,
+)
+from vidseg.datasets.records import Naming, Reading, Sample, Shape, Skipped
+from vidseg.datasets.sample_builder import build_sample, photos_below
 from vidseg.errors import InputError
 from vidseg.structures.masks import to_rle
 
@@ -25,8 +31,8 @@ VOC_CLASSES = (
     "tvmonitor",
 )
 # fmt: on
-NO_CLASSES = ("background", "_background_", "__ignore__")
-"""Lines of class lists that are no class; `_background_` is value 0."""
+NON_CLASSES = ("background", "_background_", "__ignore__")
+"""Lines of class lists that are not classes; `_background_` is value 0."""
 
 
 def read(path: Path, naming: Naming) -> Reading:
@@ -39,21 +45,21 @@ def _found(path: Path, photos: dict[str, Path]) -> Iterator[Sample | Skipped]:
     splits, names = _splits(path / "ImageSets" / "Segmentation"), _class_names(path)
     for mask in sorted((path / "SegmentationObject").glob("*.png")):
         if mask.stem not in photos:
-            yield Skipped(str(mask), "", "no photo of this name")
+            yield Skipped(str(mask), "", "there is no photo of this name")
             continue
         try:
-            values = numbered(read_values(mask))
+            values = palette_indexes(read_values(mask))
             drawn = list(_objects(path, mask.stem, values, names))
         except InputError as error:
             yield Skipped(str(mask), "", str(error))
             continue
         size = values.shape[0], values.shape[1]
-        yield from sample(photos[mask.stem], drawn, size=size, split=splits.get(mask.stem))
+        yield from build_sample(photos[mask.stem], drawn, size=size, split=splits.get(mask.stem))
 
 
 def _objects(
     path: Path, stem: str, values: Values, names: dict[int, str]
-) -> Iterator[Drawn | Skipped]:
+) -> Iterator[Shape | Skipped]:
     xml = path / "Annotations" / f"{stem}.xml"
     listed = _listed(xml) if xml.is_file() else {}
     classes = None if listed else _class_picture(path, stem)
@@ -61,9 +67,9 @@ def _objects(
         item, pixels = f"object {value}", values == value
         label = listed.get(value) if classes is None else _class_of(classes, pixels, names)
         if label is None:
-            yield Skipped("", item, "nothing says what class it is")
+            yield Skipped("", item, "its class is unknown")
         else:
-            yield Drawn(label, to_rle(pixels), item)
+            yield Shape(label, to_rle(pixels), item)
 
 
 def _listed(xml: Path) -> dict[int, str]:
@@ -77,25 +83,25 @@ def _class_picture(path: Path, stem: str) -> Values | None:
 
 
 def _class_of(classes: Values, pixels: NDArray[np.bool_], names: dict[int, str]) -> str | None:
-    """By the colour, where the classes have their own, else by its index in VOC's palette."""
-    value = commonest(classes, pixels)
-    index = int(numbered(np.array(value, classes.dtype)))
+    """By the colour, if the classes have their own, else by its index in VOC's palette."""
+    value = most_frequent(classes, pixels)
+    index = int(palette_indexes(np.array(value, classes.dtype)))
     return names.get(value) or names.get(index)
 
 
 def _class_names(path: Path) -> dict[int, str]:
-    """Index, or colour as one number, to class."""
+    """Index, or RGB colour as one number, to class name."""
     for file in ("class_names.txt", "labelmap.txt"):
         if (path / file).is_file():
             lines = (line.strip() for line in read_text(path / file).splitlines())
             parts = [[*line.split(":"), ""] for line in lines if line and line[0] != "#"]
-            named = [part for part in parts if part[0] not in NO_CLASSES]
+            named = [part for part in parts if part[0] not in NON_CLASSES]
             return {_color(part[1]) or index: part[0] for index, part in enumerate(named, 1)}
     return dict(enumerate(VOC_CLASSES, 1))
 
 
 def _color(text: str) -> int:
-    """Of `r,g,b`; 0 where there is none."""
+    """RGB as one number from `r,g,b`; 0 if there is none."""
     try:
         red, green, blue = (int(value) for value in text.split(","))
     except ValueError:
@@ -104,7 +110,7 @@ def _color(text: str) -> int:
 
 
 def _splits(folder: Path) -> dict[str, str]:
-    """Photo to split, by the lists train.txt, val.txt and test.txt."""
+    """Photo to split, from the lists train.txt, val.txt and test.txt."""
     found = {}
     for split in ("train", "val", "test"):
         if (folder / f"{split}.txt").is_file():

@@ -1,8 +1,8 @@
-"""YOLO-seg: a YAML file with the classes and splits, and one text file of polygons a photo.
+"""YOLO-seg: a YAML file with the classes and splits, and one text file of polygons per photo.
 
 A line is `class x1 y1 x2 y2 ...` in fractions of the upright photo. The labels of
-`.../images/a.jpg` are in `.../labels/a.txt`; a photo without a text file shows no object.
-Where the file names no splits, the photos are in images/ beside it.
+`.../images/a.jpg` are in `.../labels/a.txt`; a photo without a text file has no objects.
+If the YAML file names no splits, the photos are in images/ beside it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,14 +11,14 @@ from typing import Any
 
 from vidseg.datasets.annotation_files import read_text
 from vidseg.datasets.rasterize import polygon
-from vidseg.datasets.records import Drawn, Naming, Reading, Sample, Skipped
-from vidseg.datasets.sample_builder import Photos, photos_below, sample
+from vidseg.datasets.records import Naming, Reading, Sample, Shape, Skipped
+from vidseg.datasets.sample_builder import PhotoFinder, build_sample, photos_below
 from vidseg.errors import InputError
 from vidseg.video.decoding.image_reader import probe_image
 
-SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
-FRACTIONS_END = 2.0
-"""Tools write corners a little outside the photo; from here on the numbers are pixels."""
+SPLIT_KEYS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
+MAX_FRACTION = 2.0
+"""Corners may lie a little outside the photo; numbers above this are pixels, not fractions."""
 
 
 def read(path: Path, naming: Naming) -> Reading:
@@ -38,9 +38,9 @@ def _settings(path: Path) -> Mapping[str, Any]:
     try:
         settings = yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:
-        raise InputError(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(settings, dict) or "names" not in settings:
-        raise InputError(f"{path} names no classes; a YOLO dataset has a list `names`.")
+        raise InputError(f"{path} has no classes; a YOLO dataset has a list `names`.")
     return settings
 
 
@@ -49,39 +49,39 @@ def _names(names: Any, path: Path) -> dict[int, str]:
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
         return {int(number): str(name) for number, name in pairs}
     except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: `names` is no list of classes.") from error
+        raise InputError(f"{path}: `names` is not a list of classes.") from error
 
 
 def _found(
     path: Path, settings: Mapping[str, Any], names: dict[int, str]
 ) -> Iterator[Sample | Skipped]:
-    if not any(settings.get(key) for key in SPLITS):
+    if not any(settings.get(key) for key in SPLIT_KEYS):
         for photo in photos_below(path.parent / "images"):
             yield from _photo(photo, names, None)
-    for key, split in SPLITS.items():
+    for key, split in SPLIT_KEYS.items():
         places = settings.get(key) or []
         for place in places if isinstance(places, list) else [places]:
             target = _target(path, settings, str(place))
             if target is None:
-                yield Skipped(str(path), f"{key}: {place}", "it is not there")
+                yield Skipped(str(path), f"{key}: {place}", "it does not exist")
                 continue
             for photo in _photos(target):
                 yield from _photo(photo, names, split)
 
 
 def _target(path: Path, settings: Mapping[str, Any], place: str) -> Path | None:
-    """From `path` of the YAML file, else from its folder; Roboflow writes one `../` too many."""
+    """Below `path` of the YAML file, else below its folder; Roboflow writes one `../` too many."""
     root = path.parent / str(settings.get("path") or ".")
     tries = [root / place, path.parent / place, path.parent / place.removeprefix("../")]
     return next((each for each in tries if each.exists()), None)
 
 
 def _photos(target: Path) -> Iterator[Path | Skipped]:
-    """Those in a folder, or those in a list of paths."""
+    """The photos in a folder, or in a list of paths."""
     if target.is_dir():
         yield from photos_below(target)
         return
-    finder = Photos(target, target.parent)
+    finder = PhotoFinder(target, target.parent)
     yield from (finder.locate(line.strip()) for line in read_text(target).splitlines() if line)
 
 
@@ -98,7 +98,7 @@ def _photo(
         yield Skipped(str(photo), "", str(error))
         return
     drawn = [_drawn(number, line, names, size) for number, line in enumerate(lines, 1) if line]
-    yield from sample(photo, drawn, split=split)
+    yield from build_sample(photo, drawn, split=split)
 
 
 def _label_file(photo: Path) -> Path:
@@ -116,22 +116,22 @@ def _lines(path: Path) -> list[list[str]]:
 
 def _drawn(
     number: int, words: list[str], names: dict[int, str], size: tuple[int, int]
-) -> Drawn | Skipped:
+) -> Shape | Skipped:
     item = f"line {number}"
     try:
         label, values = int(words[0]), [float(word) for word in words[1:]]
     except ValueError:
-        return Skipped("", item, "it holds something else than numbers")
+        return Skipped("", item, "it holds something other than numbers")
     if label not in names:
         return Skipped("", item, f"its class {label} is not in the list of names")
     if len(values) < 6 or len(values) % 2:
         reason = "a box without a mask" if len(values) == 4 else f"{len(values)} coordinates"
         return Skipped("", item, reason)
-    if max(map(abs, values)) > FRACTIONS_END:
-        return Skipped("", item, "its coordinates are no fractions of the photo")
+    if max(map(abs, values)) > MAX_FRACTION:
+        return Skipped("", item, "its coordinates are not fractions of the photo")
     height, width = size
     pairs = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
     try:
-        return Drawn(names[label], (polygon(pairs),), item)
+        return Shape(names[label], (polygon(pairs),), item)
     except ValueError as error:
         return Skipped("", item, str(error))

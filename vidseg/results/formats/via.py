@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vidseg.datasets.convert import CLASS, VIA_FORMAT, VIA_LOOK
+from vidseg.datasets.convert import VIA_CLASS_ATTRIBUTE, VIA_FORMAT_VERSION, VIA_SETTINGS
 from vidseg.results.formats.context import ExportContext, WriteInstances, polygon
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import UNTRACKED, Instances
@@ -45,15 +45,15 @@ def _settings(path: Path, context: ExportContext, keys: list[str]) -> dict[str, 
     choices = dict.fromkeys(context.class_names.values(), "")
     kind = {"type": "dropdown", "description": "", "options": choices, "default_options": {}}
     words = {"type": "text", "description": "", "default_value": ""}
-    regions = {CLASS: kind, "score": words, "id": words}
+    regions = {VIA_CLASS_ATTRIBUTE: kind, "score": words, "id": words}
     return {
         "_via_settings": {
-            "ui": VIA_LOOK,
+            "ui": VIA_SETTINGS,
             "core": {"buffer_size": 18, "filepath": {}, "default_filepath": ""},
             "project": {"name": context.source_name},
         },
         "_via_attributes": {"region": regions, "file": {}},
-        "_via_data_format_version": VIA_FORMAT,
+        "_via_data_format_version": VIA_FORMAT_VERSION,
         "_via_image_id_list": keys,
     }
 
@@ -65,7 +65,7 @@ def _regions(instances: Instances, context: ExportContext) -> list[dict[str, Any
         if corners is None:
             continue
         attributes = {
-            CLASS: context.class_name(int(label)),
+            VIA_CLASS_ATTRIBUTE: context.class_name(int(label)),
             "score": f"{instances.scores[row]:.3f}",
         }
         if track_id != UNTRACKED:
