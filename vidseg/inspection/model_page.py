@@ -98,7 +98,7 @@ def _classified(classified: Classified, classes: Mapping[int, str], photo: Image
     yield figure(
         _drawn(photo, classified.boxes[order], colors_of(labels)),
         f"the {len(labels)} proposals with the highest scores, after box regression for their "
-        f"class, background in grey; {int(objects.sum())} of {len(objects)} are objects, before NMS",
+        f"class, background grey; {int(objects.sum())} of {len(objects)} are objects before NMS",
     )
     counts = [(classes.get(n, str(n)), int((classified.labels == n).sum())) for n in classes]
     rows = [(name, count) for name, count in counts if count]
