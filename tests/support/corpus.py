@@ -205,15 +205,15 @@ def clock_set_back(folder: Path) -> Path:
     return path
 
 
-def with_sound(source: Path, path: Path, codec: str) -> Path:
+def with_sound(source: Path, path: Path, codec: str, rate: int = 48000) -> Path:
     """`source` with a second of sound in `codec`."""
     with av.open(str(source)) as read, av.open(str(path), "w") as write:
         video = write.add_stream_from_template(read.streams.video[0])
-        tone: Any = write.add_stream(codec, rate=48000, layout="stereo")
+        tone: Any = write.add_stream(codec, rate=rate, layout="stereo")
         tone.bit_rate = 96000
-        samples = np.arange(2 * 48000, dtype=np.int16).reshape(1, -1)
+        samples = np.arange(2 * rate, dtype=np.int16).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(samples, "s16", "stereo")
-        frame.sample_rate, frame.pts, frame.time_base = 48000, 0, Fraction(1, 48000)
+        frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
         for packet in read.demux():
             if packet.size:
                 packet.stream = video

@@ -6,9 +6,11 @@ from pathlib import Path
 import av
 import pytest
 
+from tests.support import corpus
 from tests.support.edit_lists import set_edits
 from tests.support.scenes import write_scene
 from tests.video.test_writer import add_extras, copy, sound, timed_barcodes
+from vidseg.video.encoding._timecode import later_timecode, source_timecode
 from vidseg.video.probe import probe
 
 needs_parameter_copies = pytest.mark.skipif(
@@ -86,3 +88,84 @@ def test_sound_that_edits_cut_out_of_the_middle_is_left_out(tmp_path: Path, name
         abs(after - before) <= Fraction(1, 500)
         for (_, after), (_, before) in zip(found, shown, strict=True)
     )
+
+
+def samples_heard(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(frame.samples for frame in container.decode(container.streams.audio[0]))
+
+
+@pytest.mark.parametrize("codec", ["pcm_s16le", "pcm_f32le"])
+def test_sound_that_players_skip_in_mp4_becomes_aac_with_a_warning(
+    tmp_path: Path, codec: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = corpus.with_sound(write_scene(tmp_path / "plain.mkv"), tmp_path / "in.mkv", codec)
+    out = copy(source, tmp_path / "out.mp4")
+    assert [s.codec for s in out.streams] == ["h264", "aac"]
+    assert "cannot be played in mp4; it is converted to aac" in caplog.text
+    assert abs(samples_heard(out.path) - samples_heard(source)) <= 2048
+
+
+def test_sound_of_a_high_sample_rate_is_converted_too(tmp_path: Path) -> None:
+    plain = write_scene(tmp_path / "plain.mkv")
+    source = corpus.with_sound(plain, tmp_path / "in.mkv", "pcm_s16le", rate=192000)
+    out = copy(source, tmp_path / "out.mp4")
+    with av.open(str(out.path)) as container:
+        assert container.streams.audio[0].codec_context.sample_rate == 96000
+
+
+PHONE_TAGS = {
+    "com.apple.quicktime.make": "Apple",
+    "com.apple.quicktime.location.ISO6709": "+47.6062-122.3321+056.000/",
+    "com.apple.quicktime.creationdate": "2024-06-01T12:34:56+0200",
+    "title": "Ferry",
+}
+
+
+def tagged(path: Path, tags: dict[str, str]) -> Path:
+    plain = write_scene(path.with_name("plain.mov"))
+    options = {"movflags": "+use_metadata_tags"}
+    with av.open(str(plain)) as old, av.open(str(path), "w", container_options=options) as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        new.metadata.update(tags)
+        for packet in old.demux():
+            if packet.dts is not None:
+                packet.stream = stream
+                new.mux(packet)
+    return path
+
+
+def test_tags_of_phones_are_kept(tmp_path: Path) -> None:
+    source = tagged(tmp_path / "in.mov", PHONE_TAGS)
+    copy(source, tmp_path / "out.mkv")
+    for given, name in ((source, "out.mp4"), (source, "out.mov"), ("out.mkv", "again.mp4")):
+        copy(tmp_path / given, tmp_path / name)
+        with av.open(str(tmp_path / name)) as container:
+            assert PHONE_TAGS.items() <= container.metadata.items()
+
+
+@pytest.mark.parametrize(
+    ("timecode", "frames", "rate", "later"),
+    [
+        ("01:00:00:00", 15, Fraction(30), "01:00:00:15"),
+        ("00:00:59;28", 2, Fraction(30000, 1001), "00:01:00;02"),
+        ("00:09:59;29", 1, Fraction(30000, 1001), "00:10:00;00"),
+        ("00:00:00;00", 107892, Fraction(30000, 1001), "01:00:00;00"),
+        ("00:00:59;58", 2, Fraction(60000, 1001), "00:01:00;04"),
+        ("23:59:59:24", 1, Fraction(25), "00:00:00:00"),
+        ("10:00:00:23", 1, Fraction(24000, 1001), "10:00:01:00"),
+    ],
+)
+def test_timecodes_count_frames(timecode: str, frames: int, rate: Fraction, later: str) -> None:
+    assert later_timecode(timecode, frames, rate) == later
+
+
+@pytest.mark.parametrize("name", ["out.mov", "out.mp4", "out.mkv"])
+def test_the_timecode_goes_on_where_the_cut_begins(tmp_path: Path, name: str) -> None:
+    source = corpus.timecode(tmp_path)
+    for start, expected in ((None, "01:00:00:00"), (Fraction(1, 2), "01:00:00:15")):
+        target = tmp_path / name
+        target.unlink(missing_ok=True)
+        copy(source, target, start=start)
+        with av.open(str(target)) as container:
+            assert source_timecode(container, container.streams.video[0]) == expected

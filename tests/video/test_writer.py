@@ -319,11 +319,11 @@ def test_sound_stays_with_the_pictures_where_the_clock_was_set_back(tmp_path: Pa
     assert all(abs(step - 1) < Fraction(1, 1000) for step in later[1:])
 
 
-def test_sound_whose_channels_have_no_names_is_copied_into_mp4(tmp_path: Path) -> None:
+def test_sound_whose_channels_have_no_names_is_copied_into_mov(tmp_path: Path) -> None:
     """Matroska stores for PCM only how many channels there are."""
     plain = write_scene(tmp_path / "plain.mkv")
     source = corpus.with_sound(plain, tmp_path / "pcm.mkv", "pcm_s16le")
-    target = tmp_path / "out.mp4"
+    target = tmp_path / "out.mov"
     copy(source, target)
     assert b"".join(sound(target)) == b"".join(sound(source))
 

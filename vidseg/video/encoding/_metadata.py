@@ -9,7 +9,10 @@ if TYPE_CHECKING:  # PyAV describes it in its stubs only
     from av.container.core import Chapter
 
 # Facts about the encoding or layout of the source, which would be wrong for the new file
-STALE_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration", "rotate")
+STALE_TAGS = (
+    "encoder", "major_brand", "minor_version", "compatible_brands", "duration", "rotate",
+    "timecode",
+)  # fmt: skip
 STALE_TAG_PREFIXES = ("bps", "number_of_", "_statistics_")
 KEPT_VIDEO_TAGS = ("language", "title", "handler_name")
 """Tags of the video stream that still hold after encoding."""
@@ -20,13 +23,29 @@ MOV_LANGUAGES = {
 """Languages that QuickTime knows by another code only (Macintosh language table)."""
 
 
+APPLE_TAG_PREFIX = "com.apple.quicktime."
+"""Tags of iPhones: place, local date, make and model. MP4 and MOV hold them in a list of keys."""
+
+
 def file_tags(tags: dict[str, str]) -> dict[str, str]:
-    """The tags of a file that still hold for the output."""
+    """The tags of a file or stream that still hold for the output."""
     return {
-        name: value
+        _apple_name(name): value
         for name, value in tags.items()
         if name.lower() not in STALE_TAGS and not name.lower().startswith(STALE_TAG_PREFIXES)
     }
+
+
+def has_apple_tags(tags: dict[str, str]) -> bool:
+    """Whether MP4 and MOV need their list of keys to hold `tags`."""
+    return any(name.startswith(APPLE_TAG_PREFIX) for name in tags)
+
+
+def _apple_name(name: str) -> str:
+    """The name as Apple spells it: Matroska writes all names in capitals."""
+    if not name.lower().startswith(APPLE_TAG_PREFIX):
+        return name
+    return name if name.startswith(APPLE_TAG_PREFIX) else name.lower().replace("iso6709", "ISO6709")
 
 
 def stream_tags(tags: dict[str, str], container: str) -> dict[str, str]:

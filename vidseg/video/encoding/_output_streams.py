@@ -12,8 +12,6 @@ from av.error import FFmpegError
 from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 
-ENCODER_SAMPLE_RATES = {"libopus": 48000}
-"""Sample rates in Hz of encoders that accept only one."""
 CHANNEL_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 """Maps a channel count to the layout that is encoded; other counts become stereo."""
 UNNAMED_LAYOUT_SUFFIX = " channels"
@@ -24,7 +22,8 @@ COPIES_PARAMETERS_SINCE = (18, 1)
 """Earlier releases of PyAV crash on a bitstream filter whose output has no codec context."""
 MIN_CLOCK_RESET = Fraction(1, 10)
 """Seconds that audio must jump back before that counts as a reset of the clock."""
-BIT_RATE_PER_CHANNEL_PAIR = 96000
+BITS_PER_CHANNEL_PAIR = {"libopus": 96000, "aac": 160000, "flac": 0}
+"""Bits per second and two channels for each encoder; 0 for those without loss."""
 
 
 class ContinuousClock:
@@ -149,13 +148,13 @@ class ConvertedAudio:
     def __init__(self, stream: AudioStream, target: OutputContainer, encoder: str) -> None:
         self._source = stream.codec_context
         layout = CHANNEL_LAYOUTS.get(self._source.layout.nb_channels, "stereo")
-        rate = ENCODER_SAMPLE_RATES.get(encoder, self._source.sample_rate)
+        rate = _sample_rate(encoder, self._source.sample_rate)
         added = target.add_stream(encoder, rate=rate, layout=layout)
         assert isinstance(added, AudioStream)
         self.target = added
         context = added.codec_context
         pairs = max(1, context.layout.nb_channels // 2)
-        context.bit_rate = 0 if encoder == "flac" else BIT_RATE_PER_CHANNEL_PAIR * pairs
+        context.bit_rate = BITS_PER_CHANNEL_PAIR[encoder] * pairs
         context.open()
         added.time_base = Fraction(1, context.sample_rate)
         self._end = 0
@@ -188,6 +187,12 @@ class ConvertedAudio:
             at = self._end
         frame.pts, frame.time_base = at, sample
         self._end = at + frame.samples
+
+
+def _sample_rate(encoder: str, wanted: int) -> int:
+    """The sample rate in Hz of the encoder that loses least: the next one up, or the highest."""
+    rates = sorted(av.Codec(encoder, "w").audio_rates or [wanted])
+    return next((rate for rate in rates if rate >= wanted), rates[-1])
 
 
 class ConvertedSubtitles:

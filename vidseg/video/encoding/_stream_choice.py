@@ -26,6 +26,8 @@ log = logging.getLogger("vidseg")
 
 AUDIO_ENCODERS = {"webm": "libopus", "mp4": "aac", "mov": "aac", "matroska": "flac"}
 """Maps a container to the encoder for audio that it cannot hold as it is."""
+SILENT_AUDIO = {"mp4": ("pcm_", "vorbis", "dca"), "mov": ("vorbis", "dca")}
+"""Maps a container to the start of names of audio codecs that it holds but most players skip."""
 SUBTITLE_ENCODERS = {
     "webm": "webvtt", "mp4": "mov_text", "mov": "mov_text", "matroska": "subrip",
 }  # fmt: skip
@@ -48,7 +50,7 @@ def output_stream(stream: Stream, target: OutputContainer, container: str) -> Ou
     if is_cover(stream) and container == "matroska" and stream.codec_context is not None:
         _add_cover_file(stream, target)
         return None
-    if _can_copy(stream, container):
+    if _can_copy(stream, container) and not _is_skipped_by_players(stream, container):
         return CopiedStream(stream, target)
     return _converted(stream, target, container)
 
@@ -73,12 +75,17 @@ def _converted(stream: Stream, target: OutputContainer, container: str) -> Outpu
             made = ConvertedSubtitles(stream, target, SUBTITLE_ENCODERS[container])
     except (FFmpegError, ValueError, NotImplementedError) as error:
         log.debug("Stream %d could not be converted: %s", stream.index, error)
+    verb = "played" if _is_skipped_by_players(stream, container) else "stored"
     outcome = "left out" if made is None else f"converted to {made.target.name}"
     log.warning(
-        "Stream %d (%s %s) cannot be stored in %s; it is %s.",
-        stream.index, codec_name(stream), stream.type, container, outcome,
+        "Stream %d (%s %s) cannot be %s in %s; it is %s.",
+        stream.index, codec_name(stream), stream.type, verb, container, outcome,
     )  # fmt: skip
     return made
+
+
+def _is_skipped_by_players(stream: Stream, container: str) -> bool:
+    return stream.type == "audio" and codec_name(stream).startswith(SILENT_AUDIO.get(container, ()))
 
 
 def _can_copy(stream: Stream, container: str) -> bool:

@@ -16,9 +16,16 @@ from av.stream import Discard, Disposition, Stream
 
 from vidseg.video.demuxing.container import READ_ERRORS, open_container
 from vidseg.video.demuxing.timestamp_resets import reset_offsets
-from vidseg.video.encoding._metadata import cut_chapters, file_tags, stream_tags, video_tags
+from vidseg.video.encoding._metadata import (
+    cut_chapters,
+    file_tags,
+    has_apple_tags,
+    stream_tags,
+    video_tags,
+)
 from vidseg.video.encoding._output_streams import ContinuousClock, OutputStream
 from vidseg.video.encoding._stream_choice import is_cover, output_stream
+from vidseg.video.encoding._timecode import TIMECODE_TAG, later_timecode, source_timecode
 from vidseg.video.info import VideoInfo
 
 log = logging.getLogger("vidseg")
@@ -52,7 +59,10 @@ class StreamCopier:
 
     def copy_tags(self, video: Stream, source_index: int | None) -> None:
         """Carry over the tags of the file, and tags and dispositions of its video stream."""
-        self._target.metadata.update(file_tags(self._source.metadata))
+        tags = file_tags(self._source.metadata)
+        self._target.metadata.update(tags)
+        if self._container in ("mp4", "mov") and has_apple_tags(tags):
+            self._target.container_options["movflags"] += "+use_metadata_tags"
         if source_index is not None:
             source = self._source.streams[source_index]
             video.metadata.update(video_tags(source.metadata))
@@ -64,6 +74,15 @@ class StreamCopier:
         chapters = cut_chapters(self._source.chapters(), self._origin, zero, end)
         if chapters:
             self._target.set_chapters(chapters)
+
+    def copy_timecode(self, video: Stream, info: VideoInfo, first: int) -> None:
+        """Carry over the camera's timecode, counted on to frame number `first`.
+
+        The muxers of MP4 and MOV make a timecode track of the tag.
+        """
+        timecode = source_timecode(self._source, self._source.streams[info.stream or 0])
+        if timecode is not None and info.constant_rate:
+            video.metadata[TIMECODE_TAG] = later_timecode(timecode, first, info.rate)
 
     def copy_until(self, time: Fraction | None) -> None:
         """Write every packet up to `time` (seconds in the output); None for the rest."""

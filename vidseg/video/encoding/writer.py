@@ -177,6 +177,7 @@ class VideoWriter:
             self._output.container_options["movie_timescale"] = str(self._movie_timescale())
         if self._copier is not None:
             self._copier.begin(self._start, self._end, zero)
+            self._copier.copy_timecode(self._encoder.stream, self._info, first.index)
 
     def _movie_timescale(self) -> int:
         """Ticks per second of MP4's edit lists, which store offsets and lengths of the streams."""
