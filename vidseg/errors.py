@@ -30,6 +30,10 @@ class OptionError(VidsegError, ValueError):
     exit_code = ExitCode.WRONG_OPTIONS
 
 
+class FrameError(VidsegError, ValueError):
+    """A picture of a program's own that is not (H, W, 3) uint8 RGB, or not of the frame's size."""
+
+
 class InputError(VidsegError, OSError):
     """An input that is missing, unreadable, or not of a kind that vidseg reads."""
 

@@ -1,4 +1,4 @@
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -6,12 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.random_instances import any_instances, blobs
+from vidseg.errors import FrameError
 from vidseg.structures import colors
-from vidseg.structures.instances import MASK_SIDE, Instances, check_fits, shown
+from vidseg.structures.instances import (
+    ARRAYS,
+    MASK_SIDE,
+    Instances,
+    check_fits,
+    concatenate,
+    shown,
+)
+from vidseg.structures.masks import full_mask
 
 
 def same(a: Instances, b: Instances) -> bool:
-    return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    return all(np.array_equal(getattr(a, f), getattr(b, f)) for f in ARRAYS) and a.size == b.size
 
 
 def test_arrays_of_other_shapes_or_types_are_refused() -> None:
@@ -46,6 +55,56 @@ def test_rows_are_chosen_by_flags_numbers_or_a_slice() -> None:
     assert same(found[:0], Instances.empty((20, 30), MASK_SIDE))
 
 
+def named(found: Instances) -> Instances:
+    labels, ids = np.array([1, 2, 1]), np.array([4, -1, 7])
+    return replace(found, labels=labels, ids=ids, names={1: "disc", 2: "square"})
+
+
+def test_one_object_is_read_by_its_number_or_in_a_loop() -> None:
+    found = named(blobs(3, (20, 30)))
+    assert [one.name for one in found] == ["disc", "square", "disc"] == found.class_names
+    assert [one.id for one in found] == [4, None, 7]
+    assert [one.score for one in found] == found.scores.tolist()
+    assert [list(one.box) for one in found] == found.boxes.tolist()
+    assert (found[0].label, found[-1].id, found[np.int64(1)].filled) == (1, 7, False)
+    assert found[np.array([True, False, True])].names == found.names
+    for wrong in (3, -4):
+        with pytest.raises(IndexError, match="the frame has 3"):
+            found[wrong]
+
+
+def test_objects_without_names_are_called_by_their_labels() -> None:
+    assert replace(named(blobs(3, (20, 30))), names={}).class_names == ["1", "2", "1"]
+
+
+def test_full_masks_are_those_of_each_object() -> None:
+    found = blobs(3, (20, 30))
+    masks = found.full_masks()
+    assert (masks.shape, masks.dtype) == ((3, 20, 30), np.bool_)
+    for row, one in enumerate(found):
+        np.testing.assert_array_equal(masks[row], full_mask(found, row))
+        np.testing.assert_array_equal(masks[row], one.full_mask())
+    assert Instances.empty((20, 30)).full_masks().shape == (0, 20, 30)
+
+
+def test_what_is_printed_is_short() -> None:
+    found = named(blobs(3, (20, 30)))
+    arrays = "boxes=(3, 4), masks=(3, 28, 28), ids=[4, -1, 7]"
+    assert repr(found) == f"Instances(disc, square, disc; size=(20, 30), {arrays})"
+    assert repr(Instances.empty((2, 3))).startswith("Instances(no objects; size=(2, 3), boxes=(0,")
+    one = replace(found, boxes=np.full((3, 4), 1.25, np.float32), scores=np.ones(3, np.float32))[0]
+    assert repr(one) == "Instance(disc, score=1.00, id=4, box=(1.2, 1.2, 1.2, 1.2))"
+
+
+def test_parts_are_joined_in_order() -> None:
+    found = named(blobs(3, (20, 30)))
+    assert same(concatenate([found[:1], found[:0], found[1:]]), found)
+    assert concatenate([found[:1], found[1:]]).names == found.names
+    empty = Instances.empty((20, 30), side=7)
+    assert same(concatenate([empty, found]), found)
+    assert concatenate([empty, found[:0]]) is empty
+
+
 @given(any_instances(), st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]), st.sets(st.integers(1, 3)))
 def test_what_is_shown(found: Instances, score: float, labels: set[int]) -> None:
     chosen = shown(found, score=score, labels=labels)
@@ -74,14 +133,10 @@ def test_a_score_that_float32_cannot_hold_is_met_by_its_neighbour() -> None:
 def test_pictures_of_another_size_or_type_are_refused() -> None:
     found = blobs(1, (20, 30))
     check_fits(found, np.zeros((20, 30, 3), np.uint8))
-    for wrong in [
-        np.zeros((30, 20, 3), np.uint8),
-        np.zeros((20, 30), np.uint8),
-        np.zeros((20, 30, 4), np.uint8),
-        np.zeros((20, 30, 3), np.float32),
-    ]:
-        with pytest.raises(ValueError, match=r"\(20, 30, 3\) uint8"):
-            check_fits(found, wrong)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="of 30 x 20 pixels, the picture has 20 x 30 pixels"):
+        check_fits(found, np.zeros((30, 20, 3), np.uint8))
+    with pytest.raises(FrameError, match="leave the alpha channel out"):
+        check_fits(found, np.zeros((20, 30, 4), np.uint8))
 
 
 def test_colours_stay_and_differ() -> None:
@@ -98,7 +153,7 @@ def test_colours_stay_and_differ() -> None:
 def test_ink_is_legible(color: colors.Color) -> None:
     """4.5 : 1 is what WCAG 2.2 asks of text."""
     ground = colors.relative_luminance(color) + 0.05
-    ink = colors.relative_luminance(colors.ink_on(color)) + 0.05
+    ink = colors.relative_luminance(colors.text_color_on(color)) + 0.05
     assert max(ground, ink) / min(ground, ink) >= 4.5
 
 

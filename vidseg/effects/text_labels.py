@@ -6,7 +6,7 @@ from threading import Lock
 import cv2
 import numpy as np
 
-from vidseg.structures.colors import Color, ink_on
+from vidseg.structures.colors import Color, text_color_on
 from vidseg.structures.frame import Image
 
 WEIGHT = 500
@@ -29,6 +29,6 @@ def tag(text: str, size: int, color: Color) -> Image:
         picture = np.empty((round(size * 1.4), width + 2 * pad, 3), np.uint8)
         picture[...] = color
         baseline = round(size * 1.05)
-        cv2.putText(picture, text, (pad - left, baseline), ink_on(color), font, size, WEIGHT)
+        cv2.putText(picture, text, (pad - left, baseline), text_color_on(color), font, size, WEIGHT)
     picture.flags.writeable = False
     return picture

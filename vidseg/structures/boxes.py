@@ -1,4 +1,4 @@
-"""Geometry of boxes: (N, 4) xyxy in pixels, x1 and y1 exclusive."""
+"""Box geometry: (N, 4) xyxy in pixels, x1 and y1 exclusive."""
 
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ Real = TypeVar("Real", bound=np.floating)
 
 
 def box_areas(boxes: NDArray[Real]) -> NDArray[Real]:
-    """(N,) areas in square pixels; 0 for a box turned inside out."""
+    """(N,) areas in square pixels; 0 for an inverted box (x1 < x0 or y1 < y0)."""
     width, height = (boxes[:, 2:] - boxes[:, :2]).clip(min=0).T
     return width * height
 

@@ -1,4 +1,4 @@
-"""Colours that stay the same from frame to frame and from run to run."""
+"""Colours of objects; the same in every frame and every run."""
 
 from functools import lru_cache
 from typing import TypeAlias
@@ -21,25 +21,25 @@ PALETTE: tuple[Color, ...] = (
     (132, 204, 22),  # lime
     (236, 72, 153),  # pink
 )
-"""Colours that stand out from photographs and from each other; neighbours differ most."""
+"""Colours that stand out from photographs; adjacent entries differ most from each other."""
 
 BLACK: Color = (0, 0, 0)
 WHITE: Color = (255, 255, 255)
 
 
 def color_of(number: int) -> Color:
-    """The colour of a label or track id, counted from 1; the palette starts again after its end."""
+    """The colour of a label or track id (from 1); the palette repeats after its last entry."""
     return PALETTE[(number - 1) % len(PALETTE)]
 
 
-def ink_on(color: Color) -> Color:
-    """Black or white, whichever contrasts more with `color` (WCAG 2.2, relative luminance)."""
+def text_color_on(color: Color) -> Color:
+    """Black or white, whichever contrasts more with `color` (WCAG 2.2, contrast ratio)."""
     luminance = relative_luminance(color)
     return BLACK if (luminance + 0.05) ** 2 > 0.05 * 1.05 else WHITE
 
 
 def relative_luminance(color: Color) -> float:
-    """0 for black to 1 for white, WCAG 2.2."""
+    """0 for black to 1 for white (WCAG 2.2)."""
     values = np.array(color) / 255
     linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     return float(linear @ (0.2126, 0.7152, 0.0722))
@@ -49,7 +49,8 @@ def relative_luminance(color: Color) -> float:
 def davis_palette() -> bytes:
     """256 RGB triples of the DAVIS and Pascal VOC palette; entry 0, the background, is black.
 
-    From its top bit on, red takes bits 0, 3, 6 of the number, green 1, 4, 7, blue 2, 5.
+    Bits 0, 3, 6 of an entry's index become the top bits of red; bits 1, 4, 7 those of green; bits
+    2, 5 those of blue.
     """
     numbers = np.arange(256)
     channels = [

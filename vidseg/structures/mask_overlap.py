@@ -1,11 +1,9 @@
-"""How much objects overlap, for many at once: masks compared at a few points each; and which belong
-together by it.
+"""Approximate mask IoU of many objects at once, and the best pairing by it.
 
-A tracker asks this of every track and object of every frame. `vidseg.structures.masks.iou_matrix`
-counts
-pixels; here each pair is compared on a grid of points spread over the window that both share, which
-takes the same time at every resolution. Boxes may reach out of the frame, as a moving object's do;
-only what lies in the frame counts.
+A tracker needs the IoU of every track with every object in every frame. While
+`vidseg.structures.masks.iou_matrix` counts pixels, here both masks of a pair are sampled at a grid
+of points over the intersection of their boxes, which takes the same time at every resolution. Boxes
+may leave the frame, as those of predicted motion do; only the part inside counts.
 """
 
 from typing import NamedTuple
@@ -17,15 +15,15 @@ from vidseg.structures.boxes import box_areas
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import THRESHOLD
 
-GRID = 10
-"""Points along each side of a window."""
+POINTS_PER_SIDE = 10
+"""Sample points along each side of a window."""
 
 
 class Shapes(NamedTuple):
-    """Masks in boxes: what overlaps are measured on."""
+    """Masks in boxes, also of objects that are not in any frame's `Instances`."""
 
     boxes: NDArray[np.floating]
-    """(N, 4) xyxy in pixels, also outside the frame."""
+    """(N, 4) xyxy in pixels; may leave the frame."""
     masks: NDArray[np.uint8]
     """(N, M, M) probability x 255 inside the box."""
 
@@ -64,14 +62,14 @@ def mask_ious(a: Shapes, b: Shapes, size: tuple[int, int]) -> NDArray[np.float64
 def best_pairs(
     worth: NDArray[np.floating], allowed: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of the allowed pairs that are worth most together, each used once at most.
+    """Rows and columns of the pairs whose total worth is highest; each is used at most once.
 
-    Both are (N, M); what is allowed should be worth more than 0.
+    Both arrays are (N, M). Only `allowed` pairs count, which should be worth more than 0.
     """
     if not allowed.any():
         none = np.zeros(0, np.intp)
         return none, none
-    # Half a second, which so passes while a model looks at the next frames.
+    # This import takes 0.5 s; done here, it overlaps with inference.
     from scipy.optimize import linear_sum_assignment
 
     rows, cols = linear_sum_assignment(np.where(allowed, worth, 0), maximize=True)
@@ -80,7 +78,7 @@ def best_pairs(
 
 
 def _covers(a: Shapes, rows: NDArray[np.intp], windows: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(P, GRID, GRID) whether mask `rows[p]` covers the points of window p."""
+    """(P, G, G) whether mask `rows[p]` covers the points of window p."""
     side = a.masks.shape[-1]
     x = _cells(a.boxes[rows], windows, 0, side)
     y = _cells(a.boxes[rows], windows, 1, side) + rows[:, None] * side
@@ -90,21 +88,21 @@ def _covers(a: Shapes, rows: NDArray[np.intp], windows: NDArray[np.float64]) -> 
 def _cells(
     boxes: NDArray[np.floating], windows: NDArray[np.float64], axis: int, side: int
 ) -> NDArray[np.intp]:
-    """(P, GRID) index of the cell of the mask in box p under each point of window p, on an axis."""
+    """(P, G) index of the cell of the mask in box p under each point of window p, on an axis."""
     low, high = windows[:, axis], windows[:, axis + 2]
     scale = side / np.maximum(boxes[:, axis + 2] - boxes[:, axis], 1e-6)
     first, step = (low - boxes[:, axis]) * scale, (high - low) * scale
-    cells = first[:, None] + step[:, None] * ((np.arange(GRID) + 0.5) / GRID)
+    cells = first[:, None] + step[:, None] * ((np.arange(POINTS_PER_SIDE) + 0.5) / POINTS_PER_SIDE)
     return np.minimum(cells.astype(np.intp), side - 1)
 
 
 def _share(covered: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(P,) share of the points that are covered."""
-    return np.count_nonzero(covered.reshape(-1, GRID * GRID), axis=1) / GRID**2
+    """(P,) share of the points that the mask covers."""
+    return np.count_nonzero(covered.reshape(-1, POINTS_PER_SIDE**2), axis=1) / POINTS_PER_SIDE**2
 
 
 def _framed(boxes: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float64]:
-    """The parts of the boxes inside the frame, turned inside out where there is none."""
+    """The parts of the boxes inside the frame; inverted boxes where there is none."""
     height, width = size
     framed = boxes.astype(np.float64)
     framed[:, :2] = framed[:, :2].clip(min=0)

@@ -1,11 +1,11 @@
 """From soft masks inside boxes to pixels: crops, full masks, label maps, areas, IoU, RLE.
 
-A mask holds probabilities at the centres of its cells; between centres they are bilinear, and a
-pixel takes the value at its own centre. Outside its box an object has probability 0, so it fades
-out within half a cell, except past the frame's edge, where it goes on as it was. This is the
-aligned form of detectron2's `_do_paste_mask`; torchvision's `paste_masks_in_image` rounds the
-box to whole pixels first, which moves edges by up to a pixel. A pixel is the object's from
-`THRESHOLD` on.
+A mask holds probabilities at the centres of its cells. Between centres they are interpolated
+bilinearly, and a pixel takes the value at its own centre. Outside its box an object has probability
+0, so it fades out within half a cell; at the frame's edge it keeps its last value instead. This is
+the aligned form of detectron2's `_do_paste_mask`; torchvision's `paste_masks_in_image` rounds the
+box to whole pixels first, which moves edges by up to a pixel. A pixel belongs to the object if its
+value is at least `THRESHOLD`.
 """
 
 from typing import Any, NamedTuple, TypedDict
@@ -18,11 +18,11 @@ from vidseg.structures.boxes import box_intersections
 from vidseg.structures.instances import Instances
 
 THRESHOLD = 128
-"""Smallest soft value that counts as the object: uint8 for probability 0.5."""
+"""Smallest soft value that counts as the object: probability 0.5 as uint8."""
 
 
 class Crop(NamedTuple):
-    """An object in its part of the frame: ``full[rows, cols] == mask``, nothing elsewhere."""
+    """An object in its part of the frame: ``full[rows, cols] == mask``, and 0 elsewhere."""
 
     rows: slice
     cols: slice
@@ -31,7 +31,7 @@ class Crop(NamedTuple):
 
 
 class RLE(TypedDict):
-    """A mask in COCO's run-length form, column after column, as pycocotools reads it."""
+    """A mask as COCO run-length encoding, column by column, as pycocotools reads it."""
 
     size: list[int]
     """[height, width]"""
@@ -39,9 +39,9 @@ class RLE(TypedDict):
 
 
 def crop(instances: Instances, row: int) -> Crop:
-    """The object's pixels as bool, in the whole pixels whose centres lie inside its box.
+    """The object's pixels as bool, cropped to the pixels whose centres lie inside its box.
 
-    A box between pixel centres covers none: its crop is empty, with valid slices.
+    A box that contains no pixel centre gives an empty crop with valid slices.
     """
     x0, y0, x1, y1 = (float(value) for value in instances.boxes[row])
     rows = _centres(y0, y1, instances.size[0])
@@ -50,13 +50,13 @@ def crop(instances: Instances, row: int) -> Crop:
 
 
 def soft_crop(instances: Instances, row: int) -> Crop:
-    """Probability x 255 as uint8, wherever it is not 0: half a cell more than the box."""
+    """Probability x 255 as uint8, cropped to where it is not 0: half a cell beyond the box."""
     rows, cols = window(instances, row, 0.5)
     return Crop(rows, cols, sample_soft(instances, row, rows, cols))
 
 
 def window(instances: Instances, row: int, cells: float) -> tuple[slice, slice]:
-    """The frame's rows and columns in the object's box, `cells` of its mask added all round."""
+    """The frame's rows and columns in the object's box, widened by `cells` mask cells all round."""
     x0, y0, x1, y1 = (float(value) for value in instances.boxes[row])
     side = instances.masks.shape[-1]
     dx, dy = (x1 - x0) * cells / side, (y1 - y0) * cells / side
@@ -65,7 +65,7 @@ def window(instances: Instances, row: int, cells: float) -> tuple[slice, slice]:
 
 
 def full_mask(instances: Instances, row: int) -> NDArray[np.bool_]:
-    """(H, W) bool: the object in the whole frame. Ask for one at a time."""
+    """(H, W) bool: the object in the whole frame."""
     rows, cols, mask = crop(instances, row)
     full = np.zeros(instances.size, bool)
     full[rows, cols] = mask
@@ -77,8 +77,8 @@ def label_map(
 ) -> NDArray[np.uint8 | np.uint16]:
     """(H, W): 0 for background, else the object's number: row + 1, or its entry in `numbers` (N,).
 
-    Where objects overlap, the highest score is on top; of equal scores, the earlier row.
-    uint8 while every number fits, else uint16; ValueError for a number outside 1..65535.
+    Where objects overlap, the highest score is on top; of equal scores, the earlier row. The dtype
+    is uint8 if every number fits, else uint16. ValueError for a number outside 1..65535.
     """
     if numbers is None:
         numbers = np.arange(1, len(instances) + 1)
@@ -93,7 +93,7 @@ def label_map(
 
 
 def painting_order(instances: Instances) -> NDArray[np.intp]:
-    """(N,) rows, bottom to top of a picture: best score last, of equals the earlier row."""
+    """(N,) rows from bottom to top: best score last; of equal scores, the earlier row last."""
     return np.argsort(-instances.scores, kind="stable")[::-1]
 
 
@@ -106,7 +106,7 @@ def areas(instances: Instances) -> NDArray[np.int64]:
 def iou_matrix(a: Instances, b: Instances) -> NDArray[np.float64]:
     """(N, M) intersection over union of the masks, 0..1; 0 where both are empty.
 
-    Works on the crops that overlap, so memory is that of the crops.
+    Only crops are compared, so no full-frame mask is held.
     """
     crops_a = [crop(a, row) for row in range(len(a))]
     crops_b = [crop(b, row) for row in range(len(b))]
@@ -120,19 +120,19 @@ def iou_matrix(a: Instances, b: Instances) -> NDArray[np.float64]:
 
 
 def to_rle(mask: NDArray[np.bool_]) -> RLE:
-    """COCO run-length form of a full (H, W) bool mask."""
+    """COCO RLE of a full (H, W) bool mask."""
     encoded: Any = coco.encode(np.asfortranarray(mask, np.uint8))
     return {"size": list(mask.shape), "counts": encoded["counts"].decode("ascii")}
 
 
 def instance_rle(instances: Instances, row: int) -> RLE:
-    """COCO run-length form of an object in its whole frame, made from its crop alone."""
+    """COCO RLE of an object in its whole frame, made from its crop alone."""
     rows, cols, mask = crop(instances, row)
     return _rle(mask, rows.start, cols.start, instances.size)
 
 
 def from_rle(rle: RLE) -> NDArray[np.bool_]:
-    """(H, W) bool mask of a COCO run-length form with text or byte counts."""
+    """(H, W) bool mask of a COCO RLE with str or bytes counts."""
     as_they_type_it: Any = rle
     return coco.decode(as_they_type_it).astype(bool)
 
@@ -147,7 +147,7 @@ def _centres(low: float, high: float, length: int) -> slice:
 def sample_soft(instances: Instances, row: int, rows: slice, cols: slice) -> NDArray[np.uint8]:
     """(rows, cols) probability x 255, rounded, at the centres of the given pixels of the frame.
 
-    Bilinear sampling along the axes is a product of three matrices, and faster so than a warp.
+    Bilinear sampling of a grid is a product of three matrices, which is faster than a warp.
     """
     if rows.start == rows.stop or cols.start == cols.stop:
         return np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.uint8)
@@ -164,7 +164,7 @@ def sample_soft(instances: Instances, row: int, rows: slice, cols: slice) -> NDA
 def _weights(
     low: float, high: float, pixels: slice, length: int, cells: int
 ) -> NDArray[np.float32]:
-    """(pixels, cells) share of every cell in the value at every pixel centre, along one axis."""
+    """(pixels, cells) weight of each cell in the value at each pixel centre, along one axis."""
     centres = np.arange(pixels.start, pixels.stop) + 0.5
     at = (centres - low) * (cells / (high - low)) - 0.5
     if low <= 0.5:
@@ -189,7 +189,7 @@ def _window(part: Crop, rows: slice, cols: slice) -> NDArray[np.bool_]:
 
 
 def _rle(mask: NDArray, top: int, left: int, size: tuple[int, int]) -> RLE:
-    """COCO RLE of `mask` lying at (top, left) of an empty frame of `size`."""
+    """COCO RLE of `mask` placed at (top, left) of an empty frame of `size`."""
     height, width = size
     framed = np.zeros((mask.shape[1], mask.shape[0] + 2), np.int8)
     framed[:, 1:-1] = mask.T
