@@ -38,7 +38,7 @@ from PIL import ImageDraw
 from tests.support.simulated_tracks import from_masks
 from vidseg.cli.threads import limit_threads
 from vidseg.detection import Every
-from vidseg.detection._propagation import Key, between
+from vidseg.detection._propagation import Keyframe, propagate
 from vidseg.detection.batched import detect
 from vidseg.detection.keyframes import _marked
 from vidseg.pipeline.search import Search
@@ -103,9 +103,9 @@ def davis_clip(data: Path, name: str, every: Every) -> tuple[float, float, float
         if not inner:
             continue
         start = time.process_time()
-        ends = (Key(reduced(images[n]), soft[n]) for n in (first, last))
+        ends = (Keyframe(reduced(images[n]), soft[n]) for n in (first, last))
         a, b = ends
-        found = between(a, [reduced(images[n]) for n in inner], b, finder)
+        found = propagate(a, [reduced(images[n]) for n in inner], b, finder)
         spent += time.process_time() - start
         scores += [j_and_f(whole(one), masks[n]) for n, one in zip(inner, found, strict=True)]
         ceiling += [j_and_f(whole(soft[n]), masks[n]) for n in inner]

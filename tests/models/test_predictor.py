@@ -14,7 +14,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from tests.support.planted_objects import planted
 from tests.support.tiny_models import random_images, tiny_maskrcnn, torchvision_finds
-from vidseg.errors import OptionError, VidsegError
+from vidseg.errors import FrameError, OptionError, VidsegError
 from vidseg.models.architectures import build
 from vidseg.models.device import resolve_device
 from vidseg.models.inference.optimize import resolve_precision
@@ -172,6 +172,16 @@ def test_mask_head_sees_the_chosen_objects_alone():
     assert seen == [len(found)]
     predictor(model, keep_score=1.0).predict(random_images((120, 200)))
     assert len(seen) == 1
+
+
+def test_pictures_of_another_kind_are_refused_with_what_to_do():
+    [image] = random_images((40, 60))
+    finder = predictor(tiny_maskrcnn())
+    assert finder.predict([image])[0].names == finder.classes
+    with pytest.raises(FrameError, match=r"got \(40, 60, 3\) float64; scale it from 0\.\.1"):
+        finder.predict([image, image / 255])
+    with pytest.raises(FrameError, match="leave the alpha channel out"):
+        finder.predict([np.dstack([image, image[..., 0]])])
 
 
 def test_nothing_found():

@@ -3,7 +3,7 @@
 import json
 import re
 import textwrap
-from dataclasses import fields, replace
+from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -30,7 +30,7 @@ from vidseg.results.vidseg_file import (
 )
 from vidseg.results.vidseg_writer import DetectionWriter, part_of
 from vidseg.structures.frame import Moment
-from vidseg.structures.instances import Instances
+from vidseg.structures.instances import ARRAYS, Instances
 from vidseg.video.probe import probe
 
 HEADER = Header(
@@ -59,9 +59,10 @@ def write(path: Path, found: list[SavedFrame], **options: Any) -> Path:
 
 
 def assert_same(a: Instances, b: Instances) -> None:
-    for name in (f.name for f in fields(Instances)):
+    for name in ARRAYS:
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
         assert np.asarray(getattr(a, name)).dtype == np.asarray(getattr(b, name)).dtype
+    assert a.size == b.size
 
 
 def test_what_is_saved_reads_back_the_same(tmp_path: Path) -> None:
@@ -73,6 +74,7 @@ def test_what_is_saved_reads_back_the_same(tmp_path: Path) -> None:
     assert [place for place, _ in again] == [place for place, _ in found]
     for (_, a), (_, b) in zip(again, found, strict=True):
         assert_same(a, b)
+        assert a.names == HEADER.classes
     assert not part_of(tmp_path / "a.vidseg").exists()
 
 

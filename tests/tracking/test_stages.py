@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from dataclasses import fields, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from vidseg.pipeline.search import Search
 from vidseg.results.vidseg_file import encode_frame, read_detections, read_header_line, read_records
 from vidseg.results.vidseg_writer import part_of
 from vidseg.structures.frame import Frame, Image, Moment
-from vidseg.structures.instances import UNTRACKED, Instances
+from vidseg.structures.instances import ARRAYS, UNTRACKED, Instances
 from vidseg.tracking.stages import assign_ids, shown_tracks, without_tracks
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
@@ -57,7 +57,7 @@ def saved(clip: Path, model: Path, faulty: FaultyOracle, tmp_path: Path) -> Path
 
 
 def assert_same(a: Instances, b: Instances) -> None:
-    for name in (f.name for f in fields(Instances)):
+    for name in ARRAYS:
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 

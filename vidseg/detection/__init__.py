@@ -1,6 +1,14 @@
-"""The model on some frames only, its objects moved to the others: `detection` is the stage, `moved`
-places objects between two keyframes, `views` reads their masks where optical flow leads."""
+"""Detection: frames in, each frame with its objects out.
 
-from vidseg.detection.keyframes import Every, detect_keyframes, frames_waiting, longest
+    predictor     the `Predictor` protocol, which models and programs implement
+    batched       the stage `detect`: predicts batches ahead of the consumer
+    keyframes     the same with the predictor on keyframes only
+    _propagation  objects moved from keyframes to the frames between, by optical flow
+    _warping      masks read along the flow
 
-__all__ = ["Every", "detect_keyframes", "frames_waiting", "longest"]
+Imports `structures` and `video.analysis`; no torch.
+"""
+
+from vidseg.detection.keyframes import Every, detect_keyframes, frames_waiting, max_keyframe_step
+
+__all__ = ["Every", "detect_keyframes", "frames_waiting", "max_keyframe_step"]

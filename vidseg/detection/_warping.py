@@ -1,6 +1,6 @@
-"""Objects of keyframes seen from another frame: their masks read where optical flow leads.
+"""Warping: masks of keyframes read from another frame, along the optical flow.
 
-Masks stay in their boxes, so that the cost of an object does not depend on the frame's size.
+Masks stay in their boxes, so the cost of an object does not depend on the frame's size.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from vidseg.structures.instances import Instances
 from vidseg.structures.masks import THRESHOLD
 from vidseg.video.analysis.optical_flow import Flow
 
-CELLS = 64
-"""Points along each side of the window in which the edges of a mask are looked for."""
-MARGINS = (0.4, 0.1)
-"""Room around the place of a box, in box sizes: where it is looked for, and once it was found."""
+WINDOW_POINTS = 64
+"""Points along each side of the window in which the edges of a mask are searched."""
+WINDOW_MARGINS = (0.4, 0.1)
+"""Margins around the expected box, in box sizes: of the first search, and of the finer second."""
 
 Floats = NDArray[np.float32]
 Box = NDArray[np.float64]
 """(4,) xyxy in pixels of the frame."""
 Rows = tuple[int | None, int | None]
-"""An object's row at the last keyframe and at the next; None where it was not found."""
+"""An object's row at the last keyframe and at the next; None where it was not detected."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A keyframe as seen from another frame."""
+    """A keyframe seen from another frame."""
 
     instances: Instances
     flow: Flow
-    """From there to the keyframe."""
+    """From the other frame to the keyframe."""
     weight: Floats | None = None
-    """(h, w) its say at each point."""
+    """(h, w) blending weight at each point."""
 
     def read(self, row: int, x: Floats, y: Floats) -> Floats:
-        """Probability x 255 of its object `row` at points of the frame."""
+        """Probability x 255 of the keyframe's object `row` at points of the other frame."""
         motion = self.motion(x, y)
         return _mask_at(self.instances, row, x + motion[..., 0], y + motion[..., 1])
 
     def motion(self, x: Floats, y: Floats) -> Floats:
-        """(..., 2) how far points of the frame are away in the keyframe, in pixels."""
+        """(..., 2) from points of the other frame to the same points of the keyframe, in pixels."""
         height, width = self.instances.size
         h, w = self.flow.shape[:2]
         return self._field(self.flow, x, y) * np.array([width / w, height / h], np.float32)
@@ -71,21 +71,21 @@ def mask_edges(
     expected: Box,
     size: tuple[int, int],
 ) -> Box | None:
-    """Where the mask of an object ends, looked for around where its box is `expected`."""
+    """The box around an object's warped mask, searched around its `expected` box."""
     edges: Box | None = expected
-    for margin in MARGINS:
+    for margin in WINDOW_MARGINS:
         room = margin * np.tile(edges[2:] - edges[:2], 2) * (-1, -1, 1, 1)
         window = clip_boxes((edges + room).astype(np.float32)[None], size)[0].astype(np.float64)
         if (window[2:] - window[:2]).min() < 1e-3:
             return None
-        edges = _ends(_values(views, rows, window, CELLS), window)
+        edges = _mask_box(_values(views, rows, window, WINDOW_POINTS), window)
         if edges is None:
             return None
     return edges
 
 
-def _ends(values: Floats, window: Box) -> Box | None:
-    """The box around what is at least `THRESHOLD` in a window, between its points."""
+def _mask_box(values: Floats, window: Box) -> Box | None:
+    """The box around values of at least `THRESHOLD` in a window, to a fraction of a point."""
     ends = []
     for axis in (0, 1):
         line = values.max(axis=axis)
@@ -99,7 +99,7 @@ def _ends(values: Floats, window: Box) -> Box | None:
 
 
 def _crossing(line: Floats, at: int, step: int) -> float:
-    """Where the line falls through the threshold beside its point `at`; half a step at its end."""
+    """Where the line crosses the threshold beside its point `at`; half a step beyond its end."""
     if not 0 <= at + step < len(line):
         return at + step / 2
     return at + step * float((line[at] - THRESHOLD) / (line[at] - line[at + step]))
@@ -110,7 +110,7 @@ def mask_in(views: Views, rows: Rows, box: Box, side: int) -> NDArray[np.uint8]:
 
 
 def _values(views: Views, rows: Rows, box: Box, cells: int) -> Floats:
-    """(cells, cells) probability x 255 of an object at points of `box`, both keyframes mixed."""
+    """(cells, cells) probability x 255 of an object at points of `box`, both keyframes blended."""
     x, y = points(box, cells)
     seen = [(view, row) for view, row in zip(views, rows, strict=True) if row is not None]
     values = [view.read(row, x, y) for view, row in seen]
@@ -129,8 +129,11 @@ def points(box: Box, cells: int) -> tuple[Floats, Floats]:
 
 
 def _mask_at(objects: Instances, row: int, x: Floats, y: Floats) -> Floats:
-    """Probability x 255 at points of the frame; 0 outside the box, but for past the frame's edge,
-    where an object goes on as it was (as in `vidseg.structures.masks`)."""
+    """Probability x 255 at points of the keyframe.
+
+    It is 0 outside the box; at the frame's edge it keeps its last value, as in
+    `vidseg.structures.masks`.
+    """
     side = objects.masks.shape[-1]
     box, (height, width) = objects.boxes[row], objects.size
     u = (x - box[0]) * np.float32(side / max(box[2] - box[0], 1e-6)) - np.float32(0.5)

@@ -1,6 +1,7 @@
-"""The seam between vidseg and a network: what a predictor must offer."""
+"""The seam between vidseg and a network: what a predictor must offer, and how it is called."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from vidseg.structures.frame import Image
@@ -8,7 +9,7 @@ from vidseg.structures.instances import Instances
 
 
 class Predictor(Protocol):
-    """Finds the objects in frames; anything with these two members can stand behind a command."""
+    """Finds the objects in images. Anything with these two members can take a model's place."""
 
     @property
     def classes(self) -> Mapping[int, str]:
@@ -20,6 +21,12 @@ class Predictor(Protocol):
         ...
 
 
+def predict_named(predictor: Predictor, images: Sequence[Image]) -> list[Instances]:
+    """The objects of each image, with the predictor's class names."""
+    names = predictor.classes
+    return [replace(found, names=names) for found in predictor.predict(images)]
+
+
 def batches_at_once(predictor: Predictor) -> int:
-    """From how many threads it pays to call `predict`: one, where it does not say otherwise."""
+    """From how many threads `predict` is called: the predictor's `batches_at_once`, or 1."""
     return getattr(predictor, "batches_at_once", 1)

@@ -25,7 +25,7 @@ from vidseg.models.inference.preprocess import set_network_size
 from vidseg.models.memory import auto_batch_size, is_out_of_memory
 from vidseg.models.names import check_size
 from vidseg.models.torchvision_weights import fetch_weights
-from vidseg.structures.frame import Image
+from vidseg.structures.frame import Image, check_image
 from vidseg.structures.instances import UNTRACKED, Instances
 
 log = logging.getLogger("vidseg")
@@ -124,8 +124,11 @@ class MaskRCNNPredictor:
         """The objects of each image, best score first; (H, W, 3) uint8 RGB images of any sizes.
 
         Raises:
+            FrameError: an image is not (H, W, 3) uint8 RGB.
             VidsegError: the device's memory does not hold one image.
         """
+        for image in images:
+            check_image(image)
         found: dict[int, Instances] = {}
         for places in _same_size(images):
             found.update(zip(places, self._predict_alike([images[i] for i in places]), strict=True))
@@ -164,7 +167,7 @@ class MaskRCNNPredictor:
         counts = np.bincount(records["images"], minlength=len(images))
         parts = np.split(records, np.cumsum(counts)[:-1])
         height, width = images[0].shape[:2]
-        return [_instances(part, (height, width)) for part in parts]
+        return [_instances(part, (height, width), self.classes) for part in parts]
 
     def _what(self, labels: Collection[int] | None) -> Wanted:
         chosen = every_label(self._model) if labels is None else sorted(set(labels))
@@ -280,7 +283,9 @@ def _same_size(images: Sequence[Image]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _instances(records: NDArray[np.void], size: tuple[int, int]) -> Instances:
+def _instances(
+    records: NDArray[np.void], size: tuple[int, int], names: Mapping[int, str]
+) -> Instances:
     return Instances(
         boxes=np.ascontiguousarray(records["boxes"]),
         masks=np.ascontiguousarray(records["masks"]),
@@ -288,4 +293,5 @@ def _instances(records: NDArray[np.void], size: tuple[int, int]) -> Instances:
         labels=records["labels"].astype(np.int64),
         ids=np.full(len(records), UNTRACKED, np.int64),
         size=size,
+        names=names,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vidseg.concurrency import closing_input
-from vidseg.detection import Every, longest
+from vidseg.detection import Every, max_keyframe_step
 from vidseg.detection.predictor import Predictor
 from vidseg.errors import OptionError
 from vidseg.models.catalog import choose_model
@@ -218,7 +218,7 @@ def _shown(
 def _usual_fill(saved: Detections | None, every: Every) -> int:
     """That of saved ids, so that they stay valid; else the default, or a step of keyframes."""
     tracking = saved.header.options.get("tracking") if saved else None
-    return int(tracking["fill"]) if tracking else max(DEFAULT_FILL_FRAMES, longest(every))
+    return int(tracking["fill"]) if tracking else max(DEFAULT_FILL_FRAMES, max_keyframe_step(every))
 
 
 def load(search: Search) -> Predictor:

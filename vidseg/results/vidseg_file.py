@@ -32,7 +32,7 @@ import logging
 import struct
 import zlib
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -137,7 +137,8 @@ class Detections:
                 if "end" in record.frame:
                     return
                 count += 1
-                yield decode_frame(record)
+                moment, instances = decode_frame(record)
+                yield moment, replace(instances, names=self.header.classes)
         log.warning("%s ends after %d frames: its run was interrupted.", self.path, count)
 
 
