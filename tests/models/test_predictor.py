@@ -179,7 +179,7 @@ def test_pictures_of_another_kind_are_refused_with_what_to_do():
     finder = predictor(tiny_maskrcnn())
     assert finder.predict([image])[0].names == finder.classes
     with pytest.raises(FrameError, match=r"got \(40, 60, 3\) float64; scale it from 0\.\.1"):
-        finder.predict([image, image / 255])
+        finder.predict([image, image / 255])  # pyright: ignore[reportArgumentType]
     with pytest.raises(FrameError, match="leave the alpha channel out"):
         finder.predict([np.dstack([image, image[..., 0]])])
 

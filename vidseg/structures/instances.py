@@ -95,9 +95,9 @@ class Instances:
         return len(self.boxes)
 
     @overload
-    def __getitem__(self, rows: SupportsIndex) -> Instance: ...
-    @overload
     def __getitem__(self, rows: Rows) -> Instances: ...
+    @overload
+    def __getitem__(self, rows: SupportsIndex) -> Instance: ...
     def __getitem__(self, rows: SupportsIndex | Rows) -> Instance | Instances:
         """One object by its number, or several by a bool array, an index array or a slice."""
         if isinstance(rows, slice | np.ndarray):
