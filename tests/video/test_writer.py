@@ -26,6 +26,8 @@ from vidseg.video.info import Color, VideoInfo
 from vidseg.video.probe import probe
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "videos"
+MATROSKA_HIDES_PADDING = av.library_versions["libavcodec"] >= (63,)
+"""Whether ffmpeg knows how much of copied sound is an encoder's start, and Matroska skips it."""
 RATES = [Fraction(24000, 1001), Fraction(30000, 1001), Fraction(30), Fraction(60000, 1001)]
 
 
@@ -104,7 +106,8 @@ def test_constant_rates_keep_frames_times_rate_and_sound(
     tick = 0 if suffix != ".mkv" else Fraction(1, 1000)
     assert all(abs(time - out.start - index / rate) <= tick for index, time in found)
     for track in (0, 1):
-        hidden = 1 if suffix == ".mkv" else 0  # the encoder's first packet, before second 0
+        # the encoder's first packet, before second 0, which newer Matroska muxers can hide
+        hidden = 1 if suffix == ".mkv" and not MATROSKA_HIDES_PADDING else 0
         assert sound(out.path, track) == sound(source, track)[hidden:]
         before, after = sound_times(source, track)[hidden:], sound_times(out.path, track)
         times = zip(after, before, strict=True)

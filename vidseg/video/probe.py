@@ -22,6 +22,7 @@ from vidseg.video.demuxing.timeline import (
 )
 from vidseg.video.info import StreamInfo, VideoInfo
 from vidseg.video.orientation import frame_orientation, upright_size
+from vidseg.video.pyav_versions import ratio
 
 ALPHA_MODES = ("1", b"1")
 
@@ -98,7 +99,7 @@ def _describe(path: Path, container: Any, stream: Any, timeline: Timeline, frame
     origin = _origin(container)
     orientation = frame_orientation(frame)
     color = frame_color(frame)
-    unit = stream.time_base
+    unit = ratio(stream.time_base) or Fraction(1)
     ordered = timed or (damage and not is_reordered(container, stream))
     first = timeline.stamps[0] * unit - origin if ordered and timeline.stamps else Fraction(0)
     return VideoInfo(
@@ -145,7 +146,7 @@ def _end(timeline: Timeline, rate: Fraction, unit: Fraction, origin: Fraction) -
 
 
 def _pixel_aspect(stream: Any, rotation: int) -> Fraction:
-    aspect = stream.sample_aspect_ratio or Fraction(1)
+    aspect = ratio(stream.sample_aspect_ratio) or Fraction(1)
     return 1 / aspect if rotation in (90, 270) else aspect
 
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import av
 from av.error import FFmpegError
 from av.stream import Disposition
 
 from vidseg.errors import InputError
+from vidseg.video.pyav_versions import open_input
 
 SOUND_FORMATS = ("mp3", "wav", "flac", "aac", "ac3", "eac3", "aiff", "caf", "w64", "amr")
 FORMATS = (
@@ -33,13 +33,9 @@ def open_container(path: Path) -> Any:
     if _head(path)[4:] in HEIC:
         raise InputError(f"{path} is a HEIC photo, which vidseg cannot read; convert it to JPEG.")
     try:
-        return av.open(
+        return open_input(
             f"file:{path.absolute()}",
-            metadata_errors="surrogateescape",
-            container_options={
-                "format_whitelist": ",".join(FORMATS),
-                "protocol_whitelist": "file",
-            },
+            {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"},
         )
     except (FFmpegError, UnicodeError, ValueError) as error:
         raise InputError(_why_not(path, error)) from error

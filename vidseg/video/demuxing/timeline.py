@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vidseg.video.demuxing.container import READ_ERRORS
+from vidseg.video.pyav_versions import ratio
 
 COMMON_RATES = tuple(
     Fraction(base * 1000, divisor)
@@ -179,7 +180,7 @@ def find_rate(
     announced = _announced(stream)
     if len(timeline.stamps) < 2 or not timed:
         return announced[0], True
-    unit = stream.time_base
+    unit = ratio(stream.time_base) or Fraction(1)
     off_grid = _off_sparse_grid if gaps else _off_grid
     for rate in announced:
         if off_grid(timeline, rate, unit) < 1e-3:
@@ -197,7 +198,7 @@ def _announced(stream: Any) -> list[Fraction]:
     rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
     bare = stream.container.format.name in ("h264", "hevc", "vvc", "mpegvideo", "m4v", "obu")
     own = stream.codec_context.framerate if bare else None
-    return [rate for rate in (own, *rates) if rate] or [Fraction(25)]
+    return [rate for rate in map(ratio, (own, *rates)) if rate] or [Fraction(25)]
 
 
 def _off_grid(timeline: Timeline, rate: Fraction, unit: Fraction) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from vidseg.video.pyav_versions import ratio
+
 if TYPE_CHECKING:  # PyAV describes it in its stubs only
     from av.container.core import Chapter
 
@@ -70,7 +72,7 @@ def cut_chapters(
     """
     kept: list[Chapter] = []
     for chapter in chapters:
-        base = chapter["time_base"]
+        base = ratio(chapter["time_base"])
         if base is None:
             continue
         shift = origin + zero

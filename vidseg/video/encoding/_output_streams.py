@@ -12,6 +12,8 @@ from av.error import FFmpegError
 from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 
+from vidseg.video.pyav_versions import ratio
+
 CHANNEL_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 """Maps a channel count to the layout that is encoded; other counts become stereo."""
 UNNAMED_LAYOUT_SUFFIX = " channels"
@@ -101,7 +103,7 @@ class CopiedStream:
 
     def _describe_audio(self, source: AudioStream, target: AudioStream) -> None:
         context = source.codec_context
-        samples, unit = context.frame_size, source.time_base
+        samples, unit = context.frame_size, ratio(source.time_base)
         if samples and unit is not None and unit > Fraction(1, context.sample_rate):
             self._samples, self._sample_rate = samples, context.sample_rate
         if context.layout.name.endswith(UNNAMED_LAYOUT_SUFFIX):
@@ -181,7 +183,7 @@ class ConvertedAudio:
         """Set the time in samples. A frame without a time, as some decoders end with, follows on
         the one before."""
         sample = Fraction(1, frame.sample_rate)
-        base = frame.time_base
+        base = ratio(frame.time_base)
         at = self._end if frame.pts is None or base is None else round(frame.pts * base / sample)
         if base is not None and abs(at - self._end) <= base / sample:
             at = self._end

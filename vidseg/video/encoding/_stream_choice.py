@@ -7,7 +7,6 @@ import io
 import logging
 from contextlib import suppress
 
-import av
 from av import AudioStream, VideoStream
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
@@ -21,6 +20,7 @@ from vidseg.video.encoding._output_streams import (
     OutputStream,
     can_copy_without_decoder,
 )
+from vidseg.video.pyav_versions import open_output
 
 log = logging.getLogger("vidseg")
 
@@ -94,7 +94,7 @@ def _can_copy(stream: Stream, container: str) -> bool:
         return False
     if container == "mov" and is_cover(stream):  # its muxer drops covers silently
         return False
-    trial = av.open(io.BytesIO(), "w", format=container, container_options={"strict": "-2"})
+    trial = open_output(io.BytesIO(), container, {"strict": "-2"})
     try:
         CopiedStream(stream, trial)
         trial.start_encoding()

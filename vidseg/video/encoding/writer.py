@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, TypeVar
 
-import av
 import numpy as np
 from av import Packet
 from av.error import FFmpegError
@@ -24,6 +23,7 @@ from vidseg.video.encoding._gif import GifEncoder
 from vidseg.video.encoding._image_writer import PhotoFolderWriter, PhotoWriter
 from vidseg.video.encoding._stream_copier import StreamCopier
 from vidseg.video.info import VideoInfo
+from vidseg.video.pyav_versions import open_input, open_output
 
 MAX_QUEUED_FRAMES = 1
 """Frames that may wait while the encoder works on another; 2 are no faster."""
@@ -105,13 +105,8 @@ class VideoWriter:
     def __enter__(self) -> "VideoWriter":
         with ExitStack() as stack, self._mapped_errors():
             self._part = stack.enter_context(atomic_output(self._path, force=self._force))
-            self._output = av.open(
-                str(self._part),
-                "w",
-                format=self._encoding.container,
-                container_options=_container_options(self._encoding.container),
-                metadata_errors="surrogateescape",
-            )
+            container = self._encoding.container
+            self._output = open_output(str(self._part), container, _container_options(container))
             stack.callback(self._abandon)
             encoder = GifEncoder if self._encoding.codec == "gif" else VideoEncoder
             self._encoder = encoder(self._output, self._info, self._encoding)
@@ -209,14 +204,14 @@ class VideoWriter:
         self._mux(self._encoder.flush())
         if self._copier is not None:
             self._copier.finish()
+        index = self._encoder.stream.index
         self._output.close()
         self._encoder.finalize(self._part)
-        self._verify()
+        self._verify(index)
 
-    def _verify(self) -> None:
+    def _verify(self, index: int) -> None:
         """Count the packets of the finished file: encoders and disks may lose some silently."""
-        with av.open(str(self._part)) as container:
-            index = self._encoder.stream.index
+        with open_input(str(self._part), {}) as container:
             packets = container.demux(container.streams[index])
             found = sum(1 for packet in packets if packet.size)
         given = self._encoder.count
