@@ -73,4 +73,4 @@ def _least_differences(before: Thumbnail, after: Thumbnail) -> NDArray[np.float3
     padded = np.pad(after, ((shift, shift), (shift, shift), (0, 0)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, before.shape[:2], axis=(0, 1))
     windows = np.moveaxis(windows, 2, 4)
-    return np.abs(windows - before).mean(axis=4).min(axis=(0, 1))
+    return np.abs(windows - before).mean(axis=4, dtype=np.float32).min(axis=(0, 1))
