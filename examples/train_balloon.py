@@ -33,7 +33,7 @@ from vidseg.training.training_sample import Picture, to_sample
 
 ARCHITECTURE = "maskrcnn_shufflenet_v2_x0_5_fpn"
 CROP = (384, 448)
-TRUNK = "weights_fastestdet/FastestDet__weights_weight_AP05_0.253207_280-epoch.pth"
+BACKBONE = "weights_fastestdet/FastestDet__weights_weight_AP05_0.253207_280-epoch.pth"
 IMAGE_SIZE = (640, 1024)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Torchvision's normalisation, which the transform of `MaskRCNN` applies by default."""
@@ -86,7 +86,7 @@ def mine(predictor: Predictor, library: Library) -> list[Alarm]:
 
 def pretrained_backbone(data: Path) -> InitialWeights:
     """FastestDet's backbone for a model whose other weights are random."""
-    state = torch.load(data / TRUNK, map_location="cpu", weights_only=True)
+    state = torch.load(data / BACKBONE, map_location="cpu", weights_only=True)
     weights = {
         k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")
     }

@@ -232,7 +232,7 @@ def speed(model: str, frames: int, every: Every, rounds: int) -> None:
     import vidseg
     from tests.benchmarks.duel import make_clip
     from tests.support.planted_objects import CLASSES, planted
-    from vidseg.models.predictor import MaskRCNNPredictor
+    from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions
     from vidseg.video.decoding.reader import read_frames
     from vidseg.video.probe import probe
 
@@ -242,7 +242,7 @@ def speed(model: str, frames: int, every: Every, rounds: int) -> None:
         picture = torch.from_numpy(image.copy()).permute(2, 0, 1) / 255
         network = planted(model, 5, picture=picture)
         names = {label: str(label) for label in range(1, CLASSES)}
-        predictor = MaskRCNNPredictor(network, names, device="cpu", precision="auto")
+        predictor = MaskRCNNPredictor(network, PredictorOptions(names, precision="auto"))
         taken: dict[Every, list[tuple[float, float]]] = {1: [], every: []}
         for _ in range(rounds):
             for step in taken:

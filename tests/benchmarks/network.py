@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from statistics import median
 
 import numpy as np
@@ -28,10 +29,10 @@ from tests.support.planted_objects import CLASSES, planted
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.catalog import class_names
 from vidseg.models.device import resolve_device
-from vidseg.models.inference._proposals import propose
-from vidseg.models.inference.forward import choose_boxes, extract, predict_masks
-from vidseg.models.inference.preprocess import prepare
-from vidseg.models.predictor import MaskRCNNPredictor, load_network
+from vidseg.models.inference._proposals import propose_regions
+from vidseg.models.inference.forward import detect_boxes, extract_features, predict_masks
+from vidseg.models.inference.preprocess import preprocess
+from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions, load_network
 from vidseg.structures.frame import Image
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
@@ -60,15 +61,10 @@ def main() -> None:
 def measure(name: str, image: Image, options: argparse.Namespace) -> dict:
     network, names = make(name, image, options.objects)
     device = resolve_device(options.device)
-    exact = MaskRCNNPredictor(deepcopy(network), names, device=device, keep_score=SCORE)
-    fast = MaskRCNNPredictor(
-        deepcopy(network),
-        names,
-        device=device,
-        precision=options.precision,
-        keep_score=SCORE,
-        batch_size=options.batch,
-    )
+    float32 = PredictorOptions(names, device, keep_score=SCORE)
+    exact = MaskRCNNPredictor(deepcopy(network), float32)
+    asked = replace(float32, precision=options.precision, batch_size=options.batch)
+    fast = MaskRCNNPredictor(deepcopy(network), asked)
     network.to(device)
     images = [image] * options.batch
     objects = verify(network, exact, fast, image)
@@ -128,19 +124,20 @@ def network_stages(
     predictor: MaskRCNNPredictor, images: list[Image], device: torch.device, *, rounds: int
 ) -> dict[str, float]:
     """Median milliseconds an image of each part of our way."""
-    model, wanted = predictor._model, predictor._wanted
+    model, box_filter = predictor._model, predictor._filter
     pixels = torch.from_numpy(np.stack(images)).to(device)
     rows = []
     for _ in range(rounds):
         with torch.inference_mode():
             times = [now(device)]
-            ready = prepare(model, pixels, predictor.precision)
+            ready = preprocess(model, pixels, predictor.precision)
             times.append(now(device))
-            features = extract(model, ready)
+            features = extract_features(model, ready)
             times.append(now(device))
-            regions = propose(model, list(features.values()), ready, most=wanted.proposals)
+            maps = list(features.values())
+            regions = propose_regions(model, maps, ready, max_proposals=box_filter.max_proposals)
             times.append(now(device))
-            found = choose_boxes(model, features, regions, ready, wanted)
+            found = detect_boxes(model, features, regions, ready, box_filter)
             times.append(now(device))
             predict_masks(model, features, found, ready)
             times.append(now(device))

@@ -47,7 +47,7 @@ from vidseg.cpu_budget import threads_per_frame
 from vidseg.detection.predictor import Predictor
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.device import resolve_device
-from vidseg.models.predictor import MaskRCNNPredictor
+from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions
 from vidseg.pipeline.search import Search
 from vidseg.structures.colors import color_of
 from vidseg.structures.frame import Image
@@ -72,13 +72,10 @@ class Given(Search):
 
     def predictor(self) -> Predictor:
         if self._predictor is None:
-            self._predictor = MaskRCNNPredictor(
-                self._network,
-                self.names,
-                device=resolve_device(self.device),
-                precision=self._format,
-                keep_score=self.kept,
+            options = PredictorOptions(
+                self.names, resolve_device(self.device), self._format, keep_score=self.kept
             )
+            self._predictor = MaskRCNNPredictor(self._network, options)
         return self._predictor
 
 

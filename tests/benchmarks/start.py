@@ -43,7 +43,9 @@ def main() -> None:
     for name in REST:
         importlib.import_module(name)
     done("other imports")
-    predictor = predict.MaskRCNNPredictor(network, classes, precision="auto")
+    predictor = predict.MaskRCNNPredictor(
+        network, predict.PredictorOptions(classes, precision="auto")
+    )
     done("model made ready")
     from tests.benchmarks.duel import EXAMPLE
     from vidseg.video.decoding.reader import read_frames

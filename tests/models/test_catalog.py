@@ -24,11 +24,11 @@ from vidseg.models.catalog import (
     class_names,
     torchvision_architecture,
 )
-from vidseg.models.checkpoint import HEADER, save_checkpoint
+from vidseg.models.checkpoint import HEADER_RECORD, save_checkpoint
 from vidseg.models.coco_models import load_coco
-from vidseg.models.names import COCO, COCO_CATEGORIES
+from vidseg.models.names import COCO_CATEGORIES, COCO_CLASSES
 from vidseg.models.predictor import load_network, load_predictor
-from vidseg.models.torchvision_weights import WEIGHTS, weights_path
+from vidseg.models.torchvision_weights import COCO_WEIGHTS, weights_path
 
 SMALL = "maskrcnn_shufflenet_v2_x0_5_fpn"
 
@@ -41,7 +41,7 @@ def write_header(path: Path, *classes: str) -> Path:
         "image_size": [64, 96],
     }
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(HEADER, json.dumps(header))
+        archive.writestr(HEADER_RECORD, json.dumps(header))
     return path
 
 
@@ -55,7 +55,7 @@ def bundled(tmp_path, monkeypatch) -> None:
 @pytest.fixture
 def no_network(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("vidseg.models.download.urlopen", raise_offline)
+    monkeypatch.setattr("vidseg.models.download.open_url", raise_offline)
 
 
 def raise_offline(*_args: object, **_options: object) -> None:
@@ -67,13 +67,14 @@ def never(_name: str) -> bool:
 
 
 def test_names_are_torchvisions():
-    for name, entry in WEIGHTS.items():
+    entries = ("MaskRCNN_ResNet50_FPN_V2_Weights", "MaskRCNN_ResNet50_FPN_Weights")
+    for name, entry in zip(COCO_WEIGHTS, entries, strict=True):
         categories = get_weight(f"{entry}.COCO_V1").meta["categories"]
         assert list(COCO_CATEGORIES) == categories
-        assert class_names(name) == COCO
-    assert len(COCO) == 80
-    assert (COCO[1], COCO[90]) == ("person", "toothbrush")
-    assert not {"N/A", "__background__"} & set(COCO.values())
+        assert class_names(name) == COCO_CLASSES
+    assert len(COCO_CLASSES) == 80
+    assert (COCO_CLASSES[1], COCO_CLASSES[90]) == ("person", "toothbrush")
+    assert not {"N/A", "__background__"} & set(COCO_CLASSES.values())
 
 
 def test_class_names_need_no_torch(tmp_path):
@@ -96,7 +97,7 @@ class TestChoice:
     def test_default_where_it_knows_all(self):
         choice = choose_model(["dog", "person"], obtainable=never)
         assert (choice.model, choice.labels, choice.message) == (DEFAULT_MODEL, {1, 18}, None)
-        assert choice.classes == COCO
+        assert choice.classes == COCO_CLASSES
 
     def test_default_where_nothing_is_asked(self):
         choice = choose_model(obtainable=never)
@@ -166,7 +167,7 @@ def test_unknown_model_names_and_missing_files():
 def test_offline_error_names_the_file_and_what_works(no_network):
     with pytest.raises(WeightsUnavailableError) as caught:
         load_predictor(DEFAULT_MODEL)
-    for word in ("unreachable", weights_path(DEFAULT_MODEL).name, "--model balloon"):
+    for word in ("unreachable", COCO_WEIGHTS[DEFAULT_MODEL].name, "--model balloon"):
         assert word in str(caught.value)
 
 
@@ -241,7 +242,7 @@ def hollow_state(builder) -> dict[str, torch.Tensor]:
 def test_torchvisions_weights_make_torchvisions_model(builder, zipped, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     name = builder.__name__
-    path = weights_path(name)
+    path = weights_path(COCO_WEIGHTS[name])
     path.parent.mkdir(parents=True)
     torch.save(hollow_state(builder), path, _use_new_zipfile_serialization=zipped)
     # No network is touched: torchvision, too, finds the file in this place.
@@ -255,7 +256,7 @@ def test_torchvisions_weights_make_torchvisions_model(builder, zipped, tmp_path,
         assert value.flatten()[0] in (0, 0.5)
 
     assert torchvision_architecture(path) == name
-    assert class_names(path) == COCO
+    assert class_names(path) == COCO_CLASSES
     assert str(load_network(path)) == str(theirs)
 
 
@@ -274,4 +275,4 @@ def test_every_model_says_what_it_is():
     for name, model in MODELS.items():
         assert model.name == name
         assert model.about
-        assert model.file is not None or name in WEIGHTS
+        assert model.file is not None or name in COCO_WEIGHTS

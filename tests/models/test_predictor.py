@@ -17,10 +17,10 @@ from tests.support.tiny_models import random_images, tiny_maskrcnn, torchvision_
 from vidseg.errors import FrameError, OptionError, VidsegError
 from vidseg.models.architectures import build
 from vidseg.models.device import resolve_device
-from vidseg.models.inference.optimize import resolve_precision
 from vidseg.models.inference.preprocess import network_size
 from vidseg.models.memory import auto_batch_size
-from vidseg.models.predictor import MaskRCNNPredictor
+from vidseg.models.precision import resolve_precision
+from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions
 from vidseg.structures.instances import Instances
 
 CLASSES = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
@@ -32,7 +32,7 @@ SIZES = [(120, 200), (97, 201), (201, 97), (64, 64), (480, 640), (31, 33), (8, 3
 
 def predictor(model: MaskRCNN, **options) -> MaskRCNNPredictor:
     options = {"keep_score": model.roi_heads.score_thresh, **options}
-    return MaskRCNNPredictor(deepcopy(model), CLASSES, **options)
+    return MaskRCNNPredictor(deepcopy(model), PredictorOptions(CLASSES, **options))
 
 
 def assert_equal(found: Instances, wanted: dict[str, np.ndarray]) -> None:
@@ -244,7 +244,7 @@ def test_reduced_precision_finds_the_same_at_nearly_the_same_places(batch_size):
 
 def test_reduced_precision_looks_at_fewer_boxes(monkeypatch):
     seen = []
-    monkeypatch.setattr("vidseg.models.predictor.FAST_PROPOSALS", 20)
+    monkeypatch.setattr("vidseg.models.predictor.MAX_PROPOSALS_REDUCED_PRECISION", 20)
     for precision in ("float32", "bfloat16"):
         mine = predictor(tiny_maskrcnn(), precision=precision)
         mine._model.get_submodule("roi_heads.box_head").register_forward_hook(
@@ -260,12 +260,14 @@ def test_planted_objects_are_found_by_both(name):
     [image] = random_images((90, 120))
     picture = torch.from_numpy(image).permute(2, 0, 1) / 255
     model = planted(name, 5, picture=picture, image_size=(96, 128))
+    model.rpn._post_nms_top_n["testing"] = 50  # of 1000, which a slow machine takes minutes for
     [wanted] = torchvision_finds(model, [image])
     names = {label: str(label) for label in range(1, 91)}
     for precision, batch_size in (("float32", 1), ("bfloat16", 2)):
-        mine = MaskRCNNPredictor(
-            deepcopy(model), names, precision=precision, batch_size=batch_size, keep_score=0.05
+        options = PredictorOptions(
+            names, precision=precision, batch_size=batch_size, keep_score=0.05
         )
+        mine = MaskRCNNPredictor(deepcopy(model), options)
         found, again = mine.predict([image, image])
         assert len(found) == len(again) == len(wanted["scores"]) == 5
         if precision == "float32":

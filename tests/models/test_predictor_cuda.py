@@ -1,33 +1,28 @@
 """The predictor on an NVIDIA GPU; without one, what of it can be seen on a CPU."""
 
 import os
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.transform import resize_boxes
-from torchvision.ops import nms
 
 from tests.support.tiny_models import random_images, tiny_maskrcnn
-from vidseg.models.inference._proposals import decode, uncovered
-from vidseg.models.inference.cuda import convolutions
-from vidseg.models.predictor import MaskRCNNPredictor
+from vidseg.models.precision import exact_float32
+from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions
 from vidseg.structures.instances import Instances
 
 CLASSES = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
 
-WAITS = 30
-"""Times that the host may wait for the GPU in a batch; sending constants each time took 25 more."""
-
 
 def predictor(model: MaskRCNN, **options) -> MaskRCNNPredictor:
     options = {"keep_score": model.roi_heads.score_thresh, **options}
-    return MaskRCNNPredictor(deepcopy(model), CLASSES, **options)
+    if "device" in options:
+        options["device"] = torch.device(options["device"])
+    return MaskRCNNPredictor(deepcopy(model), PredictorOptions(CLASSES, **options))
 
 
 def assert_same(found: Instances, wanted: Instances, *, atol: float = 0) -> None:
@@ -50,39 +45,6 @@ def need_cuda() -> None:
         pytest.skip("no NVIDIA GPU")
 
 
-def test_decoding_is_torchvisions_to_the_bit():
-    model, random = tiny_maskrcnn(), torch.Generator().manual_seed(0)
-    boxes = torch.rand(1013, 4, generator=random) * 50
-    boxes[:, 2:] += boxes[:, :2]
-    moves = torch.randn(1013, 4, generator=random) * 3
-    rpn, heads = cast(Any, model.rpn), cast(Any, model.roi_heads)
-    for coder in (rpn.box_coder, heads.box_coder):
-        assert torch.equal(decode(coder, moves, boxes), coder.decode_single(moves, boxes))
-
-
-@pytest.mark.parametrize("threshold", [0.3, 0.7])
-def test_boxes_that_nothing_better_covers_are_those_of_nms(threshold):
-    random = torch.Generator().manual_seed(0)
-    boxes = torch.rand(3, 400, 4, generator=random) * 60
-    boxes[..., 2:] = boxes[..., :2] + 20 + boxes[..., 2:] / 6
-    boxes[0, :50, 2] = boxes[0, :50, 0]  # no area
-    scores = torch.linspace(1, 0, 400)
-    for group, kept in zip(boxes, uncovered(boxes, threshold), strict=True):
-        wanted = nms(group, scores, threshold).sort().values
-        assert 10 < len(wanted) < 390
-        assert torch.equal(kept.nonzero()[:, 0], wanted)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_proposals_found_as_on_a_gpu_are_those_of_the_cpu(seed, monkeypatch):
-    images = random_images(*[(120, 200)] * 3, seed=seed)
-    model = predictor(tiny_maskrcnn(seed=seed), batch_size=3)
-    wanted = model.predict(images)
-    monkeypatch.setattr(torch.Tensor, "is_cuda", True)
-    for found, other in zip(model.predict(images), wanted, strict=True):
-        assert_same(found, other, atol=1e-5)
-
-
 @pytest.mark.parametrize("frame", [(1080, 1920), (333, 501)])
 def test_boxes_grow_as_torchvisions_to_the_bit(frame):
     boxes = torch.rand(100, 4, generator=torch.Generator().manual_seed(0)) * 800
@@ -94,12 +56,12 @@ def test_boxes_grow_as_torchvisions_to_the_bit(frame):
 def test_convolutions_of_float32_are_not_rounded_and_the_setting_is_put_back():
     cudnn = torch.backends.cudnn
     before = cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
-    with convolutions(torch.float32, torch.device("cuda", 0)):
+    with exact_float32(torch.float32, torch.device("cuda", 0)):
         inside = cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
     assert inside == (*before[:3], False)
     assert (cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32) == before
     for dtype, place in ((torch.float16, "cuda"), (torch.float32, "cpu")):
-        with convolutions(dtype, torch.device(place)):
+        with exact_float32(dtype, torch.device(place)):
             assert cudnn.allow_tf32 == before[3]
 
 
@@ -131,22 +93,6 @@ def test_float32_on_cuda_is_exact():
     found = predictor(model, device="cuda", batch_size=3).predict(images)
     for one, other in zip(found, predictor(model).predict(images), strict=True):
         assert_same(one, other, atol=1e-4)
-
-
-@pytest.mark.needs_cuda
-def test_the_host_seldom_waits_for_cuda():
-    need_cuda()
-    images = random_images(*[(120, 200)] * 4)
-    model = predictor(tiny_maskrcnn(), device="cuda", precision="float16", batch_size=4)
-    model.predict(images)  # sends the constants
-    torch.cuda.set_sync_debug_mode("warn")
-    try:
-        with warnings.catch_warnings(record=True) as waits:
-            warnings.simplefilter("always")
-            model.predict(images)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    assert len(waits) <= WAITS, [f"{wait.filename}:{wait.lineno}" for wait in waits]
 
 
 @pytest.mark.needs_cuda

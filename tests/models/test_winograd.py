@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from vidseg.models.architectures import build
-from vidseg.models.inference import winograd
+from vidseg.models.inference import _winograd
+from vidseg.models.inference._winograd import Winograd, suits
 from vidseg.models.inference.optimize import optimize
-from vidseg.models.inference.winograd import Winograd, suits
 
 SHAPES = [(1, 12, 20), (1, 13, 21), (3, 7, 7), (2, 1, 1), (2, 2, 31), (0, 7, 7)]
 
@@ -15,7 +15,7 @@ SHAPES = [(1, 12, 20), (1, 13, 21), (3, 7, 7), (2, 1, 1), (2, 2, 31), (0, 7, 7)]
 @pytest.mark.parametrize("tiles", [1, 5, 16, 1000])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_equals_the_direct_convolution(shape, tiles, monkeypatch):
-    monkeypatch.setattr(winograd, "TILES", tiles)
+    monkeypatch.setattr(_winograd, "MAX_TILES_AT_ONCE", tiles)
     count, height, width = shape
     conv = nn.Conv2d(6, 10, 3, padding=1).requires_grad_(False)
     images = torch.randn(count, 6, height, width).to(memory_format=torch.channels_last)

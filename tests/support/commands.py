@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from tests.support.scenes import CLASSES
 from vidseg.cli import main
-from vidseg.models.checkpoint import HEADER
+from vidseg.models.checkpoint import HEADER_RECORD
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,5 +58,5 @@ def write_scene_model(path: Path) -> Path:
     """A model file that knows the scenes' classes and has no weights."""
     header = {"architecture": "none", "classes": CLASSES, "image_size": [128, 192]}
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(HEADER, json.dumps(header))
+        archive.writestr(HEADER_RECORD, json.dumps(header))
     return path

@@ -73,9 +73,9 @@ def _backbone() -> BackboneWithFPN:
         conv = nn.Conv2d(before, after, stride + 1, stride, padding=1)
         return nn.Sequential(conv, nn.BatchNorm2d(after), nn.ReLU(inplace=True))
 
-    trunk = nn.Sequential(stage(3, 8, 4), stage(8, 12, 2), stage(12, 16, 2), stage(16, 24, 2))
+    body = nn.Sequential(stage(3, 8, 4), stage(8, 12, 2), stage(12, 16, 2), stage(16, 24, 2))
     layers = {str(i): str(i) for i in range(4)}
-    return BackboneWithFPN(trunk, layers, [8, 12, 16, 24], WIDTH)
+    return BackboneWithFPN(body, layers, [8, 12, 16, 24], WIDTH)
 
 
 def _liven(model: MaskRCNN) -> None:

@@ -15,7 +15,7 @@ from vidseg.evaluation.line_chart import line_chart, ticks
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.catalog import MODELS
 from vidseg.models.checkpoint import save_checkpoint
-from vidseg.models.names import COCO
+from vidseg.models.names import COCO_CLASSES
 from vidseg.training import _augment as augment
 from vidseg.training._learner import Learner, ema_decay_at, lr_factor_at
 from vidseg.training._losses import hardest, losses_of
@@ -204,21 +204,21 @@ def test_hard_negatives_are_the_likeliest_objects_of_each_image() -> None:
     assert hardest(logits, labels, 99).tolist() == [2, 0, 3, 1, 5, 4, 6]
 
 
-def test_the_trunk_waits_until_the_heads_have_learned() -> None:
+def test_the_backbone_waits_until_the_heads_have_learned() -> None:
     with torch.random.fork_rng(devices=[]):
         learner = Learner(
             build_tiny(3, (64, 64)), settings(layers=None), torch.device("cpu"), frozen_norms=""
         )
         assert learner.settings.heads_steps == 3
-        trunk = learner.model.backbone.body
-        before = [value.clone() for value in trunk.state_dict().values()]
+        backbone = learner.model.backbone.body
+        before = [value.clone() for value in backbone.state_dict().values()]
         for step in range(4):
-            still = all(map(torch.equal, before, trunk.state_dict().values()))
+            still = all(map(torch.equal, before, backbone.state_dict().values()))
             assert still, step
             learner.learn(*batch(0, 1))
     moved = [
         name
-        for (name, value), old in zip(trunk.state_dict().items(), before, strict=True)
+        for (name, value), old in zip(backbone.state_dict().items(), before, strict=True)
         if not torch.equal(value, old)
     ]
     assert moved
@@ -290,7 +290,7 @@ def test_classes_keep_what_was_learned_under_their_name(monkeypatch: pytest.Monk
     assert torch.allclose(ours[boxes][8:], mean)  # the new class
 
 
-def test_a_trunk_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backbone_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     use_tiny(monkeypatch)
     state = tiny_maskrcnn(seed=1).get_submodule("backbone.body").state_dict()
     ours = made(InitialWeights(ARCHITECTURE, (64, 64), state, {}, "backbone.body"), CLASSES)
@@ -323,7 +323,7 @@ def test_coco_where_it_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
     def offline(name: str, **_: Any) -> None:
-        raise WeightsUnavailableError("The weights could not be fetched: without a network, x.")
+        raise WeightsUnavailableError("The weights could not be fetched.")
 
     monkeypatch.setattr("vidseg.training.initial_weights.fetch_weights", offline)
     with pytest.raises(WeightsUnavailableError, match=r"fetched\. --weights also takes: bundled"):
@@ -346,7 +346,7 @@ def test_coco_weights_start_every_torchvision_model(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("vidseg.training.initial_weights.fetch_weights", lambda *_, **__: Path("x"))
     monkeypatch.setattr("vidseg.training.initial_weights.load_coco", fake)
     given = load_initial_weights("coco", "maskrcnn_resnet50_fpn")
-    assert (given.classes, given.image_size) == (COCO, (800, 1333))
+    assert (given.classes, given.image_size) == (COCO_CLASSES, (800, 1333))
     ours = made(given, {1: "balloon", 2: "person"})
     row = "roi_heads.mask_predictor.mask_fcn_logits.weight"
     assert torch.equal(ours[row][2], given.state[row][1])

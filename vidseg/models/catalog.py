@@ -1,9 +1,7 @@
-"""The models that vidseg knows by name, the classes they know, and the choice among them.
+"""The models that vidseg has by name, their classes, and the choice of a model by classes.
 
-Nothing here imports torch, except the question whether weights can be downloaded.
+Imports no torch.
 """
-
-from __future__ import annotations
 
 import difflib
 import os
@@ -13,32 +11,34 @@ from pathlib import Path
 
 from vidseg.errors import ModelError, OptionError
 from vidseg.models.checkpoint import read_header
-from vidseg.models.names import COCO
-from vidseg.models.torchvision_weights import obtainable
+from vidseg.models.names import COCO_CLASSES
+from vidseg.models.torchvision_weights import weights_obtainable
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model to choose."""
+    """A model that a user can name."""
 
     name: str
     """A key of `MODELS`, or a path."""
     about: str
-    file: Path | None
-    """Its weights; None where torchvision's COCO weights are downloaded at first use."""
+    file: Path | None = None
+    """Its checkpoint; None: torchvision's COCO weights, downloaded at first use."""
+    general: bool = False
+    """Whether it knows everyday things, so that it can stand in when no class is named."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """The model for a run, and what it shall look for."""
+class ModelChoice:
+    """The model for a run, and the classes to find."""
 
     model: str
     labels: frozenset[int] | None
-    """Labels of the classes asked for; None is all of them."""
+    """Labels of the wanted classes; None: all."""
     classes: dict[int, str]
-    """Label to name of everything that the model knows."""
+    """Label to name of every class that the model knows."""
     message: str | None = None
-    """One line for the user where the choice is not what they may expect."""
+    """One line for the user if the choice may surprise them."""
 
 
 DEFAULT_MODEL = "maskrcnn_resnet50_fpn_v2"
@@ -46,19 +46,21 @@ DEFAULT_MODEL = "maskrcnn_resnet50_fpn_v2"
 MODELS = {
     model.name: model
     for model in (
-        Model(DEFAULT_MODEL, "COCO, the best one; 177 MB are downloaded at first use", None),
-        Model("maskrcnn_resnet50_fpn", "COCO, faster; 170 MB are downloaded at first use", None),
-        Model("balloon", "small and fast; bundled", Path(__file__).with_name("balloon.pt")),
+        Model(DEFAULT_MODEL, "80 COCO classes, the most accurate; downloads 186 MB at first use"),
+        Model("maskrcnn_resnet50_fpn", "80 COCO classes, faster; downloads 178 MB at first use"),
+        Model(
+            "balloon", "balloons; small and fast, bundled", Path(__file__).with_name("balloon.pt")
+        ),
     )
 }
 
 
 def find_model(model: str | Path) -> Model:
-    """The model of that name, or in that file.
+    """The model with that name, or in that file.
 
     Raises:
-        OptionError: neither a name nor a file.
-        ModelError: a path with no file behind it.
+        OptionError: neither the name of a model nor a path.
+        ModelError: a path where there is no file.
     """
     name = os.fspath(model)
     if name in MODELS:
@@ -75,33 +77,33 @@ def find_model(model: str | Path) -> Model:
 
 
 def class_names(model: str | Path = DEFAULT_MODEL) -> dict[int, str]:
-    """Label to class name of what the model knows, without background.
+    """Label to name of the classes that the model knows, without background.
 
     Raises:
         OptionError, ModelError: as `find_model` and `read_header` raise them.
     """
     file = find_model(model).file
     if file is None or torchvision_architecture(file):
-        return dict(COCO)
+        return dict(COCO_CLASSES)
     return read_header(file)["classes"]
 
 
 def torchvision_architecture(file: Path) -> str | None:
-    """The model whose torchvision weights, a bare state_dict, `file` seems to hold, if any.
+    """The torchvision model whose bare state_dict `file` seems to hold, if any.
 
-    Recognised by the names of its tensors, which stand in plain text near the start of a file in
-    either of torch's formats.
+    Recognised by the names of tensors, which both of torch's file formats have in plain text near
+    the start.
     """
     if not file.is_file():
         return None
     with file.open("rb") as stream:
-        start = stream.read(_NAMES_WITHIN)
+        start = stream.read(_TENSOR_NAMES_BYTES)
     if not all(name in start for name in _RESNET50_NAMES):
         return None
     return "maskrcnn_resnet50_fpn_v2" if _V2_NAME in start else "maskrcnn_resnet50_fpn"
 
 
-_NAMES_WITHIN = 1 << 20
+_TENSOR_NAMES_BYTES = 1 << 20
 _RESNET50_NAMES = (
     b"\0\0\0backbone.body.layer4.2.conv3.weight",
     b"\0\0\0roi_heads.mask_predictor.mask_fcn_logits.weight",
@@ -113,27 +115,28 @@ def choose_model(
     classes: Sequence[str] = (),
     model: str | Path | None = None,
     *,
-    obtainable: Callable[[str], bool] = obtainable,
-) -> Choice:
-    """The model that shall look for `classes`, all that it knows if none are named.
+    obtainable: Callable[[str], bool] = weights_obtainable,
+) -> ModelChoice:
+    """The model that finds `classes`; all classes that it knows if none are named.
 
-    With no `model` asked for: the default one if it knows all the classes and its weights are
-    there or can be had; else a bundled one that knows them all.
+    Without `model`: the default model if it knows all the classes and its weights are here or can
+    be downloaded; else a bundled model that knows them all.
 
     Args:
         classes: names, in upper or lower case.
-        obtainable: whether a model's weights are there or can be had; asked only if it matters.
+        obtainable: whether a model's weights are here or can be downloaded; asked only if there is
+            an alternative.
 
     Raises:
-        OptionError: no such model, or none that knows all the classes; says who knows what.
+        OptionError: there is no such model, or none that knows all the classes.
         ModelError: a model file that cannot be read.
     """
     if model is not None:
         return _choice(model, classes)
-    known = _known()
+    known = _classes_by_model()
     able = [name for name, names in known.items() if not _unknown(classes, names)]
-    bundled = [name for name in able if MODELS[name].file]
-    if DEFAULT_MODEL in able and not (classes and bundled and not obtainable(DEFAULT_MODEL)):
+    bundled = [name for name in able if MODELS[name].file and (classes or MODELS[name].general)]
+    if DEFAULT_MODEL in able and not (bundled and not obtainable(DEFAULT_MODEL)):
         return _choice(DEFAULT_MODEL, classes)
     if bundled:
         lacks = "cannot be downloaded now" if DEFAULT_MODEL in able else "does not know that class"
@@ -142,15 +145,15 @@ def choose_model(
     raise OptionError(_who_knows_what(classes, known))
 
 
-def _choice(model: str | Path, classes: Sequence[str], message: str | None = None) -> Choice:
+def _choice(model: str | Path, classes: Sequence[str], message: str | None = None) -> ModelChoice:
     names = class_names(model)
-    return Choice(os.fspath(model), choose_labels(classes, model, names), names, message)
+    return ModelChoice(os.fspath(model), choose_labels(classes, model, names), names, message)
 
 
 def choose_labels(
     classes: Sequence[str], model: str | Path, names: Mapping[int, str]
 ) -> frozenset[int] | None:
-    """The labels of `classes` among the `names` of a model; None, which is all, for no classes.
+    """The labels of `classes` among the `names` of a model; None, meaning all, for no classes.
 
     Raises:
         OptionError: a class that the model does not know.
@@ -168,7 +171,7 @@ def _unknown(classes: Iterable[str], names: Mapping[int, str]) -> list[str]:
 
 
 def _not_known(model: str | Path, wanted: str, names: Mapping[int, str]) -> str:
-    others = [name for name, known in _known().items() if not _unknown([wanted], known)]
+    others = [name for name, known in _classes_by_model().items() if not _unknown([wanted], known)]
     if others:
         does = f"{others[0]} does: --model {others[0]}"
         return f"The model {model} knows no class {wanted!r}, but {does}."
@@ -189,20 +192,20 @@ def _who_knows_what(classes: Sequence[str], known: Mapping[str, Mapping[int, str
         for model, names in known.items()
         if (share := [name for name in classes if not _unknown([name], names)])
     )
-    return f"No model knows all the classes asked for ({shares}); ask for them in separate runs."
+    return f"No model knows all these classes ({shares}); find them in separate runs."
 
 
-CLOSE = 0.65
-"""Likeness (`difflib`) from which a name is worth proposing: "phone" for "cell phone", 0.67."""
+MIN_NAME_SIMILARITY = 0.65
+"""`difflib` ratio at which a name is worth proposing; "phone" for "cell phone" has 0.67."""
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
     by_folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(word.casefold(), by_folded, n=3, cutoff=CLOSE)
+    close = difflib.get_close_matches(word.casefold(), by_folded, n=3, cutoff=MIN_NAME_SIMILARITY)
     return f" (did you mean {' or '.join(by_folded[name] for name in close)}?)" if close else ""
 
 
-def _known() -> dict[str, dict[int, str]]:
-    """Model to its classes, of those that are installed."""
+def _classes_by_model() -> dict[str, dict[int, str]]:
+    """Model to its classes, without bundled models whose file is missing."""
     there = (name for name, model in MODELS.items() if model.file is None or model.file.exists())
     return {name: class_names(name) for name in there}

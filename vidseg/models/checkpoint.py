@@ -11,67 +11,64 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import zipfile
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidseg.errors import ModelError
+from vidseg.models._checkpoint_header import MAX_HEADER_BYTES, parse_header
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torchvision.models.detection import MaskRCNN
 
-HEADER = "archive/vidseg.json"
-"""Torch reads only below its own folder, which is `archive` when it saves to a file object."""
-
-REQUIRED = ("architecture", "classes", "image_size")
+HEADER_RECORD = "archive/vidseg.json"
+"""Torch reads only its own folder, which is `archive` when it saves to a file object."""
 
 
 def save_checkpoint(path: str | Path, state: dict[str, Any], header: dict[str, Any]) -> None:
-    """Write `state`, anything that loads with `weights_only=True`, and `header`, atomically."""
+    """Write `state`, anything that loads with `weights_only=True`, and `header`, atomically.
+
+    Raises:
+        ModelError: `read_header` would refuse the header.
+    """
     import torch
 
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    record = json.dumps(header, ensure_ascii=False, indent=1).encode(errors="surrogatepass")
     try:
-        with part.open("wb") as file:
+        parse_header(record)
+    except ValueError as error:
+        raise ModelError(f"{path} cannot be saved: it {error}.") from error
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
             torch.save(state, file)
         with zipfile.ZipFile(part, "a") as archive:
-            archive.writestr(HEADER, json.dumps(header, ensure_ascii=False, indent=1))
+            archive.writestr(HEADER_RECORD, record)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
-    """The header of a checkpoint, with ``classes`` keyed by integer label; imports no torch.
+    """The header of a checkpoint, checked by `parse_header`; imports no torch.
 
     Raises:
-        ModelError: the file is missing, damaged, or not a checkpoint of vidseg's.
+        ModelError: the file is missing, damaged, or not a checkpoint of vidseg.
     """
     path = Path(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            header = json.loads(archive.read(HEADER))
-    except FileNotFoundError as error:
-        raise ModelError(f"There is no model file {path}; check the path.") from error
-    except IsADirectoryError as error:
-        raise ModelError(f"{path} is a folder; name the model file in it.") from error
-    except KeyError as error:
-        raise ModelError(
-            f"{path} is not a vidseg checkpoint: it has no {HEADER} record."
-        ) from error
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path} cannot be read as a model file: {error}.") from error
-    missing = [key for key in REQUIRED if key not in header]
-    if missing:
-        raise ModelError(f"The header of {path} lacks {', '.join(missing)}; save the model again.")
-    header["classes"] = {int(label): name for label, name in header["classes"].items()}
-    return header
+        return parse_header(_header_record(path))
+    except ValueError as error:
+        raise ModelError(f"{path} {error}; save the model again.") from error
 
 
 def load_state(path: str | Path) -> dict[str, Any]:
-    """What `save_checkpoint` was given as `state`, on the CPU.
+    """What `save_checkpoint` got as `state`, on the CPU.
 
     Raises:
         ModelError: the file is damaged.
@@ -81,11 +78,13 @@ def load_state(path: str | Path) -> dict[str, Any]:
     damaged = f"The weights in {path} are damaged; fetch or save the file again."
     try:
         with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()  # the CRC of every record, which torch does not check
-        state = torch.load(path, map_location="cpu", weights_only=True)
+            # Torch stores records uncompressed and once each: anything larger is a bomb.
+            bomb = sum(info.file_size for info in archive.infolist()) > os.path.getsize(path)
+            broken = bomb or archive.testzip()  # the CRC of every record, which torch ignores
+        state = None if broken else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds, from pickle's to RuntimeError
         raise ModelError(damaged) from error
-    if broken is not None:
+    if not isinstance(state, dict):
         raise ModelError(damaged)
     return state
 
@@ -96,27 +95,86 @@ def load_model(path: str | Path) -> tuple[MaskRCNN, dict[str, Any]]:
     Raises:
         ModelError: the file is missing, damaged, or does not fit the architecture it names.
     """
+    import torch
+
     from vidseg.models.architectures import ARCHITECTURES, build
 
     header = read_header(path)
-    if header["architecture"] not in ARCHITECTURES:
-        known = ", ".join(ARCHITECTURES)
+    architecture = header["architecture"]
+    if architecture not in ARCHITECTURES:
         raise ModelError(
-            f"{path} needs the architecture {header['architecture']!r}, which is none of {known}; "
-            "a newer vidseg may have it."
+            f"{path} needs the architecture {architecture!r}, which is none of "
+            f"{', '.join(ARCHITECTURES)}; a newer vidseg may have it."
         )
-    shorter, longest = header["image_size"]
-    model = build(
-        header["architecture"], max(header["classes"]) + 1, image_size=(int(shorter), int(longest))
-    )
-    weights: dict[str, Tensor] = load_state(path)["model"]
-    try:
-        model.load_state_dict({name: _float(value) for name, value in weights.items()})
-    except RuntimeError as error:
-        raise ModelError(
-            f"The weights in {path} do not fit its architecture {header['architecture']}."
-        ) from error
+    # The meta device holds no numbers: weights that do not fit take neither time nor memory.
+    with torch.device("meta"):
+        model = build(architecture, max(header["classes"]) + 1, image_size=header["image_size"])
+    weights = load_weights(path)
+    if {n: v.shape for n, v in weights.items()} != {
+        n: v.shape for n, v in model.state_dict().items()
+    }:
+        raise ModelError(f"The weights in {path} do not fit its architecture {architecture}.")
+    model.load_state_dict({name: _float(value) for name, value in weights.items()}, assign=True)
     return model.eval(), header
+
+
+def load_weights(path: str | Path) -> dict[str, Tensor]:
+    """The model's weights in a checkpoint, as they were saved.
+
+    Raises:
+        ModelError: the file is damaged, holds something else, or weights that are not finite.
+    """
+    weights = load_state(path).get("model")
+    if not isinstance(weights, dict) or not all(map(_is_plain, weights.values())):
+        raise ModelError(f"{path} holds no weights under 'model'; save the model again.")
+    check_finite(weights, path)
+    return weights
+
+
+def check_finite(weights: Mapping[str, Tensor], path: str | Path) -> None:
+    """Raises ModelError: some of the weights in `path` are infinite or NaN."""
+    import torch
+
+    if not all(torch.isfinite(value).all() for value in weights.values()):
+        raise ModelError(
+            f"The weights in {path} are not all finite numbers; use an earlier file, or train "
+            "again at a lower learning rate."
+        )
+
+
+def _header_record(path: Path) -> bytes:
+    if path.is_dir():
+        raise ModelError(f"{path} is a folder; name the model file in it.")
+    if not path.exists():
+        raise ModelError(f"There is no model file {path}; check the path.")
+    if not path.is_file():
+        raise ModelError(f"{path} is not a regular file; name a model file.")
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(HEADER_RECORD) as record:
+            data = record.read(MAX_HEADER_BYTES + 1)
+    except KeyError as error:
+        raise ModelError(
+            f"{path} is not a vidseg checkpoint: it has no {HEADER_RECORD} record."
+        ) from error
+    except (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ModelError(f"{path} cannot be read as a model file: {error}.") from error
+    if len(data) > MAX_HEADER_BYTES:
+        raise ValueError(f"has a header of more than {MAX_HEADER_BYTES >> 20} MiB")
+    return data
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a dense tensor of real numbers, each of which the file holds."""
+    import torch
+
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout == torch.strided
+        and not value.is_quantized
+        and not value.is_complex()
+        and value.device.type == "cpu"
+        and value.numel() * value.element_size() <= value.untyped_storage().nbytes()
+    )
 
 
 def _float(value: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Torchvision's COCO models from a file of weights: published ones, or others of the same shape."""
+"""Torchvision's COCO models from a file with their state_dict, published or trained further."""
 
 import zipfile
 from pathlib import Path
@@ -10,17 +10,17 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops import FrozenBatchNorm2d
 
 from vidseg.errors import ModelError
-from vidseg.models.checkpoint import load_state
+from vidseg.models.checkpoint import check_finite, load_state
 from vidseg.models.names import COCO_CATEGORIES
 
 
 def load_coco(name: str, path: Path) -> MaskRCNN:
-    """The model ``maskrcnn_resnet50_fpn`` or ``..._v2`` with the weights in `path`, on the CPU.
+    """``maskrcnn_resnet50_fpn`` or ``..._v2`` with the weights in `path`, on the CPU.
 
     Raises:
-        ModelError: the file is damaged, or holds weights of another model.
+        ModelError: the file is damaged, or holds the weights of another model.
     """
-    # On "meta" no time goes into random weights, 1.5 s on one core.
+    # The meta device saves the time for random weights: 1.5 s on one core.
     with torch.device("meta"):
         model = _BUILDERS[name]()
     state = load_state(path) if zipfile.is_zipfile(path) else _load_legacy(path)
@@ -30,11 +30,12 @@ def load_coco(name: str, path: Path) -> MaskRCNN:
         raise ModelError(
             f"The weights in {path} do not fit {name} with {len(COCO_CATEGORIES)} classes."
         ) from error
+    check_finite(model.state_dict(), path)
     return model.eval()
 
 
 def _load_legacy(path: Path) -> dict[str, Any]:
-    """Weights in torch's file format before 1.6, which torchvision's older ones still have."""
+    """Weights in the file format of torch before 1.6, as torchvision's older files have it."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds, from pickle's to RuntimeError
@@ -42,7 +43,7 @@ def _load_legacy(path: Path) -> dict[str, Any]:
 
 
 def _resnet50() -> MaskRCNN:
-    # The published weights were trained with batch norm frozen, and with no epsilon in it.
+    # The published weights were trained with frozen batch norms that had no epsilon.
     backbone = resnet_fpn_backbone(
         backbone_name="resnet50", weights=None, norm_layer=FrozenBatchNorm2d
     )

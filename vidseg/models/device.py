@@ -1,45 +1,33 @@
-"""The device that a model runs on, by name, and the constants that it keeps."""
+"""The device that a model runs on, by name."""
 
 import re
-from functools import cache
 
 import torch
-from torch import Tensor
 
 from vidseg.errors import OptionError, VidsegError
 
-Numbers = tuple["float | Numbers", ...]
+CPU = torch.device("cpu")
 
-FORMS = "auto, cpu, cuda, cuda:N or mps"
+DEVICE_NAMES = "auto, cpu, cuda, cuda:N or mps"
 
 
 def resolve_device(name: str = "auto") -> torch.device:
-    """The device called `name`; `auto` is the first CUDA GPU where there is one, else the CPU.
+    """The device called `name`; `auto` is the first CUDA GPU if there is one, else the CPU.
 
     Raises:
-        OptionError: no device is called so.
+        OptionError: no device has that name.
         VidsegError: this machine has no such device.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", name):
-        raise OptionError(f"There is no device {name!r}; use {FORMS}.")
+        raise OptionError(f"There is no device {name!r}; use {DEVICE_NAMES}.")
     if name == "auto":
-        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+        return torch.device("cuda", 0) if torch.cuda.is_available() else CPU
     device = torch.device(name)
     if device.type == "cuda":
         return _cuda(name, device.index or 0)
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise VidsegError("This machine has no Apple GPU that PyTorch can use; use --device cpu.")
     return device
-
-
-@cache
-def constant(values: Numbers, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """`values` on `device`, sent once: the host waits for a GPU whenever it sends a few numbers.
-
-    Never to be changed, and never freed, as a stream may still read it: some KB for every size of
-    pictures.
-    """
-    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def _cuda(name: str, index: int) -> torch.device:

@@ -1,11 +1,15 @@
-"""Class names of torchvision's COCO models, and other names, readable without importing torch."""
+"""Class names of torchvision's COCO models and values of options, readable without torch."""
+
+import re
+import unicodedata
+from collections import Counter
 
 from vidseg.errors import OptionError
 
 BACKGROUND = "__background__"
 
-UNUSED = "N/A"
-"""Holds the place of the 10 labels that COCO published no objects for."""
+UNUSED_NAME = "N/A"
+"""Stands for the 10 labels for which COCO published no objects."""
 
 COCO_CATEGORIES = (
     "__background__",
@@ -100,31 +104,76 @@ COCO_CATEGORIES = (
     "hair drier",
     "toothbrush",
 )
-"""Name by label, as torchvision's weights carry it in ``meta["categories"]``."""
+"""Name by label, as in ``meta["categories"]`` of torchvision's weights."""
 
-COCO = {
-    label: name for label, name in enumerate(COCO_CATEGORIES) if name not in (BACKGROUND, UNUSED)
+COCO_CLASSES = {
+    label: name
+    for label, name in enumerate(COCO_CATEGORIES)
+    if name not in (BACKGROUND, UNUSED_NAME)
 }
-"""Label, 1 to 90 with gaps, to name: the 80 classes of COCO."""
+"""Label (1 to 90, with gaps) to name: the 80 classes of COCO."""
+
+MAX_LABEL = 20_000
+"""Largest label of a class; the largest published vocabulary, V3Det's, has 13,204 classes."""
+
+MAX_NAME_LENGTH = 200
+"""Characters of a class name."""
+
+UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories that no class name may hold: control characters, lone surrogates (which cannot
+be encoded), and separators of lines and paragraphs."""
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-"""Number formats that a model can run in."""
+"""Number formats in which a model can run."""
 
-SMALLEST_SIZE = 32
-"""Pixels: the coarsest feature maps of a smaller input have nothing left to look at."""
-LARGEST_SIZE = 8192
-"""Pixels, above the shorter side of 8K video."""
+MIN_INPUT_SIZE = 32
+"""Pixels of the shorter side; below that the coarsest feature map has less than one pixel."""
+
+MAX_INPUT_SIZE = 8192
+"""Pixels of the shorter side; 8K video has 4320."""
 
 
 def check_precision(name: str) -> None:
-    """Raises OptionError: no precision is called so."""
+    """Raises OptionError: there is no precision `name`."""
     if name not in PRECISIONS:
         raise OptionError(f"There is no precision {name!r}; use {', '.join(PRECISIONS)}.")
 
 
 def check_size(size: int | None) -> None:
-    """Raises OptionError: a model cannot look at frames so small or so large."""
-    if size is not None and size < SMALLEST_SIZE:
-        raise OptionError(f"The size {size} is too small; use {SMALLEST_SIZE} or more.")
-    if size is not None and size > LARGEST_SIZE:
-        raise OptionError(f"The size {size} is too large; use {LARGEST_SIZE} or less.")
+    """Raises OptionError: the shorter side of a model's input cannot be `size` pixels."""
+    if size is not None and size < MIN_INPUT_SIZE:
+        raise OptionError(f"The size {size} is too small; use {MIN_INPUT_SIZE} or more.")
+    if size is not None and size > MAX_INPUT_SIZE:
+        raise OptionError(f"The size {size} is too large; use {MAX_INPUT_SIZE} or less.")
+
+
+def parse_classes(value: object) -> dict[int, str]:
+    """Label to name, from a JSON object of a header whose keys are labels in decimal digits.
+
+    Raises ValueError: half a sentence about what is wrong, which follows the file's name.
+    """
+    if not isinstance(value, dict) or not value:
+        raise ValueError("names no classes")
+    classes: dict[int, str] = {}
+    for label, name in value.items():
+        if not re.fullmatch(r"[1-9][0-9]{0,4}", str(label)) or int(label) > MAX_LABEL:
+            raise ValueError(f"has the label {str(label)[:20]!r}, not a number of 1 to {MAX_LABEL}")
+        if fault := _fault_of_name(name):
+            raise ValueError(f"has a name for class {label} that {fault}")
+        classes[int(label)] = name
+    name, count = Counter(classes.values()).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"has {count} classes called {name!r}")
+    return classes
+
+
+def _fault_of_name(name: object) -> str | None:
+    if not isinstance(name, str):
+        return "is not text"
+    if not name.strip():
+        return "is empty"
+    if len(name) > MAX_NAME_LENGTH:
+        return f"has more than {MAX_NAME_LENGTH} characters"
+    if any(unicodedata.category(character) in UNPRINTABLE for character in name):
+        return "holds control characters, or cannot be encoded"
+    return None

@@ -1,7 +1,7 @@
-"""ShuffleNet V2 0.5x trunk in Megvii's block order, in which FastestDet published its weights.
+"""The ShuffleNet V2 0.5x backbone in Megvii's block order, for which FastestDet has weights.
 
-Torchvision's `shufflenet_v2_x0_5` computes the same function but shuffles at the end of a block
-instead of at its start, so published Megvii-order weights do not load into it.
+Torchvision's `shufflenet_v2_x0_5` computes the same function, but shuffles channels at the end of a
+block instead of at its start, so weights in Megvii's order do not load into it.
 """
 
 from collections import OrderedDict
@@ -9,21 +9,24 @@ from itertools import pairwise
 
 from torch import Tensor, cat, nn
 
-CHANNELS = (48, 96, 192)
+STAGE_CHANNELS = (48, 96, 192)
 """Channels after stages 2, 3 and 4, at strides 8, 16 and 32 (Ma et al. 2018, table 5, 0.5x)."""
 
-REPEATS = (4, 8, 4)
-STEM = 24
+STAGE_BLOCKS = (4, 8, 4)
+"""Blocks of stages 2, 3 and 4 (table 5)."""
+
+STEM_CHANNELS = 24
+"""Channels after the first convolution (table 5)."""
 
 
-def shufflenet_v2_x0_5_trunk() -> nn.Sequential:
-    """Stages by name: `stage2`, `stage3` and `stage4` give strides 8, 16 and 32."""
+def shufflenet_v2_x0_5_backbone() -> nn.Sequential:
+    """Its stages by name: `stage2`, `stage3` and `stage4` have strides 8, 16 and 32."""
     stages = [
-        ("first_conv", _conv_bn_relu(3, STEM, kernel=3, stride=2)),
+        ("first_conv", _conv_bn_relu(3, STEM_CHANNELS, kernel=3, stride=2)),
         ("maxpool", nn.MaxPool2d(3, 2, 1)),
     ]
     for number, ((before, after), repeats) in enumerate(
-        zip(pairwise((STEM, *CHANNELS)), REPEATS, strict=True), start=2
+        zip(pairwise((STEM_CHANNELS, *STAGE_CHANNELS)), STAGE_BLOCKS, strict=True), start=2
     ):
         blocks = [_Block(before, after, stride=2)]
         blocks += [_Block(after, after, stride=1) for _ in range(repeats - 1)]
@@ -32,7 +35,7 @@ def shufflenet_v2_x0_5_trunk() -> nn.Sequential:
 
 
 class _Block(nn.Module):
-    """Half of the channels pass by, half are convolved (Ma et al. 2018, figure 3c and 3d)."""
+    """Passes half of the channels, convolves the others (Ma et al. 2018, figures 3c and 3d)."""
 
     def __init__(self, before: int, after: int, *, stride: int) -> None:
         super().__init__()

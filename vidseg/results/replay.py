@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from vidseg.concurrency import closing_input
 from vidseg.errors import InputError, OptionError
-from vidseg.models.catalog import Choice, choose_labels, find_model
+from vidseg.models.catalog import ModelChoice, choose_labels, find_model
 from vidseg.results._fingerprint import fingerprint_of_file, fingerprint_of_input, same_input
 from vidseg.results.vidseg_file import Detections, Header, SavedFrame
 from vidseg.results.vidseg_writer import DetectionWriter
@@ -17,7 +17,7 @@ from vidseg.version import __version__
 from vidseg.video.info import VideoInfo
 
 
-def choose_from_saved(detections: Detections, classes: Sequence[str], score: float) -> Choice:
+def choose_from_saved(detections: Detections, classes: Sequence[str], score: float) -> ModelChoice:
     """The model, classes and labels of saved detections, as `choose_model` gives them for a model.
 
     Raises OptionError: a class that was not looked for, or a score below `kept_score`.
@@ -35,7 +35,7 @@ def choose_from_saved(detections: Detections, classes: Sequence[str], score: flo
             f"{path} was made without looking for {header.classes[missing[0]]}; "
             "detect again without --class."
         )
-    return Choice(header.model["name"], chosen, header.classes)
+    return ModelChoice(header.model["name"], chosen, header.classes)
 
 
 def check_same_input(detections: Detections, info: VideoInfo) -> None:
@@ -76,7 +76,7 @@ def record(found: Iterable[Found], writer: DetectionWriter) -> Generator[Found, 
 
 def header_for(
     info: VideoInfo,
-    choice: Choice,
+    choice: ModelChoice,
     kept_score: float,
     options: Mapping[str, object],
 ) -> Header:

@@ -13,13 +13,13 @@ from torchvision.models.detection import MaskRCNN
 
 from vidseg.errors import ModelError, OptionError, WeightsUnavailableError
 from vidseg.models.architectures import ARCHITECTURES, build
-from vidseg.models.backbone_weights import TRUNKS, load_trunk
+from vidseg.models.backbone_weights import load_backbone
 from vidseg.models.catalog import DEFAULT_MODEL, MODELS, torchvision_architecture
-from vidseg.models.checkpoint import load_state, read_header
+from vidseg.models.checkpoint import load_weights, read_header
 from vidseg.models.coco_models import load_coco
-from vidseg.models.download import Progress
-from vidseg.models.names import COCO
-from vidseg.models.torchvision_weights import WEIGHTS, fetch_weights
+from vidseg.models.download import OnDownload
+from vidseg.models.names import COCO_CLASSES
+from vidseg.models.torchvision_weights import COCO_WEIGHTS, IMAGENET_WEIGHTS, fetch_weights
 
 BUNDLED_MODEL = "balloon"
 """The model of the package to start from."""
@@ -62,7 +62,7 @@ class InitialWeights:
 
 
 def load_initial_weights(
-    weights: str | Path, architecture: str | None = None, *, progress: Progress | None = None
+    weights: str | Path, architecture: str | None = None, *, on_download: OnDownload | None = None
 ) -> InitialWeights:
     """Load the weights called `weights`; `architecture` is for those that do not determine it.
 
@@ -83,12 +83,11 @@ def load_initial_weights(
         return InitialWeights(name, _usual_size(name), {}, {}, None)
     try:
         if weights == "coco":
-            return _coco(architecture or DEFAULT_MODEL, progress)
+            return _coco(architecture or DEFAULT_MODEL, on_download)
         if weights == "imagenet":
-            return _imagenet(architecture or DEFAULT_MODEL, progress)
+            return _imagenet(architecture or DEFAULT_MODEL, on_download)
     except WeightsUnavailableError as error:
-        sentence = str(error).split(": without a network")[0].rstrip(".")
-        raise WeightsUnavailableError(f"{sentence}. {_choices(architecture)}") from error
+        raise WeightsUnavailableError(f"{error} {_choices(architecture)}") from error
     return _from_file(_file(weights), str(weights), architecture)
 
 
@@ -110,15 +109,15 @@ def make_model(
     return model
 
 
-def _coco(architecture: str, progress: Progress | None) -> InitialWeights:
-    if architecture not in WEIGHTS:
+def _coco(architecture: str, on_download: OnDownload | None) -> InitialWeights:
+    if architecture not in COCO_WEIGHTS:
         raise WeightsUnavailableError(f"There are no COCO weights for {architecture}.")
-    model = load_coco(architecture, fetch_weights(architecture, progress=progress))
-    return InitialWeights(architecture, LARGE_IMAGE_SIZE, model.state_dict(), COCO, "")
+    model = load_coco(architecture, fetch_weights(COCO_WEIGHTS[architecture], on_download=on_download))
+    return InitialWeights(architecture, LARGE_IMAGE_SIZE, model.state_dict(), COCO_CLASSES, "")
 
 
-def _imagenet(architecture: str, progress: Progress | None) -> InitialWeights:
-    state = load_trunk(architecture, progress=progress)
+def _imagenet(architecture: str, on_download: OnDownload | None) -> InitialWeights:
+    state = load_backbone(architecture, on_download=on_download)
     return InitialWeights(architecture, _usual_size(architecture), state, {}, "backbone.body")
 
 
@@ -137,12 +136,11 @@ def _file(weights: str | Path) -> Path:
 
 def _from_file(file: Path, called: str, architecture: str | None) -> InitialWeights:
     if name := torchvision_architecture(file):
-        given = InitialWeights(name, LARGE_IMAGE_SIZE, load_coco(name, file).state_dict(), COCO, "")
+        given = InitialWeights(name, LARGE_IMAGE_SIZE, load_coco(name, file).state_dict(), COCO_CLASSES, "")
     else:
         header = read_header(file)
-        shorter, longest = header["image_size"]
-        size = int(shorter), int(longest)
-        state = {name: _float(value) for name, value in load_state(file)["model"].items()}
+        state = {name: _float(value) for name, value in load_weights(file).items()}
+        size = header["image_size"]
         given = InitialWeights(header["architecture"], size, state, header["classes"], "")
     if given.architecture not in ARCHITECTURES:
         raise ModelError(
@@ -159,11 +157,11 @@ def _from_file(file: Path, called: str, architecture: str | None) -> InitialWeig
 def _choices(architecture: str | None) -> str:
     """What else a run can start from."""
     able = ["none (random weights, which need many photos)", "a model file"]
-    if architecture in TRUNKS:
+    if architecture in IMAGENET_WEIGHTS:
         able.insert(0, "imagenet (the backbone alone; a download)")
     if architecture in (None, SMALL_ARCHITECTURE):
         able.insert(0, "bundled (the small model of the package; no network)")
-    if architecture in WEIGHTS:
+    if architecture in COCO_WEIGHTS:
         able.insert(0, "coco (a download)")
     return f"--weights also takes: {', '.join(able)}."
 

@@ -12,8 +12,8 @@ from typing import Any
 from vidseg.detection.predictor import Predictor
 from vidseg.errors import DivergedError
 from vidseg.evaluation.coco_ap import MIN_SCORE, evaluate
-from vidseg.models.download import Progress
-from vidseg.models.predictor import MaskRCNNPredictor
+from vidseg.models.download import OnDownload
+from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions
 from vidseg.training._learner import Learner
 from vidseg.training._sampler import Batch
 from vidseg.training.run_folder import MetricsRow, RunFolder
@@ -32,7 +32,7 @@ class TrainCallbacks:
 
     on_step: OnStep | None = None
     on_result: OnResult | None = None
-    on_download: Progress | None = None
+    on_download: OnDownload | None = None
     """Called with the bytes of the weights received and their total."""
     stop: Callable[[], bool] | None = None
     """Asked after every step and every measured photo; once True, the run is saved and ends."""
@@ -152,13 +152,10 @@ class TrainingRun:
         """None if the run was stopped meanwhile."""
         assert self.measure is not None
         learner, classes = self.learner, self.header["classes"]
-        predictor = MaskRCNNPredictor(
-            copy.deepcopy(learner.average),
-            classes,
-            device=learner.device,
-            precision=learner.settings.precision,
-            keep_score=MIN_SCORE,
+        options = PredictorOptions(
+            classes, learner.device, learner.settings.precision, keep_score=MIN_SCORE
         )
+        predictor = MaskRCNNPredictor(copy.deepcopy(learner.average), options)
         try:
             return self.measure(_Stoppable(predictor, self._stopped))
         except _StoppedError:

@@ -14,8 +14,8 @@ from vidseg.datasets import Dataset, open_dataset
 from vidseg.errors import OptionError
 from vidseg.models.architectures import build
 from vidseg.models.device import resolve_device
-from vidseg.models.download import Progress
-from vidseg.models.inference.optimize import resolve_precision
+from vidseg.models.download import OnDownload
+from vidseg.models.precision import resolve_precision
 from vidseg.training._learner import Learner
 from vidseg.training._sampler import Batch, Items, Samples, batches
 from vidseg.training._splits import check_same_data, classes_of, facts_of, train_and_val
@@ -139,11 +139,11 @@ def _data(dataset: str | Path | Items, val: Items | float | None) -> tuple[Items
 
 
 def _start(
-    weights: str | Path | InitialWeights, arch: str | None, progress: Progress | None
+    weights: str | Path | InitialWeights, arch: str | None, on_download: OnDownload | None
 ) -> InitialWeights:
     if isinstance(weights, InitialWeights):
         return weights
-    return load_initial_weights(weights, arch, progress=progress)
+    return load_initial_weights(weights, arch, on_download=on_download)
 
 
 def _begun(

@@ -1,7 +1,7 @@
-"""Max pooling of 3 x 3 pixels with stride 2, as both our trunks begin with, for the CPU.
+"""Max pooling of 3 x 3 pixels with stride 2, for channels-last features on the CPU.
 
-Torch's kernel also finds out where each maximum lies. Without that, and first down, then across,
-in features that lie channels last, it takes less than half the time.
+Torch's kernel also computes where each maximum lies. Without that, first along columns, then along
+rows, pooling takes less than half the time.
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class MaxPool3(nn.Module):
-    """In place of what `is_max_pool3`; gives exactly the same."""
+    """Replaces ``nn.MaxPool2d(3, 2, 1)``, with equal results."""
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, ceil(H / 2), ceil(W / 2))."""
@@ -25,7 +25,7 @@ def is_max_pool3(module: nn.Module) -> bool:
 
 
 def _halve(images: Tensor, dim: int) -> Tensor:
-    """Maxima of pixels 2 i - 1, 2 i and 2 i + 1, as far as they are there."""
+    """Maxima of pixels 2 i - 1, 2 i and 2 i + 1; outside the image there are none."""
     before = (slice(None),) * dim
     even, odd = images[(*before, slice(0, None, 2))], images[(*before, slice(1, None, 2))]
     result, whole, after = even.clone(), odd.shape[dim], even.shape[dim] - 1

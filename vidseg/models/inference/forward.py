@@ -1,8 +1,8 @@
-"""Torchvision's Mask R-CNN run piece by piece, so that only what is wanted is computed.
+"""Torchvision's Mask R-CNN run step by step, so that only what is wanted is computed.
 
 `model(images)` finds objects of every class and pastes every mask into a full frame. Here the same
-layers run in the same order, but the boxes are chosen (score, class, NMS, count) before the mask
-head sees them, the masks stay in their boxes, and each step takes a whole batch at once.
+layers run in the same order, but boxes are selected (score, class, NMS, count) before the mask head
+sees them, masks stay in their boxes, and each step takes a whole batch at once.
 """
 
 from typing import Any, NamedTuple
@@ -12,101 +12,112 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.models.detection import MaskRCNN
-from torchvision.ops import clip_boxes_to_image, remove_small_boxes
+from torchvision.ops import batched_nms, clip_boxes_to_image, remove_small_boxes
 
-from vidseg.models.inference._proposals import Regions, decode, first_of_each, propose, suppress
+from vidseg.models.inference._proposals import Regions, first_of_each, propose_regions
 from vidseg.models.inference._roi_align import pool_regions
-from vidseg.models.inference.preprocess import Input, Size, prepare
+from vidseg.models.inference.preprocess import NetworkInput, Size, preprocess
 from vidseg.structures.instances import MASK_SIDE
 
-SMALLEST_BOX = 1e-2
+MIN_BOX_SIDE = 1e-2
 """Pixels of the network's input, as in torchvision's `RoIHeads.postprocess_detections`."""
 
 Features = dict[str, Tensor]
+"""Feature maps by name, finest first."""
 
 
-class Wanted(NamedTuple):
-    """Which objects are worth a mask."""
+class BoxFilter(NamedTuple):
+    """Which boxes go through the heads."""
 
     score: float
-    """Objects at or below this score are dropped."""
+    """Only objects above this score are kept."""
     labels: Tensor
-    """(K,) int64, ascending, on the model's device."""
-    proposals: int
-    """Boxes that the box head looks at in each image, at most."""
+    """(K,) int64, ascending, on the model's device: only these classes."""
+    max_proposals: int
+    """At most so many boxes of each image go through the box head."""
 
 
-class Found(NamedTuple):
-    """Objects of a batch, image after image, best score first."""
+class BoxDetections(NamedTuple):
+    """Objects of a batch before their masks: image after image, best score first."""
 
     regions: Regions
     scores: Tensor
+    """(N,) float32."""
     labels: Tensor
+    """(N,) int64."""
 
 
-def detect(model: MaskRCNN, pixels: Tensor, wanted: Wanted) -> Tensor:
-    """Objects of a batch of equally large images, packed for one copy to the host.
+def run_network(model: MaskRCNN, pixels: Tensor, box_filter: BoxFilter) -> Tensor:
+    """The objects of a batch of images of one size, packed for a single copy to the host.
 
     Args:
         model: as `optimize` leaves it, on the device of `pixels`.
         pixels: (B, H, W, 3) uint8 RGB.
 
     Returns:
-        (N, bytes) uint8, one row an object as `unpack` reads it, image after image.
+        (N, bytes) uint8, one row per object as `unpack` reads it, image after image.
     """
-    images = prepare(model, pixels, precision_of(model))
-    features = extract(model, images)
-    regions = propose(model, list(features.values()), images, most=wanted.proposals)
-    found = choose_boxes(model, features, regions, images, wanted)
+    images = preprocess(model, pixels, precision_of(model))
+    features = extract_features(model, images)
+    maps = list(features.values())
+    regions = propose_regions(model, maps, images, max_proposals=box_filter.max_proposals)
+    found = detect_boxes(model, features, regions, images, box_filter)
     masks = predict_masks(model, features, found, images)
     return _pack(found, masks, images.size, (pixels.shape[1], pixels.shape[2]))
 
 
 def precision_of(model: MaskRCNN) -> torch.dtype:
-    """The number format in which the model takes images."""
+    """The number format of the model's input."""
     return next(model.backbone.parameters()).dtype
 
 
-def every_label(model: MaskRCNN) -> list[int]:
-    """All labels but background, the nameless ones too, in torchvision's order."""
+def all_labels(model: MaskRCNN) -> list[int]:
+    """All labels but background, unused ones included, in ascending order."""
     return list(range(1, _heads(model).box_predictor.cls_score.out_features))
 
 
-def most_proposals(model: MaskRCNN) -> int:
+def max_proposals(model: MaskRCNN) -> int:
     """How many boxes of an image torchvision gives to the box head."""
     rpn: Any = model.rpn
     return rpn.post_nms_top_n()
 
 
-def extract(model: MaskRCNN, images: Input) -> Features:
-    """The backbone's feature maps by name, finest first."""
+def extract_features(model: MaskRCNN, images: NetworkInput) -> Features:
+    """The feature maps of the backbone with its pyramid."""
     features = model.backbone(images.tensors)
     return {"0": features} if isinstance(features, Tensor) else features
 
 
-def choose_boxes(
-    model: MaskRCNN, features: Features, regions: Regions, images: Input, wanted: Wanted
-) -> Found:
-    """The box head, and `RoIHeads.postprocess_detections` on the wanted classes alone."""
+def detect_boxes(
+    model: MaskRCNN,
+    features: Features,
+    regions: Regions,
+    images: NetworkInput,
+    box_filter: BoxFilter,
+) -> BoxDetections:
+    """The box head, and `RoIHeads.postprocess_detections` for the wanted classes only."""
     heads = _heads(model)
     pooled = heads.box_head(pool_regions(heads.box_roi_pool, features, regions, images))
-    logits, moves = heads.box_predictor(pooled.float())
-    # Softmax over all classes: a class that nobody wants still takes its share of the probability.
-    scores = logits.softmax(-1)[:, wanted.labels]
-    rows, columns = torch.nonzero(scores > wanted.score, as_tuple=True)
-    scores, labels, owners = scores[rows, columns], wanted.labels[columns], regions.images[rows]
-    moves = moves.unflatten(1, (-1, 4))[rows, labels]
-    boxes = decode(heads.box_coder, moves, regions.boxes[rows])
+    logits, deltas = heads.box_predictor(pooled.float())
+    # Softmax over all classes: a class that is not wanted still takes its share of probability.
+    scores = logits.softmax(-1)[:, box_filter.labels]
+    rows, columns = torch.nonzero(scores > box_filter.score, as_tuple=True)
+    scores, labels = scores[rows, columns], box_filter.labels[columns]
+    owners = regions.images[rows]
+    deltas = deltas.unflatten(1, (-1, 4))[rows, labels]
+    boxes = heads.box_coder.decode_single(deltas, regions.boxes[rows])
     boxes = clip_boxes_to_image(boxes, images.size)
-    large = remove_small_boxes(boxes, min_size=SMALLEST_BOX)
+    large = remove_small_boxes(boxes, min_size=MIN_BOX_SIDE)
     groups = owners * logits.shape[1] + labels
-    best = large[suppress(boxes[large], scores[large], groups[large], heads.nms_thresh)]
+    best = large[batched_nms(boxes[large], scores[large], groups[large], heads.nms_thresh)]
     best = best[first_of_each(owners[best], len(images.tensors), heads.detections_per_img)]
-    return Found(Regions(boxes[best], owners[best]), scores[best], labels[best])
+    return BoxDetections(Regions(boxes[best], owners[best]), scores[best], labels[best])
 
 
-def predict_masks(model: MaskRCNN, features: Features, found: Found, images: Input) -> Tensor:
-    """(N, M, M) float32: the mask of each object for its own label."""
+def predict_masks(
+    model: MaskRCNN, features: Features, found: BoxDetections, images: NetworkInput
+) -> Tensor:
+    """(N, M, M) float32 in 0..1: the mask of each object for its own label."""
     heads, labels = _heads(model), found.labels
     if not len(labels):
         return found.scores.new_zeros((0, MASK_SIDE, MASK_SIDE))
@@ -116,16 +127,18 @@ def predict_masks(model: MaskRCNN, features: Features, found: Found, images: Inp
 
 
 def unpack(rows: NDArray[np.uint8]) -> NDArray[np.void]:
-    """(N,) records ``boxes scores labels images masks`` from what `detect` packed."""
-    side = round(max(rows.shape[1] - _PLAIN.itemsize, 0) ** 0.5)
-    layout = np.dtype([*_PLAIN.descr, ("masks", "=u1", (side, side))])
+    """(N,) records ``boxes scores labels images masks`` from the rows of `run_network`."""
+    side = round(max(rows.shape[1] - _FIELDS.itemsize, 0) ** 0.5)
+    layout = np.dtype([*_FIELDS.descr, ("masks", "=u1", (side, side))])
     return np.ascontiguousarray(rows).view(layout)[:, 0]
 
 
-_PLAIN = np.dtype([("boxes", "=f4", (4,)), ("scores", "=f4"), ("labels", "=i4"), ("images", "=i4")])
+_FIELDS = np.dtype(
+    [("boxes", "=f4", (4,)), ("scores", "=f4"), ("labels", "=i4"), ("images", "=i4")]
+)
 
 
-def _pack(found: Found, masks: Tensor, size: Size, frame: Size) -> Tensor:
+def _pack(found: BoxDetections, masks: Tensor, size: Size, frame: Size) -> Tensor:
     down, across = np.divide(frame, size, dtype=np.float32).tolist()
     sides = zip(found.regions.boxes.unbind(1), (across, down, across, down), strict=True)
     boxes = torch.stack([side * factor for side, factor in sides], dim=1)
@@ -134,12 +147,12 @@ def _pack(found: Found, masks: Tensor, size: Size, frame: Size) -> Tensor:
         found.scores[:, None],
         found.labels.to(torch.int32)[:, None],
         found.regions.images.to(torch.int32)[:, None],
-        # Rounded, a probability of 0.5 and no lower one becomes 128.
+        # Rounded, so that a probability of 0.5 is the lowest that becomes 128.
         (masks * 255).round().to(torch.uint8).flatten(1),
     )
     return torch.cat([column.contiguous().view(torch.uint8) for column in columns], dim=1)
 
 
 def _heads(model: MaskRCNN) -> Any:
-    """A `RoIHeads`; type checkers take each of its parts for a Tensor or a Module."""
+    """The model's `RoIHeads`, as Any: its parts are declared as Tensor or Module."""
     return model.roi_heads
