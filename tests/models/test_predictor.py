@@ -260,7 +260,8 @@ def test_planted_objects_are_found_by_both(name):
     [image] = random_images((90, 120))
     picture = torch.from_numpy(image).permute(2, 0, 1) / 255
     model = planted(name, 5, picture=picture, image_size=(96, 128))
-    model.rpn._post_nms_top_n["testing"] = 50  # of 1000, which a slow machine takes minutes for
+    rpn: Any = model.rpn
+    rpn._post_nms_top_n["testing"] = 50  # a slow machine takes minutes for torchvision's 1000
     [wanted] = torchvision_finds(model, [image])
     names = {label: str(label) for label in range(1, 91)}
     for precision, batch_size in (("float32", 1), ("bfloat16", 2)):
