@@ -68,7 +68,7 @@ def load_initial_weights(
 
     Args:
         weights: ``coco``, ``imagenet`` (the backbone), ``bundled``, ``none``, or a model file.
-        progress: called during a download with the bytes received and the total.
+        on_download: called during a download with the bytes received and the total.
 
     Raises:
         OptionError: unknown architecture, or another than that of the weights.
@@ -112,7 +112,9 @@ def make_model(
 def _coco(architecture: str, on_download: OnDownload | None) -> InitialWeights:
     if architecture not in COCO_WEIGHTS:
         raise WeightsUnavailableError(f"There are no COCO weights for {architecture}.")
-    model = load_coco(architecture, fetch_weights(COCO_WEIGHTS[architecture], on_download=on_download))
+    model = load_coco(
+        architecture, fetch_weights(COCO_WEIGHTS[architecture], on_download=on_download)
+    )
     return InitialWeights(architecture, LARGE_IMAGE_SIZE, model.state_dict(), COCO_CLASSES, "")
 
 
@@ -136,7 +138,9 @@ def _file(weights: str | Path) -> Path:
 
 def _from_file(file: Path, called: str, architecture: str | None) -> InitialWeights:
     if name := torchvision_architecture(file):
-        given = InitialWeights(name, LARGE_IMAGE_SIZE, load_coco(name, file).state_dict(), COCO_CLASSES, "")
+        given = InitialWeights(
+            name, LARGE_IMAGE_SIZE, load_coco(name, file).state_dict(), COCO_CLASSES, ""
+        )
     else:
         header = read_header(file)
         state = {name: _float(value) for name, value in load_weights(file).items()}
