@@ -21,6 +21,13 @@ ROOMS = [
 
 The package itself, "", only hands out names, when they are asked for.
 """
+PARTS = {
+    "video": [
+        *("info", "pyav_versions", "large_arrays", "orientation", "codecs", "color", "analysis"),
+        *("demuxing", "damage", "decoding", "encoding", "probe", "moviepy_clip"),
+    ],
+}
+"""The parts of a room, lowest first, by the same rule."""
 HOMES = {
     "moviepy": {"video"},
     "av": {"video"},
@@ -80,6 +87,31 @@ def test_imports_point_down(path: Path) -> None:
         if target.split(".")[0] == "vidseg" and room(target) not in below
     ]
     assert not upward, f"{here} imports {upward}, which stand above it in ROOMS"
+
+
+def part(module: str) -> str:
+    """`vidseg.video.probe` is the part `probe` of its room."""
+    return [*module.split("."), "", ""][2]
+
+
+@pytest.mark.parametrize("divided", PARTS)
+def test_every_part_is_listed_once(divided: str) -> None:
+    found = {part(name_of(path)) for path in MODULES if room(name_of(path)) == divided}
+    assert sorted(PARTS[divided]) == sorted(found - {""})
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if room(name_of(p)) in PARTS], ids=name_of)
+def test_imports_point_down_inside_a_room(path: Path) -> None:
+    here = name_of(path)
+    order = PARTS[room(here)]
+    below = order[: order.index(part(here)) + 1] if part(here) else []
+    upward = [
+        target
+        for target in imported(path)
+        if target.split(".")[0] == "vidseg" and room(target) == room(here)
+        if part(target) not in below
+    ]
+    assert not upward, f"{here} imports {upward}, which stand above it in PARTS"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -217,7 +217,7 @@ BAD: dict[Callable[[Path], None], str] = {
     _noise: "not a video",
     _folder: "without photos",
     _dead_link: "link to a missing file",
-    _pipe: "is not a file",
+    _pipe: "is not a regular file",
     _playlist: "not a video",
     _concat: "not a video",
     _only_sound: "only sound",

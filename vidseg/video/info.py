@@ -1,6 +1,6 @@
-"""What an input is, before any of its frames is decoded."""
+"""Facts about an input, known before its frames are read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Color:
-    """How code values become light, in ffmpeg's own names; `UNKNOWN` where it is not tagged."""
+    """How code values map to light, in ffmpeg's names; `UNKNOWN` where the file has no tag."""
 
     matrix: str = UNKNOWN
     range: str = UNKNOWN
@@ -24,7 +24,7 @@ class Color:
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """One stream of the file, whether vidseg decodes it or copies it."""
+    """One stream of the file, decoded or copied."""
 
     index: int
     kind: str
@@ -36,36 +36,38 @@ class StreamInfo:
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """Facts about an input, as its frames will be read: upright, display colours."""
+    """Facts about an input whose frames are read upright and in display colours."""
 
     path: Path
     kind: Kind
     size: tuple[int, int]
-    """(height, width) of the upright frames; the largest photo's in a folder."""
+    """(height, width) of the upright frames; in a folder, of the largest photo."""
     rate: Fraction
-    """Frames a second: exact where the rate is constant, else the average; 1 for photos."""
+    """Frames a second: exact if the rate is constant, else the average; 1 for photos."""
     constant_rate: bool
     frames: int | None
-    """How many frames the file holds, by its packets; None where only decoding would tell."""
+    """How many frames the file holds, by its index or packets; None if only decoding can tell."""
     duration: Fraction | None
     """Seconds from the start of the file to the end of its last frame."""
     timed: bool = True
-    """The frames carry times of their own; otherwise they are counted at `rate`."""
+    """Frames carry timestamps; if not, they are counted at `rate`."""
     start: Fraction = Fraction(0)
     """Time of the first frame, in seconds after the start of the file (its earliest stream)."""
     origin: Fraction = Fraction(0)
-    """Timestamp, in seconds, that the container gives to time 0."""
+    """Timestamp of time 0 in the container, in seconds."""
     time_base: Fraction = Fraction(1, 90000)
     rotation: int = 0
-    """Clockwise degrees by which the stored picture is turned to stand upright: 0, 90, 180, 270."""
+    """Clockwise degrees by which the stored picture is rotated upright: 0, 90, 180, 270."""
     mirrored: bool = False
-    """The picture is flipped left to right after it was turned."""
+    """The picture is flipped left to right after rotation."""
     pixel_aspect: Fraction = Fraction(1)
     """Width : height of one pixel of the upright frame."""
     pixel_format: str = "rgb24"
     color: Color = Color()
     hdr: bool = False
     """PQ or HLG transfer: tone-mapped to SDR while reading."""
+    interlaced: bool = False
+    """The first frame is interlaced: such frames are deinterlaced while reading."""
     alpha: bool = False
     """The file has transparency, which reading drops."""
     container: str = ""
@@ -76,4 +78,6 @@ class VideoInfo:
     photos: tuple[Path, ...] = ()
     """The files of a folder of photos, in natural order of their names."""
     damage: str = ""
-    """What is missing, as far as can be told without decoding, as part of a sentence."""
+    """What is missing, as part of a sentence; "" if nothing is known before reading."""
+    keyframes: tuple[tuple[int, int], ...] = field(default=(), repr=False, compare=False)
+    """(timestamp in ticks, index) of frames at which reading can start, where a seek is exact."""

@@ -1,177 +1,182 @@
-"""Decoded frames of one video stream, whole ones only, in the order they are shown."""
+"""The intact frames of one video stream, in the order they are shown."""
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
-from vidseg.video.damage.element_chain import Flaw
-from vidseg.video.damage.ffv1 import SliceChecks
-from vidseg.video.damage.find_damage import find_flaws
-from vidseg.video.damage.tolerant_decoder import Losses, Run
+from av import VideoFrame
+from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+from vidseg.video.damage import DamagedPackets, LostFrames, TolerantDecoder
 from vidseg.video.decoding._decoder_options import open_decoder
-from vidseg.video.demuxing.container import READ_ERRORS, open_container
-from vidseg.video.demuxing.timeline import from_first_keyframe, is_shown, judged
+from vidseg.video.demuxing import avi
+from vidseg.video.demuxing.container import READ_ERRORS, open_container, read_only, video_stream
+from vidseg.video.demuxing.packets import VideoPacket, from_first_keyframe, with_damage_marks
+from vidseg.video.demuxing.picture_counts import picture_counter
 from vidseg.video.info import VideoInfo
 
-SEEKABLE = ("mov", "matroska")
-"""Containers in which a seek lands on the very key frame that was asked for."""
+DAMAGED_CONTENT = "parts of it are unreadable or marked as damaged"
 
 
 @dataclass(slots=True)
-class _Place:
+class _Position:
     """How far decoding has come."""
 
     key: int | None
-    """The last key frame that decoding can start at again; None for the beginning."""
+    """Timestamp of the last keyframe that decoding can start at again; None for the beginning."""
     count: int = 0
     """Frames handed out since then."""
 
 
-class _TroubleError(Exception):
+class _SuspectError(Exception):
     """Something about a video is odd; it may be damage."""
 
 
-def decode(info: VideoInfo, losses: Losses, *, key: int | None = None) -> Iterator[Any]:
-    """PyAV frames from the key frame `key` on; what is missing in between goes to `losses`."""
-    place = _Place(key)
-    try:
-        yield from _fast(info, place)
-    except (_TroubleError, *READ_ERRORS):
-        yield from islice(_carefully(info, losses, key=place.key), place.count, None)
+class Decoding:
+    """Decodes a video once, from the beginning or from a keyframe on.
 
+    All decoder threads work until the first sign of damage. From the keyframe before it on, packets
+    are decoded one at a time, which tells which frames are corrupted.
+    """
 
-def _fast(info: VideoInfo, place: _Place) -> Iterator[Any]:
-    """Frames from all decoder threads, up to the first sign that something is wrong."""
-    with open_container(info.path) as container:
-        stream = container.streams[info.stream]
-        decoder = open_decoder(stream, info, threads=True)
-        codec = stream.codec.canonical_name
-        waiting: list[int] = []
-        owed = 0
-        for packet, damaged in _packets(container, stream, info, place.key, _known(info)):
-            if damaged:
-                raise _TroubleError
-            if is_shown(packet, codec):
-                owed += 1
-                if info.timed:
-                    heapq.heappush(waiting, packet.pts)
-            for frame in decoder.decode(packet):
-                _check(frame, waiting)
-                _mark(frame, info, place)
-                owed -= 1
-                yield frame
-        if info.damage:
-            raise _TroubleError  # what the decoder still holds may have lost its neighbours
-        for frame in decoder.decode(None):
-            _check(frame, waiting)
-            _mark(frame, info, place)
-            owed -= 1
-            yield frame
-        if waiting or owed > 0:  # an error of a decoder thread may be lost at the end
-            raise _TroubleError
+    def __init__(self, info: VideoInfo, key: int | None = None) -> None:
+        """`key`: timestamp of a keyframe of `info.keyframes`; None for the beginning."""
+        self.lost = LostFrames()
+        """What is missing between the frames so far."""
+        self.damage = info.damage
+        """What is missing, as far as is known by now, as part of a sentence."""
+        self._info, self._position = info, _Position(key)
 
-
-def _check(frame: Any, waiting: list[int]) -> None:
-    """Whether `frame` is whole and the very next of those that went in."""
-    if frame.is_corrupt or (waiting and heapq.heappop(waiting) != frame.pts):
-        raise _TroubleError
-
-
-def _mark(frame: Any, info: VideoInfo, place: _Place) -> None:
-    if frame.key_frame and info.timed and seekable(info):
-        place.key, place.count = frame.pts, 0
-    place.count += 1
-
-
-def _packets(
-    container: Any, stream: Any, info: VideoInfo, key: int | None, known: list[Flaw]
-) -> Iterator[tuple[Any, bool]]:
-    """Packets that hold data, from the first key frame or `key` on; and whether one is damaged."""
-    if key is not None and seekable(info):
-        container.seek(key, stream=stream)
-    flaws = _Flaws(known, key)
-    checks = SliceChecks() if stream.codec.canonical_name == "ffv1" else None
-    packets = from_first_keyframe(container.demux(stream), after=key)
-    # an empty packet would tell the decoder that the stream ends
-    for packet, damaged in judged(packet for packet in packets if packet.size):
-        hurt = flaws.hit(packet) or (checks is not None and checks.fail(bytes(packet)))
-        yield packet, damaged or hurt
-
-
-def _known(info: VideoInfo) -> list[Flaw]:
-    return find_flaws(info.path, info.container) if info.damage else []
-
-
-def _ends_whole(info: VideoInfo, flaws: list[Flaw]) -> bool:
-    """Whether the chain of a damaged file's elements was found again and reaches the file's end."""
-    size = info.path.stat().st_size
-    return bool(flaws) and flaws[-1].end < size and info.container != "asf"
-
-
-class _Flaws:
-    """The flaws of a file that have not been passed yet."""
-
-    def __init__(self, flaws: Iterable[Flaw], key: int | None) -> None:
-        self._left = sorted(flaws, reverse=True)
-        self._skip = key is not None
-        """Decoding begins in the middle: flaws before the first packet do not matter."""
-
-    def hit(self, packet: Any) -> bool:
-        """Whether `packet` lies in a flaw, or is the first one after it."""
-        hit = False
-        while self._left and packet.pos is not None and self._left[-1].start <= packet.pos:
-            hit = True
-            if packet.pos < self._left[-1].end:
-                break
-            self._left.pop()
-            hit = not self._skip
-        self._skip = False
-        return hit
-
-
-def seekable(info: VideoInfo) -> bool:
-    """Whether decoding may start at a key frame in the middle."""
-    return any(name in info.container.split(",") for name in SEEKABLE)
-
-
-def lands(info: VideoInfo, key: int) -> bool:
-    """Whether decoding from `key` really begins with that frame, which broken indexes prevent."""
-    try:
-        with open_container(info.path) as container:
-            stream = container.streams[info.stream]
-            for packet, _ in _packets(container, stream, info, key, _known(info)):
-                for frame in stream.decode(packet):
-                    return frame.pts == key
-    except READ_ERRORS:
-        pass
-    return False
-
-
-def _vanished(stream: Any, info: VideoInfo) -> int:
-    """How many frames fewer a damaged AVI holds than its header says; there is one place for them,
-    as far as it is known, the first flaw."""
-    found = info.duration * info.rate if info.duration is not None else stream.frames
-    return max(stream.frames - round(found), 0)
-
-
-def _carefully(info: VideoInfo, losses: Losses, *, key: int | None) -> Iterator[Any]:
-    """Frames decoded one packet at a time; after damage it goes on at the next key frame."""
-    with open_container(info.path) as container:
-        stream = container.streams[info.stream]
-        decoder = open_decoder(stream, info, threads=False)
-        run = Run(stream, decoder, losses, timed=info.timed, cold=key is not None)
-        known = _known(info)
-        torn = bool(info.damage) and not _ends_whole(info, known)
-        vanished = _vanished(stream, info) if info.container == "avi" else 0
+    def frames(self) -> Iterator[VideoFrame]:
+        """The frames, once."""
         try:
-            for packet, damaged in _packets(container, stream, info, key, known):
-                yield from run.feed(packet, damaged)
-                if damaged and vanished:
-                    yield from run.release()
-                    losses.unnumbered, vanished = losses.unnumbered + vanished, 0
+            yield from self._with_threads()
+        except (_SuspectError, *READ_ERRORS):
+            key, count = self._position.key, self._position.count
+            yield from islice(self._tolerantly(key), count, None)
+
+    def _with_threads(self) -> Iterator[VideoFrame]:
+        """Frames up to the first sign that something is wrong."""
+        with open_container(self._info.path) as container:
+            stream = video_stream(container, self._info.stream)
+            decoder = open_decoder(stream, self._info, threads=True)
+            with closing(self._damaged_packets(stream)) as damaged:
+                try:
+                    yield from self._checked(container, stream, decoder, damaged)
+                finally:
+                    _finish_threads(decoder)
+
+    def _checked(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        decoder: VideoCodecContext,
+        damaged: DamagedPackets,
+    ) -> Iterator[VideoFrame]:
+        expected, owed, count = _ExpectedTimes(self._info.timed), 0, picture_counter(stream)
+        for packet, marked in self._packets(container, stream, self._position.key):
+            if marked or damaged.has(packet):
+                raise _SuspectError
+            frames = count(packet)
+            owed += frames
+            if frames:
+                expected.add(packet.pts)
+            for frame in decoder.decode(packet):
+                owed -= 1
+                yield self._noted(frame, expected)
+        if damaged.check_rest():
+            raise _SuspectError  # frames next to those that the decoder still holds may be lost
+        for frame in decoder.decode(None):
+            owed -= 1
+            yield self._noted(frame, expected)
+        if owed > 0:  # a decoder thread may lose an error at the end
+            raise _SuspectError
+
+    def _noted(self, frame: VideoFrame, expected: "_ExpectedTimes") -> VideoFrame:
+        """`frame`, if it is intact and the very next one."""
+        if frame.is_corrupt or not expected.is_next(frame.pts):
+            raise _SuspectError
+        if frame.key_frame and frame.pts is not None and self._info.keyframes:
+            self._position.key, self._position.count = frame.pts, 0
+        self._position.count += 1
+        return frame
+
+    def _tolerantly(self, key: int | None) -> Iterator[VideoFrame]:
+        """Frames decoded one packet at a time; after damage it goes on at the next keyframe."""
+        with open_container(self._info.path) as container:
+            stream = video_stream(container, self._info.stream)
+            with closing(self._damaged_packets(stream)) as damaged:
+                yield from self._one_by_one(container, stream, damaged, key)
+
+    def _one_by_one(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        damaged: DamagedPackets,
+        key: int | None,
+    ) -> Iterator[VideoFrame]:
+        info, lost = self._info, self.lost
+        decoder = TolerantDecoder(
+            stream, open_decoder(stream, info, threads=False), lost,
+            timed=info.timed, from_middle=key is not None,
+        )  # fmt: skip
+        vanished, broke_off = avi.lost_frames(stream, info), False
+        try:
+            for packet, marked in self._packets(container, stream, key):
+                is_damaged = damaged.has(packet) or marked
+                yield from decoder.feed(packet, is_damaged)
+                if is_damaged and vanished:
+                    yield from decoder.release()
+                    lost.without_pts, vanished = lost.without_pts + vanished, 0
         except READ_ERRORS:
-            losses.add(None)
-            torn = True
-        yield from run.drain(torn=torn)
+            lost.add(None)
+            broke_off = True
+        incomplete = damaged.check_rest() and not damaged.ends_intact
+        self.damage = info.damage or (DAMAGED_CONTENT if damaged.found else "")
+        yield from decoder.drain(packets_missing=broke_off or incomplete)
+
+    def _damaged_packets(self, stream: VideoStream) -> DamagedPackets:
+        codec, from_middle = stream.codec.canonical_name, self._position.key is not None
+        return DamagedPackets(self._info, codec, from_middle=from_middle)
+
+    def _packets(
+        self, container: InputContainer, stream: VideoStream, key: int | None
+    ) -> Iterator[tuple[VideoPacket, bool]]:
+        """Packets with data, from the first keyframe or `key` on; and whether one is marked as
+        damaged."""
+        if key is not None:
+            container.seek(key, stream=stream)
+        packets = from_first_keyframe(read_only(container, stream), after=key)
+        # an empty packet would tell the decoder that the stream ends
+        return with_damage_marks(packet for packet in packets if packet.size)
+
+
+class _ExpectedTimes:
+    """The timestamps that went into a decoder and have not come out."""
+
+    def __init__(self, timed: bool) -> None:
+        self._timed = timed
+        self._waiting: list[int] = []
+
+    def add(self, pts: int | None) -> None:
+        if self._timed and pts is not None:
+            heapq.heappush(self._waiting, pts)
+
+    def is_next(self, pts: int | None) -> bool:
+        """Whether a frame with this timestamp has to come out next."""
+        return not self._waiting or pts is None or heapq.heappop(self._waiting) == pts
+
+
+def _finish_threads(decoder: VideoCodecContext) -> None:
+    """Let decoder threads finish their frames.
+
+    Closing a decoder waits for its threads while it holds the GIL. A thread that logs through
+    PyAV's logging, which other libraries turn on, waits for the GIL: a deadlock. Decoding releases
+    the GIL, and no thread is busy at the end of the stream.
+    """
+    with suppress(*READ_ERRORS):
+        decoder.decode(None)

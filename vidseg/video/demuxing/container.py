@@ -1,41 +1,49 @@
-"""Opening a container safely: local files only, real video formats only, errors as sentences."""
+"""Opens a container safely: local files and real video formats only, errors as sentences."""
 
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import cast
 
+from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
+from av.stream import Discard, Disposition, Stream
+from av.video.stream import VideoStream
 
 from vidseg.errors import InputError
-from vidseg.video.pyav_versions import open_input
+from vidseg.video.demuxing.packets import VideoPacket
+from vidseg.video.pyav_versions import open_input, ratio
 
-SOUND_FORMATS = ("mp3", "wav", "flac", "aac", "ac3", "eac3", "aiff", "caf", "w64", "amr")
-FORMATS = (
+AUDIO_DEMUXERS = ("mp3", "wav", "flac", "aac", "ac3", "eac3", "aiff", "caf", "w64", "amr")
+DEMUXERS = (
     *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "flv", "live_flv", "ogg"),
     *("asf", "wtv", "rm", "mxf", "nut", "ivf", "dv", "yuv4mpegpipe", "h264", "hevc", "vvc", "obu"),
     *("gxf", "nsv", "dhav", "mjpeg", "mjpeg_2000", "av1", "vc1", "swf", "bink", "smk", "film_cpk"),
-    *SOUND_FORMATS,
+    *AUDIO_DEMUXERS,
 )
-"""ffmpeg's demuxers that may open a file: no playlists, patterns, text art, devices or networks."""
+"""Demuxers that may open a file: no playlists, patterns, text art, devices or networks."""
 
-HEIC = {b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")}
-"""How HEIC photos begin; ffmpeg would show one of their tiles as a video."""
+HEIC_TYPES = {b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")}
+"""How HEIC photos begin, after 4 bytes; ffmpeg would show one of their tiles as a video."""
 
 READ_ERRORS = (FFmpegError, OSError, IndexError)
-"""What reading a damaged file may raise; PyAV's IndexError comes where a new stream begins."""
+"""What reading a damaged file may raise; PyAV raises IndexError where a new stream begins."""
 
-NOT_WATCHED = Disposition.attached_pic | Disposition.timed_thumbnails
-"""Marks of streams that hold cover art or thumbnails."""
+COVER_OR_THUMBNAILS = Disposition.attached_pic | Disposition.timed_thumbnails
+"""Dispositions of video streams that are no video."""
 
 
-def open_container(path: Path) -> Any:
-    """An open PyAV input container; `file:` keeps names such as `a:b.mp4` from being protocols."""
-    if _head(path)[4:] in HEIC:
+def open_container(path: Path) -> InputContainer:
+    """An open container; `file:` keeps a name such as `a:b.mp4` from being a protocol.
+
+    Raises InputError if it is no video.
+    """
+    if _head(path)[4:] in HEIC_TYPES:
         raise InputError(f"{path} is a HEIC photo, which vidseg cannot read; convert it to JPEG.")
     try:
         return open_input(
             f"file:{path.absolute()}",
-            {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"},
+            {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "file"},
         )
     except (FFmpegError, UnicodeError, ValueError) as error:
         raise InputError(_why_not(path, error)) from error
@@ -57,15 +65,35 @@ def _head(path: Path) -> bytes:
         return file.read(12)
 
 
-def choose_stream(container: Any, path: Path) -> Any:
+def choose_stream(container: InputContainer, path: Path) -> VideoStream:
     """The video that players show: the first default one, else the largest."""
-    watched = [s for s in container.streams.video if not s.disposition & NOT_WATCHED]
-    if not watched:
-        has_sound = bool(container.streams.audio)
-        found = "only sound" if has_sound else "no video stream"
+    videos = [s for s in container.streams.video if not s.disposition & COVER_OR_THUMBNAILS]
+    if not videos:
+        found = "only sound" if container.streams.audio else "no video stream"
         raise InputError(f"{path} holds {found}; give a file with a picture.")
-    known = [s for s in watched if s.codec_context is not None]
+    known = [s for s in videos if s.codec_context is not None]
     if not known:
         raise InputError(f"{path} has a video stream in a codec that ffmpeg does not know.")
     default = [s for s in known if s.disposition & Disposition.default]
     return default[0] if default else max(known, key=lambda s: s.width * s.height)
+
+
+def video_stream(container: InputContainer, index: int | None) -> VideoStream:
+    """The stream that `choose_stream` chose, in another container of the same file."""
+    return cast(VideoStream, container.streams[index or 0])
+
+
+def time_base(stream: Stream) -> Fraction:
+    """Seconds a tick of the stream's timestamps."""
+    return ratio(stream.time_base) or Fraction(1)
+
+
+def read_only(container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
+    """The packets of one stream; those of others are not even read where the container allows.
+
+    The last packet is an empty one.
+    """
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = Discard.all
+    return container.demux(stream)

@@ -1,224 +1,205 @@
-"""When the frames of a video stream are shown, read from its packets without decoding them."""
+"""When the frames of a video stream are shown, found without decoding them."""
 
+from array import array
 from bisect import bisect_right
-from collections import deque
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from itertools import pairwise
-from typing import Any
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
 
-from vidseg.video.demuxing.container import READ_ERRORS
-from vidseg.video.pyav_versions import ratio
+from vidseg.video.demuxing._mp4_index import Mp4Index, Ticks, read_mp4_index
+from vidseg.video.demuxing.avi import is_reordered
+from vidseg.video.demuxing.packets import VideoPacket, is_joint
+from vidseg.video.demuxing.picture_counts import needs_packets, picture_counter
 
-COMMON_RATES = tuple(
-    Fraction(base * 1000, divisor)
-    for base in (12, 15, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240)
-    for divisor in (1000, 1001)
-)
+MAX_EARLY_MARK = 2
+"""Packets by which the mark of a corrupt packet comes before the joint that explains it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Timeline:
-    """The packets of one stream; all times are its ticks unless said otherwise."""
+    """The frames of one stream; all times are its ticks."""
 
-    stamps: tuple[int, ...]
-    """Presentation times of the frames that will be shown, ascending."""
-    keys: tuple[int, ...]
-    """Presentation times of the frames that decoding can start at, ascending."""
-    shown: int
-    """How many frames will be shown; more than `stamps` has where packets carry no time."""
+    pts: Ticks
+    """Timestamps of the frames that will be shown, ascending; doubled ones stand twice."""
+    keys: Ticks
+    """Timestamps of the frames that decoding can start at, ascending."""
+    count: int
+    """How many frames will be shown; more than `pts` has where frames carry no timestamp."""
     last_duration: int
     """How long the last frame is shown; 0 where the container does not say."""
-    end: Fraction
-    """Seconds, by the container's clock, at which the last of all streams ends."""
     broken: bool
     """The container broke off with an error, or packets are marked as damaged."""
 
+    @cached_property
+    def times(self) -> Ticks:
+        """The different timestamps, ascending."""
+        return np.unique(self.pts)
+
     @property
     def exact(self) -> bool:
-        """Every frame has a time of its own."""
-        return len(self.stamps) == self.shown
+        """Every frame has a timestamp of its own."""
+        return len(self.times) == self.count
 
-    def key_before(self, stamp: int) -> int | None:
-        """The last frame at or before `stamp` that decoding can start at."""
-        found = bisect_right(self.keys, stamp)
-        return self.keys[found - 1] if found else None
+    def key_before(self, pts: int) -> int | None:
+        """The last frame at or before `pts` that decoding can start at."""
+        found = bisect_right(self.keys, pts)
+        return int(self.keys[found - 1]) if found else None
+
+    def frames_before(self, pts: int) -> int:
+        """How many frames are shown before `pts`."""
+        return int(np.searchsorted(self.pts, pts))
 
 
-def from_first_keyframe(packets: Iterable[Any], *, after: int | None = None) -> Iterator[Any]:
-    """`packets` of one video stream from the first key frame on (the first at or after `after`).
+class TimelineScan:
+    """Collects the timeline from one pass over the packets of a stream, in order.
 
-    Frames shown before that key frame lean on what came before it and are left out.
+    Where timestamps start anew (joined files), they are counted on.
     """
-    first = None
-    for packet in packets:
-        if first is None:
-            late = after is None or packet.pts is None or packet.pts >= after
-            if not (packet.is_keyframe and late):
-                continue
-            first = packet
-        if packet.pts is None or first.pts is None or packet.pts >= first.pts:
-            yield packet
 
-
-def judged(packets: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
-    """Each packet, and whether it is damaged.
-
-    Where two transport streams were joined, the last packets before the seam are marked as corrupt
-    though nothing is missing; the mark comes up to one packet early (libavformat's parser).
-    """
-    window: deque[Any] = deque()
-    for packet in packets:
-        window.append(packet)
-        if len(window) > 2:
-            yield window[0], _damaged(window)
-            window.popleft()
-    while window:
-        yield window[0], _damaged(window)
-        window.popleft()
-
-
-def _damaged(window: deque[Any]) -> bool:
-    if not window[0].is_corrupt:
-        return False
-    return not any(_is_seam(before, after) for before, after in pairwise(window))
-
-
-def _is_seam(before: Any, after: Any) -> bool:
-    """A new start right after, with no time left out."""
-    if not after.is_keyframe or before.dts is None or after.dts is None:
-        return False
-    return after.dts - before.dts <= 1.5 * (before.duration or 0)
-
-
-def is_shown(packet: Any, codec: str) -> bool:
-    """Whether a frame comes out for `packet`: not empty, inside the edit list, not hidden."""
-    if packet.size == 0 or packet.is_discard:
-        return False
-    return codec != "vp8" or bool(bytes(packet)[0] & 0x10)  # RFC 6386 section 9.1, show_frame
-
-
-class Scan:
-    """Collects what one pass over the packets tells."""
-
-    def __init__(self, codec: str) -> None:
-        self.codec = codec
-        self.durations: dict[int, int] = {}
-        self.keys: list[int] = []
-        self.shown = 0
-        self.end = Fraction(0)
+    def __init__(self, stream: VideoStream) -> None:
         self.broken = False
+        self.started = False
+        """The first keyframe has come."""
+        self._count = picture_counter(stream)
+        self._merges = stream.codec.canonical_name in ("h264", "mpeg4")
+        self._clock = _Clock()
+        self._pts, self._keys = array("q"), array("q")
+        self._frames = 0
+        self._newest: int | None = None
+        """Timestamp of the newest frame."""
+        self._last = (-(1 << 63), 0)
+        """Timestamp and duration of the frame that is shown last."""
+        self._leading_before: int | None = None
+        """Frames shown before this time depend on what came before the first keyframe."""
+        self._before: VideoPacket | None = None
+        self._suspects = 0
+        """Packets until those marked as corrupt count as damaged; 0 if none is marked."""
 
-    def note_end(self, packet: Any) -> None:
-        """How far any stream reaches."""
-        stamp = packet.pts if packet.pts is not None else packet.dts
-        if stamp is not None and packet.time_base:
-            self.end = max(self.end, (stamp + (packet.duration or 0)) * packet.time_base)
-
-    def note_frame(self, packet: Any, damaged: bool) -> None:
-        """One packet of the stream itself."""
-        self.broken |= damaged
-        if not is_shown(packet, self.codec):
+    def add(self, packet: VideoPacket) -> None:
+        """Take the next packet of the stream, or the empty one at its end."""
+        if not packet.size:
             return
-        self.shown += 1
-        if packet.pts is not None:
-            self.durations[packet.pts] = packet.duration or 0
-            if packet.is_keyframe:
-                self.keys.append(packet.pts)
+        is_key = packet.is_keyframe
+        if is_key:
+            self._leading_before = None if self.started else packet.pts
+            self.started = True
+        elif not self.started:
+            return
+        if self._suspects or packet.is_corrupt:
+            self._judge(packet)
+        self._before = packet
+        pts = packet.pts
+        if self._leading_before is not None and pts is not None and pts < self._leading_before:
+            return
+        frames = self._count(packet)
+        if frames:
+            self._frames += frames
+            self._note(packet, pts, is_key)
+        else:
+            self._prolong(packet)
+
+    def _note(self, packet: VideoPacket, pts: int | None, is_key: bool) -> None:
+        self._newest = pts
+        shift = self._clock.shift(packet)
+        if pts is None:
+            return
+        if self._clock.has_just_restarted and self._pts:
+            self._pts[-1] += self._clock.last_step
+        pts += shift
+        self._newest = pts
+        self._pts.append(pts)
+        if is_key:
+            self._keys.append(pts)
+        if pts >= self._last[0]:
+            self._last = pts, packet.duration or 0
+
+    def _prolong(self, packet: VideoPacket) -> None:
+        """The second field of a frame, or a picture that is not coded, prolongs the one before."""
+        if self._merges and not packet.is_discard and self._newest == self._last[0]:
+            self._last = self._last[0], self._last[1] + (packet.duration or 0)
+
+    def _judge(self, packet: VideoPacket) -> None:
+        """Corrupt packets right before a joint of transport streams are no damage."""
+        if self._before is not None and is_joint(self._before, packet):
+            self._suspects = 0
+        elif self._suspects == 1:
+            self.broken = True
+        self._suspects = max(self._suspects - 1, 0)
+        if packet.is_corrupt and not self.broken:
+            self._suspects = MAX_EARLY_MARK + 1
 
     def timeline(self) -> Timeline:
-        stamps = tuple(sorted(self.durations))
-        return Timeline(
-            stamps=stamps,
-            keys=tuple(sorted(self.keys)),
-            shown=self.shown,
-            last_duration=self.durations[stamps[-1]] if stamps else 0,
-            end=self.end,
-            broken=self.broken,
-        )
+        """What was found so far."""
+        keys = array("q") if self._clock.has_restarted else self._keys
+        pts, keys = np.array(self._pts, np.int64), np.array(keys, np.int64)
+        pts.sort()
+        keys.sort()
+        broken = self.broken or self._suspects > 0
+        return Timeline(pts, keys, self._frames, self._last[1] if len(pts) else 0, broken)
 
 
-def scan(container: Any, stream: Any) -> Timeline:
-    """One pass over all packets of an open container; it is at its end afterwards."""
-    found = Scan(stream.codec.canonical_name)
+class _Clock:
+    """Notices where decoding times start anew: two packets in a row are earlier than before."""
 
-    def packets() -> Iterator[Any]:
-        for packet in container.demux():
-            if packet.size:
-                found.note_end(packet)
-                if packet.stream_index == stream.index:
-                    yield packet
+    def __init__(self) -> None:
+        self.has_restarted = self.has_just_restarted = False
+        self.last_step = 0
+        """Ticks by which the latest restart moves packets, and the one packet before."""
+        self._shift = 0
+        self._top = (-(1 << 63), 0)
+        """The latest decoding time, and the duration of its packet."""
+        self._early: int | None = None
 
-    try:
-        for packet, damaged in judged(from_first_keyframe(packets())):
-            found.note_frame(packet, damaged)
-    except READ_ERRORS:
-        found.broken = True
-    return found.timeline()
+    def shift(self, packet: VideoPacket) -> int:
+        """Ticks to add to the times of this packet."""
+        self.has_just_restarted = False
+        if packet.dts is None:
+            return self._shift
+        dts = packet.dts + self._shift
+        if dts >= self._top[0]:
+            self._top, self._early = (dts, packet.duration or 0), None
+        elif self._early is None:
+            self._early = dts
+        else:
+            self.last_step = sum(self._top) - self._early
+            self._shift += self.last_step
+            self._top, self._early = (dts + self.last_step, packet.duration or 0), None
+            self.has_restarted = self.has_just_restarted = True
+        return self._shift
 
 
-def has_times(timeline: Timeline, container: Any, stream: Any) -> bool:
-    """Whether the packets tell when frames are shown; AVI tells only the order of coding."""
-    return timeline.exact and not is_reordered(container, stream)
+def indexed_timeline(
+    path: Path, container: InputContainer, stream: VideoStream, first: VideoPacket
+) -> Timeline | None:
+    """The timeline from the index of an MP4 file; None if only its packets tell it.
 
-
-def is_reordered(container: Any, stream: Any) -> bool:
-    """Whether its packets carry the order of coding in place of times."""
-    return "avi" in container.format.name and bool(stream.codec_context.has_b_frames)
-
-
-def find_rate(
-    timeline: Timeline, stream: Any, *, timed: bool, gaps: bool = False
-) -> tuple[Fraction, bool]:
-    """(frames a second, whether it is constant); a tick of rounding off the grid is constant.
-
-    With `gaps` frames may be missing, so that places on the grid stay empty.
+    `first` is the first packet of the stream.
     """
-    announced = _announced(stream)
-    if len(timeline.stamps) < 2 or not timed:
-        return announced[0], True
-    unit = ratio(stream.time_base) or Fraction(1)
-    off_grid = _off_sparse_grid if gaps else _off_grid
-    for rate in announced:
-        if off_grid(timeline, rate, unit) < 1e-3:
-            return rate, True
-    span = (timeline.stamps[-1] - timeline.stamps[0]) * unit
-    measured = Fraction(len(timeline.stamps) - 1) / span
-    for rate in [*map(_snap, announced), *announced, *COMMON_RATES, _snap(measured)]:
-        if off_grid(timeline, rate, unit) <= 1.001:
-            return rate, True
-    return measured.limit_denominator(100000), False
+    if needs_packets(stream):
+        return None
+    index = read_mp4_index(path, container, stream, first)
+    return None if index is None else _from_index(index)
 
 
-def _announced(stream: Any) -> list[Fraction]:
-    """What the container says, best guess first; a bare elementary stream has only its own word."""
-    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
-    bare = stream.container.format.name in ("h264", "hevc", "vvc", "mpegvideo", "m4v", "obu")
-    own = stream.codec_context.framerate if bare else None
-    return [rate for rate in map(ratio, (own, *rates)) if rate] or [Fraction(25)]
+def _from_index(index: Mp4Index) -> Timeline | None:
+    starts = np.flatnonzero(index.keys)
+    if not len(starts):
+        return None
+    shown = index.shown & (index.pts >= index.pts[starts[0]])
+    shown[: starts[0]] = False
+    pts, keys = index.pts[shown], index.pts[shown & index.keys]
+    if not len(pts):
+        return None
+    last = np.flatnonzero(pts == pts.max())[-1]
+    duration = int(index.durations[shown][last])
+    return Timeline(np.sort(pts), np.sort(keys), len(pts), duration, broken=False)
 
 
-def _off_grid(timeline: Timeline, rate: Fraction, unit: Fraction) -> float:
-    """Largest distance, in ticks, between a frame and its place at a constant rate."""
-    stamps = np.array(timeline.stamps, np.float64)
-    grid = stamps[0] + np.arange(len(stamps)) / float(rate * unit)
-    return float(np.abs(stamps - grid).max())
-
-
-def _off_sparse_grid(timeline: Timeline, rate: Fraction, unit: Fraction) -> float:
-    """The same where places may be empty; infinite where most frames are not one place apart."""
-    stamps = np.array(timeline.stamps, np.float64)
-    step = 1 / float(rate * unit)
-    if abs(np.median(np.diff(stamps)) - step) > max(1.0, 0.05 * step):
-        return float("inf")
-    grid = stamps[0] + np.rint((stamps - stamps[0]) / step) * step
-    return float(np.abs(stamps - grid).max())
-
-
-def _snap(rate: Fraction) -> Fraction:
-    """The common rate that `rate` is a rounding of, as far as one is near."""
-    nearest = min(COMMON_RATES, key=lambda common: abs(common - rate))
-    return nearest if abs(nearest / rate - 1) < Fraction(1, 10000) else rate
+def has_times(timeline: Timeline, container: InputContainer, stream: VideoStream) -> bool:
+    """Whether timestamps tell when frames are shown; single bad ones are mended while reading."""
+    good = len(timeline.times)
+    return good > 0 and 2 * good >= timeline.count and not is_reordered(container, stream)

@@ -1,0 +1,107 @@
+"""The times of all frames of an MP4 or MOV file from its index, without reading any frame.
+
+libavformat hands out decoding times and keyframes of its index, with edit lists applied. Durations
+and composition offsets are missing; they are read here (ISO/IEC 14496-12 section 8.6.1).
+"""
+
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from vidseg.video.demuxing.mp4_boxes import Box, boxes
+from vidseg.video.demuxing.packets import VideoPacket
+
+Ticks = NDArray[np.int64]
+
+KEYFRAME, DISCARDED = 1, 2
+"""Flags of an index entry (AVINDEX_KEYFRAME and AVINDEX_DISCARD_FRAME of avformat.h)."""
+
+
+class Mp4Index(NamedTuple):
+    """Every frame of a stream, in decoding order; times in ticks."""
+
+    pts: Ticks
+    durations: Ticks
+    keys: NDArray[np.bool_]
+    """Whether decoding can start at the frame."""
+    shown: NDArray[np.bool_]
+    """Whether the frame lies inside the edit list."""
+
+
+def read_mp4_index(
+    path: Path, container: InputContainer, stream: VideoStream, first: VideoPacket
+) -> Mp4Index | None:
+    """The index, checked against the `first` packet; None if it does not tell all times.
+
+    That is so in other containers, in fragmented files, and where edits repeat or drop frames.
+    """
+    if "mov" not in container.format.name.split(","):
+        return None
+    entries = [(entry.timestamp, entry.flags) for entry in stream.index_entries]
+    tables = _time_tables(path, stream.id, len(entries)) if entries else None
+    if tables is None or first.pts is None or first.dts is None:
+        return None
+    durations, offsets = tables
+    dts, flags = np.array(entries, np.int64).T
+    place = int(np.searchsorted(dts, first.dts))
+    if place >= len(dts) or dts[place] != first.dts:
+        return None
+    pts = dts + offsets
+    return Mp4Index(
+        pts=pts + (first.pts - pts[place]),
+        durations=durations,
+        keys=(flags & KEYFRAME) != 0,
+        shown=(flags & DISCARDED) == 0,
+    )
+
+
+def _time_tables(path: Path, track: int, count: int) -> tuple[Ticks, Ticks] | None:
+    """Duration, and display minus decoding time, of each of `count` samples of a track.
+
+    None if the file holds other samples than its index lists.
+    """
+    with path.open("rb") as file:
+        movie = next((b for b in boxes(file, 0, path.stat().st_size) if b.kind == b"moov"), None)
+        inside = list(boxes(file, movie.start, movie.end)) if movie else []
+        if any(box.kind == b"mvex" for box in inside):  # fragments follow
+            return None
+        for trak in inside:
+            if trak.kind == b"trak" and _track_number(file, trak) == track:
+                durations = _expanded(file, trak, b"stts", count)
+                offsets = _expanded(file, trak, b"ctts", count)
+                return None if durations is None or offsets is None else (durations, offsets)
+    return None
+
+
+def _track_number(file: BinaryIO, trak: Box) -> int | None:
+    header = _descend(file, trak, b"tkhd")
+    if header is None:
+        return None
+    file.seek(header.start)
+    data = file.read(24)
+    return int.from_bytes(data[20:24] if data[0] == 1 else data[12:16], "big")
+
+
+def _expanded(file: BinaryIO, trak: Box, kind: bytes, count: int) -> Ticks | None:
+    """The value for each sample of a table of runs; zeros if there is no table."""
+    table = _descend(file, trak, b"mdia", b"minf", b"stbl", kind)
+    if table is None:
+        return np.zeros(count, np.int64)
+    file.seek(table.start + 8)
+    runs = np.frombuffer(file.read(min(table.end - table.start - 8, 8 * count)), ">i4")
+    lengths, values = runs[: len(runs) // 2 * 2].reshape(-1, 2).T
+    if (lengths < 0).any() or lengths.sum(dtype=np.int64) != count:
+        return None
+    return np.repeat(values.astype(np.int64), lengths)
+
+
+def _descend(file: BinaryIO, box: Box, *kinds: bytes) -> Box | None:
+    found: Box | None = box
+    for kind in kinds:
+        inner = boxes(file, found.start, found.end) if found else iter(())
+        found = next((child for child in inner if child.kind == kind), None)
+    return found
