@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tests.support.random_instances import any_instances, blobs
 from tests.support.scenes import scene_image, scene_instances, scene_masks
-from vidseg.effects.cutout import AROUND, Cutout, Matte, cut, cut_objects
+from vidseg.effects.cutout import COLOR_MARGIN_PIXELS, Cutout, Matte, cut, cut_objects
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import UNTRACKED, Instances
 
@@ -63,8 +63,8 @@ def test_objects_of_a_scene_are_opaque_and_the_rest_is_gone(refine: bool) -> Non
     picture = Cutout(refine)(image, instances)
     assert picture.shape == (128, 192, 4)
     assert np.count_nonzero((picture[..., 3] >= 128) != truth) < 0.03 * np.count_nonzero(truth)
-    padded = np.pad(truth, 2 * AROUND)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (4 * AROUND + 1,) * 2)
+    padded = np.pad(truth, 2 * COLOR_MARGIN_PIXELS)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (4 * COLOR_MARGIN_PIXELS + 1,) * 2)
     far = ~windows.any((2, 3))
     assert not picture[far].any()
     matte = Matte(refine)(image, instances)
@@ -112,5 +112,5 @@ def test_every_box_can_be_cut_out(instances: Instances) -> None:
 
 
 def test_an_image_of_another_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="image must be"):
+    with pytest.raises(ValueError, match="the picture has"):
         Cutout()(np.zeros((10, 10, 3), np.uint8), blobs(2, (20, 20)))

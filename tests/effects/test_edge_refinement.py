@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.support.random_instances import any_instances
-from vidseg.effects._edge_refinement import MARGIN, refined
+from vidseg.effects._edge_refinement import MARGIN_CELLS, refined
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.masks import full_mask, soft_crop
@@ -99,15 +99,15 @@ def test_the_picture_stays_as_it_is_and_far_pixels_do_not_matter() -> None:
     before = image.copy()
     rows, cols, mask = refined(image, found(), 0)
     assert (image == before).all()
-    assert rows.start >= 70 - (MARGIN + 1) * 260 / 28
-    assert cols.stop <= 410 + (MARGIN + 1) * 320 / 28
+    assert rows.start >= 70 - (MARGIN_CELLS + 1) * 260 / 28
+    assert cols.stop <= 410 + (MARGIN_CELLS + 1) * 320 / 28
     elsewhere = image.copy()
     elsewhere[:40] = 0
     assert (refined(elsewhere, found(), 0).mask == mask).all()
 
 
 def test_an_image_of_another_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="image must be"):
+    with pytest.raises(ValueError, match="the picture has"):
         refined(np.zeros((10, 10, 3), np.uint8), found(), 0)
 
 

@@ -1,7 +1,6 @@
 """Effects over a run of frames: what holds, remembers or plays, begun anew for every run."""
 
 import os
-from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.support.random_instances import blobs
-from tests.support.scenes import read_barcode, scene_image, write_scene
-from vidseg.effects import Effect, drawing, drawn
+from tests.support.scenes import read_barcode, write_scene
+from vidseg.effects import Effect, drawing
 from vidseg.effects.chain import Chain, Only, Split
 from vidseg.effects.decorations import Contour, Trace
 from vidseg.effects.parse import EFFECTS, parse_effect
@@ -182,22 +181,3 @@ def test_split_shows_the_frame_itself_beside_all_that_came_before_it(tmp_path: P
     picture = run(chain, NONE)[0]
     assert np.array_equal(picture[:, :78], GREY[:, :78])
     assert not np.array_equal(picture[:, 82:], GREY[:, 82:])
-
-
-def test_drawn_is_a_stage() -> None:
-    closed = []
-
-    def source():
-        try:
-            for index in range(100):
-                yield frame(index, image=scene_image(index, SIZE)), at(60, 60)
-        finally:
-            closed.append(True)
-
-    with closing(drawn(source(), Fill())) as stage:
-        for index in range(3):
-            made, objects = next(stage)
-            assert made.index == index
-            assert (made.image[52:68, 52:68] == 0).all()
-            assert len(objects) == 1
-    assert closed

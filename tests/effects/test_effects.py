@@ -78,7 +78,7 @@ def test_any_layout_in_memory_gives_the_same(effect: Effect) -> None:
 
 @pytest.mark.parametrize("effect", EFFECTS, ids=str)
 def test_a_picture_of_another_size_is_refused(effect: Effect) -> None:
-    with pytest.raises(ValueError, match="image must be"):
+    with pytest.raises(ValueError, match="the picture has"):
         effect(noise((20, 31)), blobs(1, (20, 30)))
 
 

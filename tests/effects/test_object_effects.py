@@ -11,12 +11,12 @@ from scipy.ndimage import distance_transform_edt
 
 from tests.support.random_instances import blobs
 from vidseg.effects import Effect
-from vidseg.effects._alpha_masks import blend_into, grown_cover, soft_cover
+from vidseg.effects._alpha_masks import blend_into, dilated_alpha, soft_alpha
 from vidseg.effects.background import BlurBackground, DimBackground, Spotlight
 from vidseg.effects.chain import Chain, Only, Split
 from vidseg.effects.decorations import Contour, Halo
-from vidseg.effects.privacy import Blur, Fill, Pixelate, cell_size
-from vidseg.effects.replace_background import GREEN, ReplaceBackground, covering
+from vidseg.effects.privacy import Blur, Fill, Pixelate, mosaic_cell
+from vidseg.effects.replace_background import CHROMA_GREEN, ReplaceBackground, fitted_to_fill
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import full_mask
@@ -60,7 +60,7 @@ def distance_to(found: Instances) -> np.ndarray:
 def test_a_grown_object_covers_all_within_the_radius(radius: int, fade: int) -> None:
     found = blobs(8, (150, 200), share=0.1)
     for row in range(len(found)):
-        rows, cols, cover = grown_cover(found, row, radius, fade)
+        rows, cols, cover = dilated_alpha(found, row, radius, fade)
         full = np.zeros(found.size, np.uint8)
         full[rows, cols] = cover
         distance = distance_to(found[row : row + 1])
@@ -95,7 +95,7 @@ def test_pixelated_cells_are_the_means_of_what_was_there(found: Instances) -> No
     image = noise()
     drawn = Pixelate(cells=6)(image, found)
     x0, y0, x1, y1 = found.boxes[0]
-    cell = cell_size(max(x1 - x0, y1 - y0) / 6)
+    cell = mosaic_cell(max(x1 - x0, y1 - y0) / 6)
     rim = distance_to(found) <= 0.05 * max(x1 - x0, y1 - y0)
     for top in range(0, SIZE[0], cell):
         for left in range(0, SIZE[1], cell):
@@ -109,8 +109,8 @@ def test_pixelated_cells_are_the_means_of_what_was_there(found: Instances) -> No
 
 
 def test_cells_grow_in_steps_and_are_never_fine() -> None:
-    assert [cell_size(least) for least in (0.1, 8, 8.1, 11.4, 16, 60)] == [8, 8, 11, 16, 16, 64]
-    assert all(cell_size(least) >= round(least) - 1 for least in np.arange(8, 300, 0.7))
+    assert [mosaic_cell(least) for least in (0.1, 8, 8.1, 11.4, 16, 60)] == [8, 8, 11, 16, 16, 64]
+    assert all(mosaic_cell(least) >= round(least) - 1 for least in np.arange(8, 300, 0.7))
 
 
 @pytest.mark.parametrize("strength", [0.04, 0.08, 0.3])
@@ -146,7 +146,7 @@ def test_nothing_of_a_finer_mosaic_shows_in_a_coarser_one() -> None:
 def test_objects_keep_every_pixel(effect: Effect) -> None:
     image = noise()
     for found in (CORNER, MIDDLE, WHOLE, blobs(5, SIZE, share=0.1)):
-        sure = soft_cover(found) == 255
+        sure = soft_alpha(found) == 255
         assert np.array_equal(effect(image, found)[sure], image[sure])
     assert np.array_equal(effect(image, WHOLE), image)
 
@@ -154,7 +154,7 @@ def test_objects_keep_every_pixel(effect: Effect) -> None:
 def test_dimming_is_exact_outside() -> None:
     image = noise()
     drawn = DimBackground(0.6)(image, MIDDLE)
-    far = soft_cover(MIDDLE) == 0
+    far = soft_alpha(MIDDLE) == 0
     assert np.abs(drawn[far] - image[far] * 0.4).max() <= 0.51
     none = Instances.empty(SIZE)
     assert not DimBackground(1)(image, none).any()
@@ -165,7 +165,7 @@ def test_dimming_is_exact_outside() -> None:
 def test_colours_of_objects_do_not_run_into_the_blur(strength: float) -> None:
     image = np.full((240, 320, 3), (60, 90, 120), np.uint8)
     found = boxed((80, 60, 220, 160), size=(240, 320))
-    opacity = soft_cover(found)
+    opacity = soft_alpha(found)
     blend_into(image, np.full_like(image, (250, 10, 10)), opacity)
     drawn = BlurBackground(strength)(image, found)
     assert np.abs(drawn[opacity == 0].astype(int) - (60, 90, 120)).max() <= 10
@@ -184,8 +184,8 @@ def test_background_blur_is_as_wide_as_asked_for() -> None:
 
 def test_the_background_becomes_the_colour() -> None:
     drawn = ReplaceBackground((1, 2, 3))(noise(), MIDDLE)
-    assert (drawn[soft_cover(MIDDLE) == 0] == (1, 2, 3)).all()
-    assert (ReplaceBackground()(noise(), Instances.empty(SIZE)) == GREEN).all()
+    assert (drawn[soft_alpha(MIDDLE) == 0] == (1, 2, 3)).all()
+    assert (ReplaceBackground()(noise(), Instances.empty(SIZE)) == CHROMA_GREEN).all()
 
 
 def test_a_photo_behind_the_objects_fills_the_frame(tmp_path: Path) -> None:
@@ -193,8 +193,8 @@ def test_a_photo_behind_the_objects_fills_the_frame(tmp_path: Path) -> None:
     path = tmp_path / "behind.png"
     cv2.imwrite(str(path), photo[..., ::-1])
     drawn = ReplaceBackground(file=path)(noise(), MIDDLE)
-    far = soft_cover(MIDDLE) == 0
-    assert np.array_equal(drawn[far], covering(photo, SIZE)[far])
+    far = soft_alpha(MIDDLE) == 0
+    assert np.array_equal(drawn[far], fitted_to_fill(photo, SIZE)[far])
 
 
 @pytest.mark.parametrize("size", [(120, 160), (60, 160), (240, 160), (30, 40), (1, 1), (480, 640)])
@@ -202,7 +202,7 @@ def test_covering_keeps_shapes_and_the_middle(size: tuple[int, int]) -> None:
     """Left half red, right half blue: the border stays in the middle, and nothing is left empty."""
     picture = np.zeros((*size, 3), np.uint8)
     picture[:, : size[1] // 2, 0] = picture[:, size[1] // 2 :, 2] = 255
-    fitted = covering(picture, SIZE)
+    fitted = fitted_to_fill(picture, SIZE)
     assert fitted.shape == (*SIZE, 3)
     assert not np.shares_memory(fitted, picture)
     if size != (1, 1):
@@ -227,7 +227,7 @@ def test_the_halo_lies_about_the_object() -> None:
     image = np.full((240, 320, 3), 40, np.uint8)
     found = boxed((80, 60, 220, 160), size=(240, 320))
     drawn = Halo(size=0.1, color=(255, 0, 255))(image, found)
-    assert np.array_equal(drawn[soft_cover(found) == 255], image[soft_cover(found) == 255])
+    assert np.array_equal(drawn[soft_alpha(found) == 255], image[soft_alpha(found) == 255])
     assert np.array_equal(drawn[distance_to(found) > 27], image[distance_to(found) > 27])
     line = drawn[110, 220:250, 0].astype(int)
     assert line[2] > 180

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 
 from tests.support.random_instances import blobs
-from vidseg.effects._track_hold import Hold
+from vidseg.effects._track_hold import TrackHold
 from vidseg.structures.frame import Moment
 from vidseg.structures.instances import UNTRACKED, Instances
 
@@ -20,7 +20,7 @@ def one(x: float, name: int = 1) -> Instances:
 
 
 def held(*frames: Instances, longest: int = 3) -> list[Instances]:
-    hold = Hold(longest)
+    hold = TrackHold(longest)
     return [
         hold.update(Moment(index, Fraction(index, 30)), found) for index, found in enumerate(frames)
     ]
@@ -63,7 +63,7 @@ def test_an_object_that_comes_back_is_no_longer_held() -> None:
 
 
 def test_others_change_nothing_and_frames_may_be_missing() -> None:
-    hold = Hold(5)
+    hold = TrackHold(5)
     both = replace(blobs(2, SIZE), ids=np.array([1, 2]))
     hold.update(Moment(0, Fraction(0)), both)
     now = hold.update(Moment(4, Fraction(4, 30)), both[1:])

@@ -1,11 +1,17 @@
-"""Pictures of what was found: functions of a picture and its objects.
+"""Effects: functions of a picture and its objects that return a new picture.
+
+    effect      what an effect is, and how a run draws with it
+    overlay, splash, background, replace_background, privacy, decorations, cutout   the effects
+    chain       effects made of other effects
+    parse       effects from descriptions, such as `blur:class=person`
+    run_report  warnings about effects that had nothing to draw on
 
 An effect never changes the picture it is given, keeps no state between frames, and may run in
-several threads at once. What looks at the time or at earlier frames does so in a run of its own,
-see `vidseg.effects.effect`. `vidseg.effects.parse` makes effects from descriptions.
+several threads at once. State lives in a run, see `effect`. Effects are computed on the CPU in
+integer arithmetic, so that equal masks give equal pictures on every machine.
 
-Effects are drawn on the CPU, in whole numbers, from soft masks in their boxes, wherever those were
-found: a model on a GPU and on a CPU give the same picture where they give the same masks.
+To add one: a class in a file here, a line in `parse.EFFECTS`, a row in README.md. The room imports
+`structures`, `tracking`, `detection` and `video`; no torch.
 
 `on_image` binds an effect to a predictor, for programs that have single frames:
 
@@ -15,14 +21,14 @@ found: a model on a GPU and on a CPU give the same picture where they give the s
 
 from collections.abc import Callable, Collection
 
-from vidseg.detection.predictor import Predictor
-from vidseg.effects.effect import Draw, Effect, Lasting, drawing, drawn
+from vidseg.detection.predictor import Predictor, predict_named
+from vidseg.effects.effect import Draw, Effect, Stateful, drawing
 from vidseg.effects.overlay import Overlay
 from vidseg.effects.splash import Splash
-from vidseg.structures.frame import Image
+from vidseg.structures.frame import Image, check_image
 from vidseg.structures.instances import shown
 
-__all__ = ["Draw", "Effect", "Lasting", "Overlay", "Splash", "drawing", "drawn", "on_image"]
+__all__ = ["Draw", "Effect", "Overlay", "Splash", "Stateful", "drawing", "on_image"]
 
 
 def on_image(
@@ -32,13 +38,15 @@ def on_image(
     score: float = 0.5,
     labels: Collection[int] | None = None,
 ) -> Callable[[Image], Image]:
-    """The effect as a function of the picture alone, predicting one picture at a time.
+    """The effect as a function of the picture alone; it predicts one picture at a time.
 
-    Shows the objects from `score` on, of the given `labels` (None: all).
+    Draws the objects with at least `score`, of the given `labels` (None: all). The picture must be
+    (H, W, 3) uint8 RGB, else FrameError.
     """
 
     def transform(image: Image) -> Image:
-        (found,) = predictor.predict([image])
+        check_image(image)
+        (found,) = predict_named(predictor, [image])
         return effect(image, shown(found, score=score, labels=labels))
 
     return transform

@@ -1,4 +1,4 @@
-"""Mixing pictures and changing their size, in whole numbers."""
+"""Blending and scaling of pictures in integer arithmetic."""
 
 import cv2
 import numpy as np
@@ -10,9 +10,9 @@ from vidseg.structures.frame import Image
 
 
 def mix(under: MatLike, over: MatLike, opacity: MatLike) -> Image:
-    """(H, W, 3) uint8: `over` where `opacity` (H, W) is 255, `under` where 0, else their mean.
+    """(H, W, 3) uint8: the mean of `under` and `over`, weighted by `opacity` (H, W) / 255.
 
-    Exact at both ends and within one level between.
+    Exact where the opacity is 0 or 255, within one level elsewhere.
     """
     share = cv2.cvtColor(opacity, cv2.COLOR_GRAY2RGB)
     shown = cv2.multiply(over, share, scale=1 / 255)
@@ -20,10 +20,10 @@ def mix(under: MatLike, over: MatLike, opacity: MatLike) -> Image:
     return np.asarray(cv2.add(shown, covered), np.uint8)
 
 
-def shrunk(picture: MatLike, factor: int) -> MatLike:
-    """The means of cells of `factor` x `factor` pixels; the last go on beyond the edge as it is.
+def downscaled(picture: MatLike, factor: int) -> MatLike:
+    """The means of cells of `factor` x `factor` pixels; the last cells repeat the border pixels.
 
-    Whole factors take a third of the time of others.
+    An integer factor takes a third of the time of a fractional one.
     """
     height, width = picture.shape[:2]
     below, right = -height % factor, -width % factor
@@ -33,17 +33,17 @@ def shrunk(picture: MatLike, factor: int) -> MatLike:
     return cv2.resize(picture, cells, interpolation=cv2.INTER_AREA)
 
 
-def enlarged(
+def upscaled(
     cells: MatLike, factor: int, size: tuple[int, int], *, method: int = cv2.INTER_CUBIC
 ) -> NDArray[np.uint8]:
-    """The picture of `size` (height, width) that `shrunk` made `cells` of, without its detail."""
+    """`cells` scaled up by `factor`, and cut to `size` (height, width)."""
     full = cells.shape[1] * factor, cells.shape[0] * factor
     picture = cv2.resize(cells, full, interpolation=method)
     return np.asarray(picture[: size[0], : size[1]], np.uint8)
 
 
-def plain(shape: tuple[int, ...], color: Color) -> Image:
-    """A picture of one colour; numpy's broadcast takes 50 times as long."""
+def solid(shape: tuple[int, ...], color: Color) -> Image:
+    """A picture of one colour; broadcasting in NumPy takes 50 times as long."""
     picture = np.empty(shape, np.uint8)
     cv2.rectangle(picture, (0, 0), (shape[1], shape[0]), color, cv2.FILLED)
     return picture

@@ -1,4 +1,4 @@
-"""Where name tags go."""
+"""Placement of name tags."""
 
 from collections.abc import Iterable
 
@@ -12,10 +12,10 @@ Box = tuple[int, int, int, int]
 def place_tags(
     boxes: Iterable[Box], tags: Iterable[tuple[int, int]], size: tuple[int, int]
 ) -> list[tuple[int, int]]:
-    """(left, top) of a tag of each (height, width) in `tags` for its box; the first choose first.
+    """(left, top) of each tag of (height, width) in `tags`, placed in order beside its box.
 
-    A tag stands on the upper left corner of its box. Where it would cover one placed before, it
-    goes to the place about the box where it covers least. It never leaves a frame of `size`.
+    A tag goes above the upper left corner of its box. Where it would cover an earlier tag, it takes
+    the place around the box where it covers least. It never leaves a frame of `size`.
     """
     placed = np.zeros((0, 4), np.int64)
     for box, tag in zip(boxes, tags, strict=True):
@@ -33,7 +33,7 @@ def _places(box: Box, tag: tuple[int, int]) -> list[tuple[int, int]]:
 
 
 def _inside(place: tuple[int, int], tag: tuple[int, int], size: tuple[int, int]) -> Box:
-    """The place moved into the frame, as a box."""
+    """The place as a box, moved into the frame."""
     left = max(0, min(place[0], size[1] - tag[1]))
     top = max(0, min(place[1], size[0] - tag[0]))
     return left, top, left + tag[1], top + tag[0]

@@ -1,9 +1,8 @@
-"""Objects that are missed, held where they were last seen: what hides people must fail safe.
+"""Lost objects kept for some frames, because an effect that hides people must fail safe.
 
-`vidseg.tracking.interpolation` fills a miss in only where the object is seen again soon after.
-Here it is not
-known whether it will be: a lost track stays for some frames, once where it was last seen and once
-where it would be by now at its last speed. What is shown at a wrong place is no harm to what hides.
+`vidseg.tracking.interpolation` fills a gap only if the object is detected again soon. Here that
+does not matter: a lost track stays for some frames, both where it was last seen and where it would
+be now at its last speed. Hiding one place too many does no harm.
 """
 
 from collections.abc import Iterator
@@ -18,25 +17,25 @@ from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances, concatenate
 from vidseg.tracking.interpolation import sightings
 
-STEADY = 0.5
-"""Share of the last step in a track's speed; the rest is that of the steps before."""
+NEWEST_STEP_WEIGHT = 0.5
+"""Weight of the newest step in the moving average of a track's speed."""
 
 
 class _Last(NamedTuple):
-    """Where a track was last seen."""
+    """The last sighting of a track."""
 
     number: int
     """Index of the frame."""
     one: Instances
     """The object by itself."""
     speed: NDArray[np.float64]
-    """(2,) pixels that its centre moved by each frame, across and down."""
+    """(2,) pixels per frame of its centre, x and y."""
 
 
-class Hold:
-    """Adds the objects of tracks lost at most `longest` frames ago; frames come in order.
+class TrackHold:
+    """Adds the objects of tracks that were lost at most `longest` frames ago.
 
-    Objects without a track cannot be told from each other, and are not held.
+    Frames must come in order. Untracked objects cannot be told apart, and are not held.
     """
 
     def __init__(self, longest: int) -> None:
@@ -44,32 +43,33 @@ class Hold:
         self._last: dict[int, _Last] = {}
 
     def update(self, frame: Instant, now: Instances) -> Instances:
-        """The objects of this frame, and those held, marked `filled`."""
+        """The objects of this frame, plus the held ones, marked `filled`."""
         seen = sightings(frame.index, now)
-        lost = {name: last for name, last in self._last.items() if name not in seen}
-        kept = {n: last for n, last in lost.items() if frame.index - last.number <= self.longest}
+        lost = {i: last for i, last in self._last.items() if i not in seen}
+        kept = {i: last for i, last in lost.items() if frame.index - last.number <= self.longest}
         places = [place for last in kept.values() for place in _places(last, frame.index)]
-        new = {n: self._sighted(n, frame.index, sight.alone()) for n, sight in seen.items()}
+        new = {i: self._sighted(i, frame.index, sight.alone()) for i, sight in seen.items()}
         self._last = kept | new
         return concatenate([now, *places])
 
-    def _sighted(self, name: int, index: int, one: Instances) -> _Last:
-        before = self._last.get(name)
+    def _sighted(self, track_id: int, index: int, one: Instances) -> _Last:
+        before = self._last.get(track_id)
         if before is None or index <= before.number:
             return _Last(index, one, np.zeros(2))
         step = (_centre(one) - _centre(before.one)) / (index - before.number)
-        return _Last(index, one, STEADY * step + (1 - STEADY) * before.speed)
+        return _Last(
+            index, one, NEWEST_STEP_WEIGHT * step + (1 - NEWEST_STEP_WEIGHT) * before.speed
+        )
 
 
 def _places(last: _Last, index: int) -> Iterator[Instances]:
-    """The object where it was last seen and, if it moved, where it may be now."""
+    """The object where it was last seen and, if it moved, also where it would be now."""
     held = replace(last.one, filled=np.ones(1, np.bool_))
     yield held
-    way = last.speed * (index - last.number)
-    if np.abs(way).max() >= 1:
-        yield replace(
-            held, boxes=clip_boxes(held.boxes + np.tile(way, 2).astype(np.float32), held.size)
-        )
+    moved = last.speed * (index - last.number)
+    if np.abs(moved).max() >= 1:
+        boxes = held.boxes + np.tile(moved, 2).astype(np.float32)
+        yield replace(held, boxes=clip_boxes(boxes, held.size))
 
 
 def _centre(one: Instances) -> NDArray[np.float64]:

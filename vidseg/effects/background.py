@@ -1,4 +1,4 @@
-"""Effects on everything but the objects: blurred, darkened, or out of a spotlight."""
+"""Effects on the background: blurred, darkened, or darkened around spotlights."""
 
 from dataclasses import dataclass
 
@@ -6,26 +6,28 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike
 
-from vidseg.effects._alpha_masks import Opacity, blend_into, soft_cover
-from vidseg.effects._blending import enlarged, shrunk
+from vidseg.effects._alpha_masks import Opacity, blend_into, soft_alpha
+from vidseg.effects._blending import downscaled, upscaled
 from vidseg.effects.overlay import box_pixels
 from vidseg.errors import OptionError
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances, check_fits
 
-SHRUNK = 2.5
-"""Least standard deviation, in pixels, of a blur after the picture was made smaller for it."""
-BAND = 32
-"""Rows."""
-MAX_RIM = 250
-"""Pixels of it; OpenCV's stack blur reaches no further."""
-COARSE = 8
-"""Pixels of the frame to one of a spotlight's, which is soft anyway."""
+MIN_DOWNSCALED_SIGMA = 2.5
+"""Least standard deviation, in pixels, of a blur on a picture downscaled for it."""
+BAND_ROWS = 32
+"""Rows that are downscaled at once, so that they stay in the processor's cache."""
+MAX_BLUR_RADIUS = 250
+"""Pixels; the largest radius of OpenCV's stack blur."""
+SPOTLIGHT_SCALE = 8
+"""Frame pixels per pixel of a spotlight, which is soft anyway."""
+FRACTION_BITS = 4
+"""Fractional bits of fixed-point coordinates."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlurBackground:
-    """Blurs all but the objects, without their colours running out into the blur."""
+    """Blurs everything but the objects; their colours do not bleed into the blur."""
 
     strength: float = 0.02
     """Standard deviation of the blur, as a share of the frame's shorter side: 0 to 0.2."""
@@ -37,7 +39,7 @@ class BlurBackground:
         """A new (H, W, 3) uint8 RGB picture; `image` stays as it is."""
         check_fits(instances, image)
         image = np.ascontiguousarray(image)
-        opacity = soft_cover(instances)
+        opacity = soft_alpha(instances)
         picture = blurred_around(image, opacity, self.strength * min(instances.size))
         blend_into(picture, image, opacity)
         return picture
@@ -45,10 +47,10 @@ class BlurBackground:
 
 @dataclass(frozen=True, slots=True)
 class DimBackground:
-    """Darkens all but the objects."""
+    """Darkens everything but the objects."""
 
     amount: float = 0.65
-    """Share of its light that the background loses, 0..1."""
+    """Share of its brightness that the background loses, 0..1."""
 
     def __post_init__(self) -> None:
         check_share("amount", self.amount)
@@ -58,18 +60,18 @@ class DimBackground:
         check_fits(instances, image)
         image = np.ascontiguousarray(image)
         picture = np.asarray(cv2.convertScaleAbs(image, alpha=1 - self.amount), np.uint8)
-        blend_into(picture, image, soft_cover(instances))
+        blend_into(picture, image, soft_alpha(instances))
         return picture
 
 
 @dataclass(frozen=True, slots=True)
 class Spotlight:
-    """Darkens all but a soft round light about every object."""
+    """Darkens everything but a soft ellipse of light around every object."""
 
     amount: float = 0.75
-    """Share of its light that the rest loses, 0..1."""
+    """Share of its brightness that the rest loses, 0..1."""
     size: float = 1.3
-    """Size of the light, as a multiple of the ellipse inside the object's box: 0.1 to 10."""
+    """Size of the light, as a multiple of the ellipse inscribed in the object's box: 0.1 to 10."""
 
     def __post_init__(self) -> None:
         check_share("amount", self.amount)
@@ -86,55 +88,55 @@ class Spotlight:
         return np.asarray(cv2.multiply(np.ascontiguousarray(image), share, scale=1 / 255), np.uint8)
 
     def _pool(self, instances: Instances) -> MatLike:
-        """A small picture: 255 in the light, soft at its rim, 0 in the dark."""
-        height, width = (-(-side // COARSE) for side in instances.size)
+        """A small picture: 255 in the light, soft at its edge, 0 in the dark."""
+        height, width = (-(-side // SPOTLIGHT_SCALE) for side in instances.size)
         pool = np.zeros((height, width), np.uint8)
         for row in range(len(instances)):
             one = np.zeros_like(pool)
             x0, y0, x1, y1 = box_pixels(instances, row)
-            axes = [max(side * self.size / 2 / COARSE, 0.5) for side in (x1 - x0, y1 - y0)]
-            centre = (x0 + x1) / 2 / COARSE - 0.5, (y0 + y1) / 2 / COARSE - 0.5
-            shape = (fixed(centre), fixed(axes), 0, 0, 360, 255, cv2.FILLED, cv2.LINE_AA, 4)
-            cv2.ellipse(one, *shape)
-            rim = 2 * min(int(sum(axes) / 8), MAX_RIM) + 1
+            axes = [max(side * self.size / 2 / SPOTLIGHT_SCALE, 0.5) for side in (x1 - x0, y1 - y0)]
+            centre = (x0 + x1) / 2 / SPOTLIGHT_SCALE - 0.5, (y0 + y1) / 2 / SPOTLIGHT_SCALE - 0.5
+            ellipse = fixed_point(centre), fixed_point(axes), 0, 0, 360
+            cv2.ellipse(one, *ellipse, 255, cv2.FILLED, cv2.LINE_AA, FRACTION_BITS)
+            rim = 2 * min(int(sum(axes) / 8), MAX_BLUR_RADIUS) + 1
             pool = np.maximum(pool, cv2.stackBlur(one, (rim, rim)) if rim > 1 else one)
         return pool
 
 
 def blurred_around(image: Image, opacity: Opacity, sigma: float) -> Image:
-    """The picture blurred, as though nothing were where `opacity` is 255.
+    """The picture blurred, leaving out pixels as far as `opacity` covers them.
 
-    Each pixel counts as much as it is not covered, squared, for a soft rim is of both colours. The
-    picture is made smaller first, which shows nothing of a large blur and takes a tenth of the
+    The weight of a pixel is its uncovered share, squared, because a soft edge mixes both colours.
+    The picture is downscaled first, which does not show in a large blur and takes a tenth of the
     time.
     """
-    factor = max(int(sigma / SHRUNK), 1)
+    factor = max(int(sigma / MIN_DOWNSCALED_SIGMA), 1)
     spread = max(sigma / factor, 0.1)
     shown = cv2.bitwise_not(opacity)
     shown = np.asarray(cv2.multiply(shown, shown, scale=1 / 255), np.uint8)
-    seen = _shrunk_times(image, shown, factor)
-    weights = cv2.cvtColor(shrunk(shown, factor), cv2.COLOR_GRAY2RGB)
+    seen = _downscaled_times(image, shown, factor)
+    weights = cv2.cvtColor(downscaled(shown, factor), cv2.COLOR_GRAY2RGB)
     sums, weights = (
         cv2.GaussianBlur(part.astype(np.uint16) * 255, (0, 0), spread) for part in (seen, weights)
     )
     means = cv2.divide(sums, weights, scale=255, dtype=cv2.CV_8U)
-    return enlarged(means, factor, (image.shape[0], image.shape[1]))
+    return upscaled(means, factor, (image.shape[0], image.shape[1]))
 
 
-def _shrunk_times(image: Image, share: Opacity, factor: int) -> Image:
-    """The picture times `share` (H, W), made smaller; by bands that stay in the cache."""
+def _downscaled_times(image: Image, share: Opacity, factor: int) -> Image:
+    """The picture times `share` (H, W) / 255, downscaled, band by band."""
     bands = []
-    step = -(-BAND // factor) * factor
+    step = -(-BAND_ROWS // factor) * factor
     for top in range(0, len(image), step):
         part = cv2.cvtColor(share[top : top + step], cv2.COLOR_GRAY2RGB)
         part = cv2.multiply(image[top : top + step], part, scale=1 / 255)
-        bands.append(shrunk(part, factor))
+        bands.append(downscaled(part, factor))
     return np.concatenate(bands)
 
 
-def fixed(values: tuple[float, float] | list[float]) -> tuple[int, int]:
-    """Numbers in OpenCV's fixed point with 4 bits after it."""
-    return round(values[0] * 16), round(values[1] * 16)
+def fixed_point(values: tuple[float, float] | list[float]) -> tuple[int, int]:
+    """Coordinates in OpenCV's fixed-point format, with `FRACTION_BITS` fractional bits."""
+    return round(values[0] * 2**FRACTION_BITS), round(values[1] * 2**FRACTION_BITS)
 
 
 def check_share(name: str, value: float, most: float = 1.0) -> None:

@@ -1,4 +1,4 @@
-"""Effects made of others: several in order, one for some objects only, before beside after."""
+"""Effects made of other effects: in order, for some objects only, before beside after."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +18,7 @@ from vidseg.structures.instances import Instances, check_fits
 
 @dataclass(frozen=True, slots=True)
 class Only:
-    """An effect for the chosen objects alone: those of `labels` and of `ids`; None is all."""
+    """An effect for some objects only: those with `labels` and `ids`; None allows all."""
 
     effect: Effect
     labels: frozenset[int] | None = None
@@ -34,7 +34,7 @@ class Only:
             yield lambda frame, instances: draw(frame, self.chosen(instances))
 
     def chosen(self, instances: Instances) -> Instances:
-        """The objects that the effect is for."""
+        """The objects that the effect gets."""
         rows = np.ones(len(instances), np.bool_)
         if self.labels is not None:
             rows &= np.isin(instances.labels, list(self.labels))
@@ -45,24 +45,22 @@ class Only:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The original on the left of a line, what the effects before it in a chain made on the right.
-
-    The line stands at the share `at` of the width.
-    """
+    """The original left of a line; right of it, the result of the effects before it in a chain."""
 
     at: float = 0.5
+    """Place of the line as a share of the width, 0..1."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.at <= 1:
             raise OptionError(f"at must lie in 0..1, got {self.at}.")
 
     def __call__(self, image: Image, instances: Instances) -> Image:
-        """The picture with the line alone: nothing was made of it."""
+        """The picture with the line only: outside a chain there is no other picture."""
         check_fits(instances, image)
         return self.between(image, image)
 
     def between(self, before: Image, after: Image) -> Image:
-        """`before` and `after` side by side, white line with dark edges between them."""
+        """`before` left and `after` right of a white line with dark edges."""
         picture = np.array(after, order="C")
         height, width = picture.shape[:2]
         place = round(self.at * width)
@@ -76,7 +74,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Effects in order, each drawing on what those before it made; at least one."""
+    """Effects in order, each drawing on the result of the one before; at least one."""
 
     effects: tuple[Effect, ...]
 
@@ -114,7 +112,7 @@ class Chain:
 
 
 def files_of(effect: Effect) -> Iterator[Path]:
-    """The files that an effect, or those that it is made of, read."""
+    """The files that an effect reads, including those of the effects inside it."""
     if isinstance(effect, Chain):
         for each in effect.effects:
             yield from files_of(each)

@@ -1,11 +1,11 @@
 """Objects cut out of their pictures: opacity, and colours without the background's.
 
-Colours are straight, not multiplied with opacity. At a rim the camera has mixed the object's colour
-with that of what lies behind it; shown over something else, that is a halo. Both colours are
-estimated from what is sure nearby, and the mix is undone with them as by Forte (2021), "Approximate
-Fast Foreground Colour Estimation": F + a (I - a F - (1 - a) B). Around the object its colours go on
-for some pixels where it is transparent, so that neither scaling nor a video codec mixes in others;
-beyond, pictures are black, and nothing of the background is in them.
+Colours are straight, not premultiplied. At an edge the camera has mixed the object's colour with
+the background's; over another background, that would show as a halo. So both colours are estimated
+from certain pixels nearby, and the mix is undone as in Forte (2021), "Approximate Fast Foreground
+Colour Estimation": F + a (I - a F - (1 - a) B). The object's colours continue for some pixels into
+the transparent surroundings, so that neither scaling nor a video codec mixes in others. Beyond,
+pictures are black and hold nothing of the background.
 """
 
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances, check_fits
 from vidseg.structures.masks import Crop, soft_crop
 
-AROUND = 16
-"""Pixels of the object's colours around it: a block of the video codecs."""
-SURE = ((np.arange(256) / 255) ** 4).astype(np.float32)
-"""Opacity to weight: half mixed colours are hardly one's own."""
+COLOR_MARGIN_PIXELS = 16
+"""Pixels around an object that get its colours: one block of the video codecs."""
+COLOR_WEIGHTS = ((np.arange(256) / 255) ** 4).astype(np.float32)
+"""(256,) weight of a pixel's colour by its opacity: mixed colours hardly count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,14 @@ class Cutout:
     """All objects on transparency. Opacities add up, so that touching objects show no seam."""
 
     refine: bool = True
-    """Whether edges follow the picture (`_edge_refinement`), or the masks alone."""
+    """Whether edges follow the picture (`_edge_refinement`) or the masks alone."""
 
     def __call__(self, image: Image, instances: Instances) -> Image:
         """A new (H, W, 4) uint8 RGBA picture; `image` stays as it is."""
         opacity, crops = _opacity(image, instances, refine=self.refine)
         picture = np.zeros((*instances.size, 4), np.uint8)
         for crop in crops:
-            rows, cols = _around(crop, instances.size)
+            rows, cols = _with_margin(crop, instances.size)
             picture[rows, cols] = cut(image[rows, cols], opacity[rows, cols])
         return picture
 
@@ -57,11 +57,11 @@ class Matte:
 
 
 def cut_objects(image: Image, instances: Instances, *, refine: bool) -> Iterator[Crop]:
-    """Each object by itself, also where another hides it: a crop of (rows, cols, 4) uint8 RGBA."""
+    """Each object by itself, even where another hides it: crops of (rows, cols, 4) uint8 RGBA."""
     check_fits(instances, image)
     for row in range(len(instances)):
         crop = opacity_of(image, instances, row, refine=refine)
-        rows, cols = _around(crop, instances.size)
+        rows, cols = _with_margin(crop, instances.size)
         opacity = np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.uint8)
         inner = _within(crop.rows, rows), _within(crop.cols, cols)
         opacity[inner] = crop.mask
@@ -71,7 +71,7 @@ def cut_objects(image: Image, instances: Instances, *, refine: bool) -> Iterator
 def opacity_of(image: Image, instances: Instances, row: int, *, refine: bool) -> Crop:
     """The object's opacity x 255 as uint8, cropped to where it is not 0.
 
-    Not refined, it is opaque from probability 1/4 (not at all) to 3/4 (fully).
+    Without `refine` it is 0 up to probability 1/4, rising to 255 at 3/4.
     """
     if refine:
         return _trimmed(refined(image, instances, row))
@@ -86,7 +86,7 @@ def cut(image: Image, opacity: NDArray[np.uint8]) -> Image:
     """(h, w, 4) RGBA of an RGB picture and its (h, w) opacity, with the object's own colours."""
     if not image.size or not opacity.any():
         return np.zeros((*opacity.shape, 4), np.uint8)
-    own, behind = _spread(image, opacity), _spread(image, cv2.bitwise_not(opacity))
+    own, behind = _spread_colors(image, opacity), _spread_colors(image, cv2.bitwise_not(opacity))
     rim = (opacity > 0) & (opacity < 255)
     share = opacity[rim][:, None] * np.float32(1 / 255)
     near, far = own[rim].astype(np.float32), behind[rim].astype(np.float32)
@@ -99,7 +99,7 @@ def cut(image: Image, opacity: NDArray[np.uint8]) -> Image:
 def _opacity(
     image: Image, instances: Instances, *, refine: bool
 ) -> tuple[NDArray[np.uint8], list[Crop]]:
-    """(H, W) opacity of all objects together, and of each one."""
+    """(H, W) opacity of all objects together, and the opacity of each."""
     check_fits(instances, image)
     opacity = np.zeros(instances.size, np.uint8)
     crops = [opacity_of(image, instances, row, refine=refine) for row in range(len(instances))]
@@ -108,13 +108,13 @@ def _opacity(
     return opacity, crops
 
 
-def _spread(image: Image, opacity: Any) -> Image:
-    """(h, w, 3) colours where `opacity` is near 255, carried on to where it is not.
+def _spread_colors(image: Image, opacity: Any) -> Image:
+    """(h, w, 3) colours of the pixels where `opacity` is near 255, spread to all others.
 
-    A pyramid of means: each level keeps what it is sure of and takes the rest from the next. The
-    finest level is left out; its colours are the picture's own.
+    A pyramid of means: each level keeps the colours with enough weight and takes the rest from the
+    coarser level. The finest level is left out; its colours are the picture's own.
     """
-    weight = cv2.LUT(opacity, SURE)
+    weight = cv2.LUT(opacity, COLOR_WEIGHTS)
     mixed = cv2.multiply(image, cv2.merge([weight] * 3), dtype=cv2.CV_32F)
     levels = []
     while not levels or min(weight.shape) > 2:
@@ -141,14 +141,16 @@ def _trimmed(crop: Crop) -> Crop:
     return Crop(slice(top, top + height), slice(left, left + width), inner)
 
 
-def _around(crop: Crop, size: tuple[int, int]) -> tuple[slice, slice]:
+def _with_margin(crop: Crop, size: tuple[int, int]) -> tuple[slice, slice]:
     if not crop.mask.size:
         return crop.rows, crop.cols
-    return _grown(crop.rows, size[0]), _grown(crop.cols, size[1])
+    return _widened(crop.rows, size[0]), _widened(crop.cols, size[1])
 
 
-def _grown(pixels: slice, length: int) -> slice:
-    return slice(max(pixels.start - AROUND, 0), min(pixels.stop + AROUND, length))
+def _widened(pixels: slice, length: int) -> slice:
+    return slice(
+        max(pixels.start - COLOR_MARGIN_PIXELS, 0), min(pixels.stop + COLOR_MARGIN_PIXELS, length)
+    )
 
 
 def _within(inner: slice, outer: slice) -> slice:

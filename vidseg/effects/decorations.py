@@ -1,4 +1,4 @@
-"""Lines and light about the objects: contour, halo, and the path that each has come."""
+"""Lines and light around the objects: contour, halo, and the path of each track."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -9,10 +9,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from vidseg.effects._alpha_masks import blend_into, soft_edged, widened
-from vidseg.effects._blending import enlarged, plain, shrunk
+from vidseg.effects._alpha_masks import blend_into, padded, soft_edged
+from vidseg.effects._blending import downscaled, solid, upscaled
 from vidseg.effects._mask_outline import draw_outline
-from vidseg.effects.background import check_share, fixed
+from vidseg.effects.background import FRACTION_BITS, check_share, fixed_point
 from vidseg.effects.effect import Draw
 from vidseg.effects.overlay import line_width, own_color
 from vidseg.errors import OptionError
@@ -22,10 +22,9 @@ from vidseg.structures.instances import Instances, check_fits
 from vidseg.structures.masks import crop, painting_order
 from vidseg.tracking.interpolation import sightings
 
-WIDEST = 100
-"""Pixels."""
-FINE_REACH = 20
-"""Pixels that a glow reaches in the smaller picture that a large one is made in."""
+MAX_LINE_WIDTH_PIXELS = 100
+MAX_GLOW_REACH = 20
+"""Pixels that a glow reaches in the downscaled picture in which a large one is computed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Contour:
 
 @dataclass(frozen=True, slots=True)
 class Halo:
-    """A glow around every object, which lies on what is behind it."""
+    """A glow around every object, cast on what is behind it."""
 
     size: float = 0.04
     """How far the glow reaches, as a share of the frame's shorter side: 0 to 0.2."""
@@ -78,24 +77,24 @@ class Halo:
         return picture
 
     def _draw(self, picture: Image, instances: Instances, row: int, reach: int) -> None:
-        """The mask blurred is half as bright at the edge as inside, and 0 at the reach."""
+        """A blurred mask has half its inner value at the edge, and 0 at the reach."""
         part = soft_edged(instances, row)
         if not part.mask.any():
             return
-        rows, cols, inside = widened(part, reach, instances.size)
-        factor = max(reach // FINE_REACH, 1)
+        rows, cols, inside = padded(part, reach, instances.size)
+        factor = max(reach // MAX_GLOW_REACH, 1)
         width = 2 * (reach // factor) + 1
-        glow = cv2.stackBlur(shrunk(inside, factor), (width, width))
-        glow = enlarged(glow, factor, (len(inside), inside.shape[1]), method=cv2.INTER_LINEAR)
+        glow = cv2.stackBlur(downscaled(inside, factor), (width, width))
+        glow = upscaled(glow, factor, (len(inside), inside.shape[1]), method=cv2.INTER_LINEAR)
         glow = cv2.convertScaleAbs(glow, alpha=2 * self.strength)
         opacity = cv2.multiply(glow, cv2.bitwise_not(inside), scale=1 / 255)
         target = picture[rows, cols]
         color = self.color or own_color(instances, row)
-        blend_into(target, plain(target.shape, color), np.asarray(opacity, np.uint8))
+        blend_into(target, solid(target.shape, color), np.asarray(opacity, np.uint8))
 
 
 class _Step(NamedTuple):
-    """Where an object was in one frame."""
+    """The place of an object in one frame."""
 
     number: int
     """Index of the frame."""
@@ -106,9 +105,9 @@ class _Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The path of every tracked object, thinner and fainter the longer ago.
+    """The path of every tracked object, thinner and fainter with age.
 
-    There is a path in a run only (`vidseg.effects.effect`); a single picture has none.
+    Paths exist only in a run (`vidseg.effects.effect`); a single picture has none.
     """
 
     length: int = 45
@@ -143,17 +142,17 @@ class Trace:
         yield draw
 
     def _extend(self, paths: dict[int, deque[_Step]], index: int, instances: Instances) -> None:
-        """Add where the objects are, and forget what is too long ago."""
-        for name, sight in sightings(index, instances).items():
+        """Add the places of the objects, and drop those that are too old."""
+        for track_id, sight in sightings(index, instances).items():
             x0, y0, x1, y1 = (float(value) for value in instances.boxes[sight.row])
             color = self.color or own_color(instances, sight.row)
             step = _Step(index, ((x0 + x1) / 2, (y0 + y1) / 2), color)
-            paths.setdefault(name, deque()).append(step)
-        for name, path in list(paths.items()):
+            paths.setdefault(track_id, deque()).append(step)
+        for track_id, path in list(paths.items()):
             while path and index - path[0].number >= self.length:
                 path.popleft()
             if not path:
-                del paths[name]
+                del paths[track_id]
 
     def _draw(self, picture: Image, path: Sequence[_Step], index: int) -> None:
         width = self.width or 3 * line_width(picture)
@@ -162,17 +161,25 @@ class Trace:
         high = np.ceil(points.max(axis=0)).astype(int) + width + 2
         target = picture[low[1] : high[1], low[0] : high[0]]
         opacity = np.zeros(target.shape[:2], np.uint8)
-        ends = [fixed((x - low[0] - 0.5, y - low[1] - 0.5)) for x, y in points]
+        ends = [fixed_point((x - low[0] - 0.5, y - low[1] - 0.5)) for x, y in points]
         for step, start, end in zip(list(path)[1:], ends, ends[1:], strict=False):
             share = 1 - (index - step.number) / self.length
             thick = max(round(width * share), 1)
-            cv2.line(opacity, start, end, round(255 * share), thick, cv2.LINE_AA, 4)
+            cv2.line(opacity, start, end, round(255 * share), thick, cv2.LINE_AA, FRACTION_BITS)
         if path[-1].number == index:
-            cv2.circle(opacity, ends[-1], width * 16, 255, cv2.FILLED, cv2.LINE_AA, 4)
-        blend_into(target, plain(target.shape, path[-1].color), opacity)
+            cv2.circle(
+                opacity,
+                ends[-1],
+                width << FRACTION_BITS,
+                255,
+                cv2.FILLED,
+                cv2.LINE_AA,
+                FRACTION_BITS,
+            )
+        blend_into(target, solid(target.shape, path[-1].color), opacity)
 
 
 def check_width(width: int | None) -> None:
-    """Raises OptionError: no width of a line."""
-    if width is not None and not 1 <= width <= WIDEST:
-        raise OptionError(f"width must lie in 1..{WIDEST} pixels, got {width}.")
+    """Raises OptionError: not a width of a line."""
+    if width is not None and not 1 <= width <= MAX_LINE_WIDTH_PIXELS:
+        raise OptionError(f"width must lie in 1..{MAX_LINE_WIDTH_PIXELS} pixels, got {width}.")

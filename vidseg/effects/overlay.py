@@ -1,4 +1,4 @@
-"""The objects drawn over the picture: tinted masks, outlines, boxes and name tags."""
+"""Overlay: tinted masks, outlines, boxes and name tags drawn over the picture."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from vidseg.effects._blending import plain
+from vidseg.effects._blending import solid
 from vidseg.effects._label_layout import Box, place_tags
 from vidseg.effects._mask_outline import draw_outline
 from vidseg.effects.text_labels import tag
@@ -20,11 +20,11 @@ from vidseg.structures.masks import Crop, crop, painting_order
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """Draws objects over a picture, best scores on top; lines and letters grow with the picture.
+    """Draws objects over a picture, best scores on top; lines and letters scale with the picture.
 
-    With `color_by="object"` every track has a colour of its own. An object without a track takes
-    its class's colour: nothing else that one frame tells (rank by score, by place, by size) is
-    sure to be the same in the next, and colours would flicker.
+    With `color_by="object"` every track has its own colour. An untracked object gets the colour of
+    its class: any other order within a frame (by score, place or size) may change in the next one,
+    and colours would flicker.
     """
 
     names: Mapping[int, str]
@@ -72,14 +72,14 @@ class Overlay:
         color = self.color(instances, row)
         if self.masks:
             part = picture[rows, cols]
-            tint = plain(part.shape, color)
+            tint = solid(part.shape, color)
             blended = cv2.addWeighted(part, 1 - self.alpha, tint, self.alpha, 0)
             cv2.copyTo(blended, mask.view(np.uint8), part)
         if self.contours:
             draw_outline(picture, Crop(rows, cols, mask), color, line_width(picture))
 
     def _draw_box(self, picture: Image, instances: Instances, row: int) -> None:
-        """Nested rectangles, since OpenCV rounds the corners of thick ones."""
+        """Nested thin rectangles, because OpenCV rounds the corners of thick ones."""
         x0, y0, x1, y1 = box_pixels(instances, row)
         color, width = self.color(instances, row), line_width(picture)
         for out in range(width // 2, width // 2 - width, -1):
@@ -87,11 +87,11 @@ class Overlay:
             cv2.rectangle(picture, *corners, color)
 
     def _draw_tags(self, picture: Image, instances: Instances, rows: list[int]) -> None:
-        """Rows in painting order; the best score comes last, is placed first and lies on top."""
+        """`rows` in painting order: the best score is last, is placed first and lies on top."""
         size, letters = instances.size, letter_size(picture)
         rows = rows[::-1]
         edge = line_width(picture) // 2 if self.boxes else 0
-        boxes = [widened(box_pixels(instances, row), edge) for row in rows]
+        boxes = [expanded(box_pixels(instances, row), edge) for row in rows]
         tags = [
             tag(self.text(instances, row), letters, self.color(instances, row))[
                 : size[0], : size[1]
@@ -106,7 +106,7 @@ class Overlay:
 def own_color(
     instances: Instances, row: int, *, by: Literal["class", "object"] = "object"
 ) -> Color:
-    """The colour of one object: that of its track, or of its class where it has none."""
+    """The colour of one object: that of its track, or that of its class."""
     number = int(instances.ids[row])
     if by == "class" or number == UNTRACKED:
         number = int(instances.labels[row])
@@ -123,13 +123,13 @@ def letter_size(picture: Image) -> int:
     return max(12, round(min(picture.shape[:2]) / 54))
 
 
-def widened(box: Box, edge: int) -> Box:
-    """The box with the outer half of its line."""
+def expanded(box: Box, edge: int) -> Box:
+    """The box including the outer half of its line."""
     return box[0] - edge, box[1] - edge, box[2] + edge, box[3] + edge
 
 
 def box_pixels(instances: Instances, row: int) -> Box:
-    """The box on whole pixels, x1 and y1 exclusive, at least one pixel big and inside the frame."""
+    """The box in whole pixels inside the frame, x1 and y1 exclusive, at least 1 x 1 pixels."""
     height, width = instances.size
     x0, y0, x1, y1 = (round(float(value)) for value in instances.boxes[row])
     x0, y0 = min(max(x0, 0), width - 1), min(max(y0, 0), height - 1)

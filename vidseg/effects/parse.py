@@ -1,8 +1,8 @@
-"""Effects from their descriptions: `NAME[:key=value,...]`, such as `pixelate:class=person,cells=8`.
+"""Effects from descriptions: `NAME[:key=value,...]`, such as `pixelate:class=person,cells=8`.
 
-Keys are the fields of the effect's class, `_` or `-` alike, read by their types; a comma counts
-where another `key=` follows it. With every effect but `split`, `class=` names the classes and `id=`
-the tracks that it is for, several with `+` between.
+Keys are the fields of the effect's class, with `_` or `-`; values are read by the field's type. A
+comma separates settings only where another `key=` follows. Every effect but `split` also takes
+`class=` and `id=`, which select the objects it applies to, joined by `+`.
 """
 
 import difflib
@@ -42,17 +42,17 @@ EFFECTS: Mapping[str, Callable[..., Effect]] = {
     "replace-background": ReplaceBackground,
     "split": Split,
 }
-"""Name to what makes the effect."""
+"""Name to the class of the effect."""
 
 SELECTING = ("class", "id")
-"""Keys that choose objects, for every effect but a split."""
+"""Keys that select objects, for every effect but `split`."""
 
 
 def parse_effect(text: str, names: Mapping[int, str]) -> Effect:
     """The effect that `text` describes; `names` is label to class name.
 
     Raises:
-        OptionError: an unknown name, key, value or class; says what there is.
+        OptionError: an unknown name, key, value or class; the message lists the known ones.
         InputError: a file that the effect needs cannot be read.
     """
     name, settings = _described(text)
@@ -61,7 +61,7 @@ def parse_effect(text: str, names: Mapping[int, str]) -> Effect:
 
 
 def parse_effects(texts: Iterable[str], names: Mapping[int, str]) -> Chain:
-    """The effects in their order as one; raises as `parse_effect`, wrong options before files."""
+    """The effects in order, as one. Raises like `parse_effect`, wrong options before files."""
     effects, failed = [], None
     for text in texts:
         try:
@@ -74,7 +74,7 @@ def parse_effects(texts: Iterable[str], names: Mapping[int, str]) -> Chain:
 
 
 def classes_of(texts: Iterable[str]) -> tuple[str, ...]:
-    """The classes that the effects are for; none where one of them is for objects of all."""
+    """All classes that the effects name; empty if one of them applies to all classes."""
     described = [_described(text) for text in texts]
     given = [found.get("class") for name, found in described if "class" in settings_of(name)]
     names = (name.strip() for one in given if one is not None for name in one.split("+"))
@@ -82,13 +82,13 @@ def classes_of(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def settings_of(name: str) -> list[str]:
-    """The keys that the effect takes."""
+    """The keys of an effect."""
     fields = [key for key in signature(EFFECTS[name]).parameters if key != "names"]
     return fields if EFFECTS[name] is Split else [*SELECTING, *fields]
 
 
 def _described(text: str) -> tuple[str, dict[str, str]]:
-    """The effect's name and its settings, as they are written."""
+    """The effect's name and its settings, as written."""
     name, _, rest = text.partition(":")
     if name not in EFFECTS:
         raise OptionError(
@@ -100,7 +100,7 @@ def _described(text: str) -> tuple[str, dict[str, str]]:
 
 @contextmanager
 def _named(text: str) -> Iterator[None]:
-    """An OptionError says in which effect it is."""
+    """Add the description to an OptionError."""
     try:
         yield
     except OptionError as error:
@@ -108,14 +108,14 @@ def _named(text: str) -> Iterator[None]:
 
 
 def _settings(name: str, text: str) -> dict[str, str]:
-    """Key to value, as they are written."""
+    """Key to value, as written."""
     found: dict[str, str] = {}
     known = settings_of(name)
     for part in re.split(r",(?=[\w-]+=)", text) if text else ():
         key, equals, value = part.partition("=")
         key = key.strip().replace("-", "_")
         if not equals:
-            raise OptionError(f"{part!r} is no setting; write key=value.")
+            raise OptionError(f"{part!r} is not a setting; write key=value.")
         if key not in known:
             hint = _did_you_mean(key, known)
             raise OptionError(f"{name} has no setting {key!r}{hint}; it has {', '.join(known)}.")
@@ -126,7 +126,7 @@ def _settings(name: str, text: str) -> dict[str, str]:
 
 
 def _made(name: str, settings: dict[str, str], names: Mapping[int, str]) -> Effect:
-    """The effect from its settings, for the objects that they choose."""
+    """The effect with these settings, for the objects that they select."""
     make, types = EFFECTS[name], get_type_hints(EFFECTS[name])
     labels = _labels(settings.pop("class"), names) if "class" in settings else None
     ids = _ids(settings.pop("id")) if "id" in settings else None
@@ -138,7 +138,7 @@ def _made(name: str, settings: dict[str, str], names: Mapping[int, str]) -> Effe
 
 
 def _value(key: str, text: str, kind: Any) -> Any:
-    """The value of type `kind`, a field's annotation; what may be None is simply left out."""
+    """The value of a field with annotation `kind`. A value of None cannot be written."""
     if get_origin(kind) in (Union, UnionType):
         (kind,) = (one for one in get_args(kind) if one is not NoneType)
     if get_origin(kind) is Literal:
@@ -171,7 +171,7 @@ READERS: Mapping[Any, tuple[Callable[[str], Any], str]] = {
     Color: (_color, "a colour, such as red or #ff8800"),
     Path: (_path, "the path of a file"),
 }
-"""A field's type to what reads it and what to say it is."""
+"""A field's type to its reader, and to what the value must be, in words."""
 
 
 def _labels(text: str, names: Mapping[int, str]) -> frozenset[int]:

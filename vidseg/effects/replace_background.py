@@ -1,4 +1,4 @@
-"""The background replaced by a colour, a photo or a video; reads with `vidseg.video`."""
+"""The background replaced by a colour, a photo or a video."""
 
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vidseg.effects._alpha_masks import blend_into, soft_cover
-from vidseg.effects._blending import plain
+from vidseg.effects._alpha_masks import blend_into, soft_alpha
+from vidseg.effects._blending import solid
 from vidseg.effects.effect import Draw
 from vidseg.errors import InputError, OptionError
 from vidseg.structures.colors import Color
@@ -20,20 +20,20 @@ from vidseg.video.decoding.reader import read_frames
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
 
-GREEN: Color = (0, 177, 64)
-"""Chroma key green, as studios paint it."""
+CHROMA_GREEN: Color = (0, 177, 64)
+"""Chroma key green, as in studios."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplaceBackground:
-    """Puts the objects on a colour, on a photo, or on a video that runs along and starts again.
+    """Puts the objects on a colour, on a photo, or on a video that plays along and repeats.
 
-    A picture of another shape fills the frame and is cut at its edges. InputError where the file
-    cannot be read, told when the effect is made.
+    A picture of another aspect ratio fills the frame and is cropped at its edges. Raises InputError
+    in the constructor if the file cannot be read.
     """
 
     color: Color | None = None
-    """Chroma key green, where no file is given either."""
+    """Chroma key green by default, if there is no `file`."""
     file: Path | None = None
     """A photo, video, animated image or folder of photos."""
     _info: VideoInfo | None = field(init=False, repr=False, default=None)
@@ -43,7 +43,7 @@ class ReplaceBackground:
         if self.file is None:
             return
         if self.color is not None:
-            raise OptionError("A background is replaced by a color or by a file, not by both.")
+            raise OptionError("A background is a color or a file; give only one of them.")
         info = probe(self.file)
         object.__setattr__(self, "_info", info)
         with closing(read_frames(info)) as frames:
@@ -56,8 +56,8 @@ class ReplaceBackground:
         """A new (H, W, 3) uint8 RGB picture; `image` stays as it is."""
         check_fits(instances, image)
         if self._first is None:
-            return _put_on(plain(image.shape, self.color or GREEN), image, instances)
-        return _put_on(covering(self._first, instances.size), image, instances)
+            return _put_on(solid(image.shape, self.color or CHROMA_GREEN), image, instances)
+        return _put_on(fitted_to_fill(self._first, instances.size), image, instances)
 
     @contextmanager
     def begin(self) -> Iterator[Draw]:
@@ -69,8 +69,8 @@ class ReplaceBackground:
             yield _playing(frames)
 
 
-def covering(picture: Image, size: tuple[int, int]) -> Image:
-    """A new picture of `size` (height, width): scaled to fill it, the middle of what is over."""
+def fitted_to_fill(picture: Image, size: tuple[int, int]) -> Image:
+    """A new picture of `size` (height, width), scaled to fill it and cropped at the edges."""
     height, width = picture.shape[:2]
     scale = max(size[0] / height, size[1] / width)
     used = min(round(size[0] / scale), height), min(round(size[1] / scale), width)
@@ -83,12 +83,12 @@ def covering(picture: Image, size: tuple[int, int]) -> Image:
 
 
 def _put_on(background: Image, image: Image, instances: Instances) -> Image:
-    blend_into(background, np.ascontiguousarray(image), soft_cover(instances))
+    blend_into(background, np.ascontiguousarray(image), soft_alpha(instances))
     return background
 
 
 def _playing(frames: Iterator[Frame]) -> Draw:
-    """Draws with the frame of the background that is on at the time since the first one drawn."""
+    """Draws with the background frame that is shown at the time since the first frame drawn."""
     shown, following = next(frames), next(frames, None)
     began: Fraction | None = None
     fitted: tuple[Frame, Image] | None = None
@@ -100,14 +100,14 @@ def _playing(frames: Iterator[Frame]) -> Draw:
         while following is not None and following.time <= frame.time - began:
             shown, following = following, next(frames, None)
         if fitted is None or fitted[0] is not shown or fitted[1].shape != frame.image.shape:
-            fitted = shown, covering(shown.image, instances.size)
+            fitted = shown, fitted_to_fill(shown.image, instances.size)
         return _put_on(fitted[1].copy(), frame.image, instances)
 
     return draw
 
 
 def _endless(info: VideoInfo) -> Generator[Frame, None, None]:
-    """The frames again and again, times going on; a single one only once."""
+    """The frames repeated without end, with continuous times; a single frame only once."""
     offset, several = Fraction(0), True
     while several:
         end, several = offset, False

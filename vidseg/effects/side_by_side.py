@@ -1,4 +1,4 @@
-"""Several pictures in one, each under its title."""
+"""Several pictures beside each other, each under its title."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from vidseg.effects.text_labels import tag
 from vidseg.structures.colors import WHITE
 from vidseg.structures.frame import Image
 
-LONGEST = 3840
-"""Pixels of the longest side; larger rows of pictures are scaled down to it."""
+MAX_SIDE_PIXELS = 3840
+"""Longest side of the joined picture; larger ones are scaled down."""
 
 
 def side_by_side(images: Sequence[Image], titles: Sequence[str]) -> Image:
-    """(H, W, 3) of `size_beside`: equally large pictures in a row, wide ones above each other."""
+    """(H, W, 3) of `size_beside`: pictures of one size in a row, wide ones above each other."""
     height, width = images[0].shape[:2]
     across, size = _places((height, width), len(images))
     parts = [_titled(image, title, size) for image, title in zip(images, titles, strict=True)]
@@ -28,11 +28,11 @@ def size_beside(size: tuple[int, int], count: int) -> tuple[int, int]:
 
 
 def _places(size: tuple[int, int], count: int) -> tuple[bool, tuple[int, int]]:
-    """Whether the pictures stand in a row, and (width, height) of each; even, as video needs it."""
+    """Whether the pictures form a row; (width, height) of each, even for video encoders."""
     height, width = size
     across = width <= 1.5 * height
     longest = max(width * count, height) if across else max(width, height * count)
-    scale = min(1.0, LONGEST / longest)
+    scale = min(1.0, MAX_SIDE_PIXELS / longest)
     return across, (_even(width * scale), _even(height * scale))
 
 

@@ -5,22 +5,22 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vidseg.effects._alpha_masks import Opacity, blend_into, hard_cover, soft_cover
+from vidseg.effects._alpha_masks import Opacity, blend_into, hard_alpha, soft_alpha
 from vidseg.errors import OptionError
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances, check_fits
 
 MAX_FEATHER = 250
-"""Pixels; OpenCV's stack blur reaches no further."""
+"""Pixels; the largest radius of OpenCV's stack blur."""
 
 
 @dataclass(frozen=True, slots=True)
 class Splash:
-    """The union of all objects in colour on BT.601 luma grey; all grey where there is no object."""
+    """All objects in colour on BT.601 luma grey; all grey where there is no object."""
 
     feather: float | None = None
-    """Pixels (rounded) over which colour fades at either side of an edge: 0 is hard; None follows
-    the masks' own softness, which grows with the object."""
+    """Pixels (rounded) over which colour fades on both sides of an edge; 0 is a hard edge. None
+    follows the masks' own softness, which grows with the object."""
 
     def __post_init__(self) -> None:
         if self.feather is not None and not 0 <= self.feather <= MAX_FEATHER:
@@ -36,10 +36,10 @@ class Splash:
         return picture
 
     def _opacity(self, instances: Instances) -> Opacity:
-        """(H, W) 0 for grey to 255 for colour."""
+        """(H, W) from 0 for grey to 255 for colour."""
         if self.feather is None:
-            return soft_cover(instances)
-        opacity, radius = hard_cover(instances), round(self.feather)
+            return soft_alpha(instances)
+        opacity, radius = hard_alpha(instances), round(self.feather)
         if not radius or not len(instances):
             return opacity
         return np.asarray(cv2.stackBlur(opacity, (2 * radius + 1, 2 * radius + 1)), np.uint8)
