@@ -12,12 +12,12 @@ from PIL import Image as Pictures
 from tests.evaluation.test_photos import annotations
 from tests.support.commands import fails, run
 from tests.support.doubles import OraclePredictor
+from tests.support.saved_detections import folder_facts, header_for_tests, source_facts
 from tests.support.scenes import CLASSES, SIZE, scene_image, scene_instances, write_scene
 from vidseg.cli.commands.data import FORMATS
 from vidseg.cli.commands.evaluate import CLIP_FORMATS, evaluate
 from vidseg.evaluation.plots import PHOTO_SIDE_PIXELS
 from vidseg.results.formats._png_bytes import encode_png
-from vidseg.results.vidseg_file import Header
 from vidseg.results.vidseg_writer import DetectionWriter
 from vidseg.structures.frame import Moment
 from vidseg.structures.instances import Instances
@@ -109,7 +109,7 @@ def test_results_of_others(tmp_path: Path) -> None:
 
 
 def saved(path: Path, found: list[Instances], source: dict[str, Any], kept: float = 0.05) -> Path:
-    header = Header(source, {"name": "m"}, CLASSES, kept)
+    header = header_for_tests(CLASSES, source=source, kept_score=kept)
     with DetectionWriter(path, header, force=True) as sink:
         for index, instances in enumerate(found):
             sink.write(Moment(index, Fraction(index), Fraction(1)), instances)  # pyright: ignore
@@ -118,12 +118,12 @@ def saved(path: Path, found: list[Instances], source: dict[str, Any], kept: floa
 
 def test_saved_detections_of_photos(tmp_path: Path) -> None:
     data = photos(tmp_path / "data")
-    source = {"name": "data", "photos": ["0.png", "1.png", "2.png"]}
+    source = folder_facts("0.png", "1.png", "2.png")
     file = saved(tmp_path / "found.vidseg", [scene_instances(i) for i in range(3)], source)
     assert report("--detections", file, data)["masks"]["AP"] == pytest.approx(1)
     saved(file, [], source, kept=0.5)
     assert "--keep-score 0.05" in fails("evaluate", "--detections", file, data, code=2)
-    saved(file, [], {"name": "x.png"})
+    saved(file, [], folder_facts("x.png"))
     assert "photos other than" in fails("evaluate", "--detections", file, data)
 
 
@@ -191,7 +191,7 @@ def test_clips_by_results(tmp_path: Path) -> None:
 
 def test_saved_detections_of_a_clip_are_tracked(tmp_path: Path) -> None:
     data = davis(tmp_path / "davis")
-    source = {"name": "scene", "size": list(SIZE), "bytes": 1}
+    source = source_facts(name="scene", size=list(SIZE))
     file = tmp_path / "scene.vidseg"
     saved(file, [scene_instances(i) for i in range(6)], source)
     assert report("--detections", file, data)["all"]["tracks"] == 3

@@ -13,8 +13,8 @@ import pytest
 from tests.support.commands import ROOT, fails, process, run
 from tests.support.doubles import OraclePredictor
 from tests.support.scenes import read_barcode, scene_image, scene_instances, write_scene
+from vidseg.results._part_file import part_of
 from vidseg.results.vidseg_file import read_detections
-from vidseg.results.vidseg_writer import part_of
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
 

@@ -16,31 +16,25 @@ from hypothesis import strategies as st
 
 import vidseg.results.vidseg_file as detections
 from tests.support.random_instances import any_instances, blobs
-from tests.support.scenes import CLASSES, scene_instances, write_scene
+from tests.support.saved_detections import folder_facts, header_for_tests
+from tests.support.scenes import scene_instances, write_scene
 from vidseg.errors import InputError, OptionError, OutputError, OutputExistsError
 from vidseg.results._fingerprint import fingerprint_of_input, same_input
-from vidseg.results.vidseg_file import (
-    Header,
-    SavedFrame,
-    decode_frame,
-    encode_frame,
-    read_detections,
-    read_header_line,
-    read_records,
-)
-from vidseg.results.vidseg_writer import DetectionWriter, part_of
+from vidseg.results._part_file import part_of
+from vidseg.results._records import SavedFrame, decode_frame, encode_frame, read_records
+from vidseg.results.vidseg_file import read_detections
+from vidseg.results.vidseg_header import Header, read_header_line
+from vidseg.results.vidseg_writer import DetectionWriter
 from vidseg.structures.frame import Moment
 from vidseg.structures.instances import ARRAYS, Instances
 from vidseg.video.probe import probe
 
-HEADER = Header(
-    source={"name": "in.mp4", "bytes": 1, "sha256": "x", "size": [128, 192]},
-    model={"name": "balloon"},
-    classes=CLASSES,
-    kept_score=0.1,
-    options={"start": None, "end": "7/3"},
-    program="vidseg 0",
+CLASS_NAMES = {1: "disc", 2: "rectangle", 3: "cross", 4: "ring"}
+HEADER = header_for_tests(
+    CLASS_NAMES, options={"start": None, "end": "7/3"}, program="vidseg 0", kept_score=0.1
 )
+FOLDER = replace(HEADER, source=folder_facts("0.png"))
+"""Its frames may be of any size."""
 
 
 def moment(index: int) -> Moment:
@@ -51,8 +45,8 @@ def scenes(count: int) -> list[SavedFrame]:
     return [(moment(i), scene_instances(i)) for i in range(count)]
 
 
-def write(path: Path, found: list[SavedFrame], **options: Any) -> Path:
-    with DetectionWriter(path, HEADER, **options) as sink:
+def write(path: Path, found: list[SavedFrame], header: Header = HEADER, **options: Any) -> Path:
+    with DetectionWriter(path, header, **options) as sink:
         for place, instances in found[sink.count :]:
             sink.write(place, instances)
     return path
@@ -68,8 +62,8 @@ def assert_same(a: Instances, b: Instances) -> None:
 def test_what_is_saved_reads_back_the_same(tmp_path: Path) -> None:
     tracked = replace(blobs(9, (720, 1280)), ids=np.arange(9) - 1, filled=np.arange(9) % 2 == 0)
     found = [*scenes(30), (moment(30), Instances.empty((9, 7))), (moment(31), tracked)]
-    read = read_detections(write(tmp_path / "a.vidseg", found))
-    assert read.header == HEADER
+    read = read_detections(write(tmp_path / "a.vidseg", found, FOLDER))
+    assert read.header == FOLDER
     again = list(read)
     assert [place for place, _ in again] == [place for place, _ in found]
     for (_, a), (_, b) in zip(again, found, strict=True):
@@ -82,8 +76,9 @@ def test_what_is_saved_reads_back_the_same(tmp_path: Path) -> None:
 @settings(max_examples=60, deadline=None)
 def test_a_record_is_exact(instances: Instances) -> None:
     (record,) = read_records(BytesIO(encode_frame(moment(3), instances)), Path("x"))
-    assert decode_frame(record)[0] == moment(3)
-    assert_same(decode_frame(record)[1], instances)
+    place, decoded = decode_frame(record, FOLDER, Path("x"))
+    assert place == moment(3)
+    assert_same(decoded, instances)
 
 
 def test_the_documented_lines_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +129,7 @@ def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
 
 
 def test_files_of_a_later_version_and_missing_ones_are_refused(tmp_path: Path) -> None:
-    line = json.dumps({"format": "vidseg detections", "version": 2}).encode() + b"\n"
+    line = json.dumps({"format": "vidseg detections", "version": 9}).encode() + b"\n"
     (tmp_path / "a.vidseg").write_bytes(line)
     with pytest.raises(InputError, match="newer vidseg"):
         read_detections(tmp_path / "a.vidseg")
@@ -216,3 +211,41 @@ def test_soft_masks_stay_small() -> None:
     """Noise costs 784 bytes an object; shapes with a soft rim a small part of it."""
     instances = blobs(50, (720, 1280))
     assert len(encode_frame(moment(0), instances)) / 50 < 350
+
+
+def test_one_run_at_a_time_writes_a_file(tmp_path: Path) -> None:
+    with DetectionWriter(tmp_path / "a.vidseg", HEADER) as first:
+        first.write(moment(0), scene_instances(0))
+        with (
+            pytest.raises(OutputError, match="Another run is writing"),
+            DetectionWriter(tmp_path / "a.vidseg", HEADER, force=True),
+        ):
+            pass
+        first.write(moment(1), scene_instances(1))
+    assert len(list(read_detections(tmp_path / "a.vidseg"))) == 2
+
+
+def test_a_link_in_the_place_of_the_part_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    part_of(tmp_path / "a.vidseg").symlink_to(victim)
+    with (
+        pytest.raises(OutputError),
+        DetectionWriter(tmp_path / "a.vidseg", HEADER, force=True),
+    ):
+        pass
+    assert victim.read_text() == "mine"
+
+
+def test_a_file_that_appeared_meanwhile_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.vidseg"
+
+    def run() -> None:
+        with DetectionWriter(path, HEADER) as sink:
+            sink.write(moment(0), scene_instances(0))
+            path.write_text("mine")
+
+    with pytest.raises(OutputExistsError, match="appeared during the run"):
+        run()
+    assert path.read_text() == "mine"
+    assert len(list(read_detections(part_of(path)))) == 1

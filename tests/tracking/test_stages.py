@@ -17,8 +17,10 @@ from tests.support.scenes import write_scene
 from tests.support.simulated_tracks import ALL, NONE, Faults, crossing, seen, watched
 from vidseg.pipeline.detect_to_file import quantize_masks, save_detections
 from vidseg.pipeline.search import Search
-from vidseg.results.vidseg_file import encode_frame, read_detections, read_header_line, read_records
-from vidseg.results.vidseg_writer import part_of
+from vidseg.results._part_file import part_of
+from vidseg.results._records import encode_frame, read_records
+from vidseg.results.vidseg_file import read_detections
+from vidseg.results.vidseg_header import read_header_line
 from vidseg.structures.frame import Frame, Image, Moment
 from vidseg.structures.instances import ARRAYS, UNTRACKED, Instances
 from vidseg.tracking.stages import assign_ids, shown_tracks, without_tracks

@@ -35,7 +35,7 @@ from vidseg.pipeline._point_selection import pointed_at
 from vidseg.pipeline.outputs import Output, RunContext, Write
 from vidseg.pipeline.search import Search, Seconds, check_span
 from vidseg.results.replay import check_same_input, header_for, record, replay
-from vidseg.results.vidseg_file import Header
+from vidseg.results.vidseg_header import Header
 from vidseg.results.vidseg_writer import DetectionWriter, check_detections_output
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances

@@ -9,7 +9,9 @@ from vidseg.concurrency import closing_input
 from vidseg.errors import InputError, OptionError
 from vidseg.models.catalog import ModelChoice, choose_labels, find_model
 from vidseg.results._fingerprint import fingerprint_of_file, fingerprint_of_input, same_input
-from vidseg.results.vidseg_file import Detections, Header, SavedFrame
+from vidseg.results._records import SavedFrame
+from vidseg.results.vidseg_file import Detections
+from vidseg.results.vidseg_header import Header
 from vidseg.results.vidseg_writer import DetectionWriter
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances
@@ -52,7 +54,7 @@ def check_same_input(detections: Detections, info: VideoInfo) -> None:
 def replay(frames: Iterable[Frame], detections: Detections) -> Generator[Found, None, None]:
     """Each frame with the objects saved under its index; closes `frames`.
 
-    Raises InputError: nothing was saved for a frame.
+    Raises InputError: nothing was saved for a frame, or for one of another size.
     """
     with closing_input(frames) as source, closing(iter(detections)) as records:
         for frame in source:
@@ -63,6 +65,8 @@ def replay(frames: Iterable[Frame], detections: Detections) -> Generator[Found, 
                     f"({float(frame.time):.3f} s) of the video; detect with the same --start and "
                     "--end, or without them."
                 )
+            if instances.size != frame.image.shape[:2]:
+                raise InputError(f"{detections.path} has another size for frame {frame.index}.")
             yield frame, instances
 
 

@@ -14,16 +14,17 @@ from pathlib import Path
 from types import TracebackType
 
 from vidseg.atomic_output import check_output, output_error
-from vidseg.errors import InputError, OptionError, OutputExistsError
-from vidseg.results.vidseg_file import (
-    Header,
+from vidseg.errors import InputError, ModelError, OptionError, OutputExistsError, VidsegError
+from vidseg.results._part_file import finish_part, open_part, part_of
+from vidseg.results._records import (
+    check_objects,
     decode_frame,
     encode_frame,
     encode_record,
-    read_detections,
-    read_header_line,
     read_records,
 )
+from vidseg.results.vidseg_file import read_detections
+from vidseg.results.vidseg_header import Header, read_header_line
 from vidseg.structures.frame import Instant, Moment
 from vidseg.structures.instances import Instances
 
@@ -66,21 +67,30 @@ class DetectionWriter:
         OutputError: the file cannot be written.
         """
         check_detections_output(self._path, resume=self._resume, force=self._force)
-        header, end = self._header.to_line(), 0
-        if self._resume and self.part.exists():
-            end = self._end_of_kept(header)
+        header = self._header.to_line()
+        self._file = open_part(self.part)
         try:
-            self._file = FileIO(self.part, "r+" if end else "w")
+            end = self._end_of_kept(header) if self._resume else 0
             self._file.seek(end)
             self._file.truncate()
-        except OSError as error:
-            raise output_error(self.part, error) from error
-        if not end:
-            self._append(header)
+            if not end:
+                self._append(header)
+        except BaseException as error:
+            self._leave()
+            if isinstance(error, OSError) and not isinstance(error, VidsegError):
+                raise output_error(self.part, error) from error
+            raise
         return self
 
     def write(self, frame: Instant, instances: Instances) -> None:
-        """Add the next frame with its objects."""
+        """Add the next frame with its objects.
+
+        Raises ModelError: no reader would take them, as a box of NaN.
+        """
+        try:
+            check_objects(instances, self._header)
+        except ValueError as error:
+            raise ModelError(f"What was found in frame {frame.index} {error}.") from error
         self._append(encode_frame(frame, instances))
         self.count += 1
 
@@ -93,16 +103,22 @@ class DetectionWriter:
         with self._file:
             if kind is None:
                 self._append(encode_record({"end": True, "frames": self.count}))
-                os.fsync(self._file.fileno())
+                finish_part(self._file, self.part, self._path, force=self._force)
         if kind is None:
-            os.replace(self.part, self._path)
-        elif self.count and self._header.options.get("every", 1) == 1:
+            return
+        if self.count and self._header.options.get("every", 1) == 1:
             log.warning(
                 "The objects of %d frames are kept in %s; vidseg detect --resume continues.",
                 *(self.count, self.part),
             )
         else:
             self.part.unlink(missing_ok=True)
+
+    def _leave(self) -> None:
+        """Closes the part, which is kept unless nothing is in it."""
+        with self._file:
+            if not self._file.seek(0, os.SEEK_END):
+                self.part.unlink(missing_ok=True)
 
     def _end_of_kept(self, header: bytes) -> int:
         """Where the kept part of an interrupted run ends, in bytes; 0 keeps nothing.
@@ -124,7 +140,9 @@ class DetectionWriter:
             if not starts:
                 return len(line)
             file.seek(starts[self.count])
-            self.resume_at = decode_frame(next(read_records(file, self.part)))[0]
+            self.resume_at = decode_frame(
+                next(read_records(file, self.part)), self._header, self.part
+            )[0]
             return starts[self.count]
 
     def _append(self, encoded: bytes) -> None:
@@ -135,12 +153,6 @@ class DetectionWriter:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
             raise output_error(self._path, error) from error
-
-
-def part_of(path: str | Path) -> Path:
-    """Where the detections for `path` grow until they are complete."""
-    path = Path(path)
-    return path.with_name(f"{path.name}.part")
 
 
 def check_detections_output(
