@@ -16,7 +16,7 @@ from vidseg.cli.batch import (
     several_frames,
 )
 from vidseg.cli.options import Command, Quality, Run, Span
-from vidseg.cli.param_types import FilePath, InputPath
+from vidseg.cli.param_types import InputPath, OutputPath
 from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def media_arguments(command: Command) -> Command:
     """IN... and OUT, as `sources` and `target`."""
-    target = click.argument("target", type=FilePath(), metavar="OUT")
+    target = click.argument("target", type=OutputPath(), metavar="OUT")
     sources = click.argument("sources", type=InputPath(), metavar="IN...", nargs=-1, required=True)
     return sources(target(command))
 

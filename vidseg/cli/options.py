@@ -72,6 +72,14 @@ MAX_OBJECTS = option(
     help="Show at most so many objects a frame, the best ones.",
 )
 
+TOLERANCE = option(
+    "--tolerance",
+    type=float,
+    metavar="PIXELS",
+    show_default="1/80 of each object's size",
+    help="How far the outlines of yolo, labelme and via may be from the masks; 0 is exact.",
+)
+
 
 def model_options(command: Command) -> Command:
     """Which classes to find, by which model: gives `searching`, from which a `Search` is made."""

@@ -50,6 +50,8 @@ class To(click.ParamType):
         what, _, target = cut("=")
         if not what or not target:
             self.fail(f"{text!r} is no output; write KIND=TARGET, as in overlay=a.mp4", param, ctx)
+        if target == "-":
+            self.fail(f"{what} cannot be written to standard output; name a file", param, ctx)
         kind, _, settings = what.partition(":")
         return Wanted(kind, settings, target)
 

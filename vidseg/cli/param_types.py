@@ -118,6 +118,21 @@ class FilePath(click.ParamType):
         return [CompletionItem(incomplete, type="file")]
 
 
+class OutputPath(FilePath):
+    """Where to write; `-` is standard output where that can be."""
+
+    def __init__(self, *, stdout: bool = False) -> None:
+        self._stdout = stdout
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        path = super().convert(value, param, ctx)
+        if path == "-" and not self._stdout:
+            self.fail("this cannot be written to standard output; name a file", param, ctx)
+        return path
+
+
 class InputPath(FilePath):
     """One of several inputs, which come before an output: the only path given counts as that."""
 

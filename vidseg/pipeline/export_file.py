@@ -26,12 +26,14 @@ def export(
     name: str,
     *,
     search: Search,
+    tolerance: float | None = None,
     force: bool = False,
     on_frame: OnFrame | None = None,
 ) -> int:
     """Write the saved detections of `search` to `target` in the format called `name`, see
     `vidseg.results.formats.by_name`; returns the number of frames. Tracks are
-    those that were saved.
+    those that were saved. `tolerance` is how many pixels outlines may miss masks by; None suits
+    each object's size.
 
     Raises:
         OptionError: no such format, or a search without saved detections.
@@ -40,9 +42,9 @@ def export(
     """
     if search.saved is None:
         raise OptionError("There are no saved detections to export.")
-    check_format(name)
+    check_format(name, tolerance=tolerance)
     check_output(target, [search.saved.path], force=force, folder=FORMATS[name].folder)
-    about, done = _about(search, search.saved.header.source), 0
+    about, done = _about(search, search.saved.header.source, tolerance), 0
     check_photos(name, about.photos)
     with (
         closing(iter(search.saved)) as saved,
@@ -56,12 +58,13 @@ def export(
     return done
 
 
-def _about(search: Search, source: dict[str, Any]) -> ExportContext:
+def _about(search: Search, source: dict[str, Any], tolerance: float | None) -> ExportContext:
     return ExportContext(
         class_names=search.names,
         source_name=source["name"],
         frame_count=source["frames"],
         photos=tuple(map(Path, source.get("photos", ()))),
+        tolerance=tolerance,
     )
 
 

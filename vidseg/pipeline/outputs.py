@@ -199,10 +199,22 @@ class MaskFolderOutput:
 class ExportOutput:
     """The objects in a format of `vidseg.results.formats.by_name`."""
 
-    def __init__(self, target: str | Path, name: str, *, image: bool = False) -> None:
-        """OptionError: no such format, or pictures for one that is a single file."""
-        check_format(name, image=image)
+    def __init__(
+        self,
+        target: str | Path,
+        name: str,
+        *,
+        image: bool = False,
+        tolerance: float | None = None,
+    ) -> None:
+        """`tolerance` is how many pixels outlines may miss masks by; None suits each object's size.
+
+        Raises OptionError: no such format, images for one that is a single file, or a tolerance for
+        one without outlines.
+        """
+        check_format(name, image=image, tolerance=tolerance)
         self.target, self.name, self.image = Path(target), name, image
+        self.tolerance = tolerance
 
     @property
     def folder(self) -> bool:
@@ -212,7 +224,7 @@ class ExportOutput:
         check_photos(self.name, info.photos)
 
     def open(self, context: RunContext) -> AbstractContextManager[Write]:
-        about = _about(context)
+        about = replace(_about(context), tolerance=self.tolerance)
         return open_format(self.name, self.target, about, image=self.image, force=context.force)
 
 

@@ -20,7 +20,7 @@ from vidseg.cli.options import (
     run_options,
     span_options,
 )
-from vidseg.cli.param_types import Device, FilePath, Model, split_names
+from vidseg.cli.param_types import Device, FilePath, Model, OutputPath, split_names
 from vidseg.cli.progress import Progress
 from vidseg.cli.threads import limit_threads
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
 )
 @click.argument("source", type=FilePath(), metavar="IN")
-@click.argument("target", type=FilePath(), metavar="[OUT]", required=False)
+@click.argument("target", type=OutputPath(), metavar="[OUT]", required=False)
 @option(
     "--model",
     "models",

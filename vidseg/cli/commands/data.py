@@ -12,7 +12,7 @@ import click
 
 from vidseg.cli.console import say
 from vidseg.cli.options import Command, examples, option, talk_options
-from vidseg.cli.param_types import FilePath
+from vidseg.cli.param_types import FilePath, OutputPath
 
 if TYPE_CHECKING:
     from vidseg.datasets import Content
@@ -147,7 +147,7 @@ def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
     )
 )
 @click.argument("path", type=FilePath(), metavar="DATASET")
-@click.argument("target", type=FilePath(), metavar="OUT.json")
+@click.argument("target", type=OutputPath(), metavar="OUT.json")
 @option(
     "--to",
     type=click.Choice(["coco", "via"]),

@@ -9,12 +9,14 @@ from vidseg.cli.options import (
     CLASS,
     MAX_OBJECTS,
     SCORE,
+    TOLERANCE,
     Run,
     examples,
     option,
     run_options,
 )
-from vidseg.cli.param_types import FilePath, split_names
+from vidseg.cli.param_types import OutputPath, split_names
+from vidseg.cli.standard_output import written_to
 from vidseg.results.formats.names import FORMATS
 
 
@@ -25,11 +27,12 @@ from vidseg.results.formats.names import FORMATS
     )
 )
 @click.argument("detections", metavar="DETECTIONS")
-@click.argument("target", type=FilePath(), metavar="OUT")
+@click.argument("target", type=OutputPath(stdout=True), metavar="OUT")
 @option("--format", "name", type=click.Choice(list(FORMATS)), required=True, help="What to write.")
 @CLASS
 @SCORE
 @MAX_OBJECTS
+@TOLERANCE
 @run_options
 def export(
     *,
@@ -39,11 +42,12 @@ def export(
     classes: tuple[str, ...],
     score: float,
     max_objects: int | None,
+    tolerance: float | None,
     run: Run,
 ) -> None:
     """Write saved detections, a file of `vidseg detect`, in another format.
 
-    OUT is a file or a folder, as the format has it.
+    OUT is a file or a folder, as the format has it; - is standard output, for text.
     """
     from vidseg.pipeline.export_file import export as write
     from vidseg.pipeline.search import Search
@@ -53,6 +57,14 @@ def export(
     )
 
     def do(job: Job, on_frame: OnFrame) -> None:
-        write(job.target, name, search=search, force=run.force, on_frame=on_frame)
+        with written_to(target, name) as path:
+            write(
+                path,
+                name,
+                search=search,
+                tolerance=tolerance,
+                force=run.force,
+                on_frame=on_frame,
+            )
 
     run_jobs([Job(Path(detections), Path(target))], do, run)

@@ -8,6 +8,7 @@ import click
 from vidseg.cli.batch import Job, check_one_input, folder_plan, outputs_checked, several_frames
 from vidseg.cli.drawing import make
 from vidseg.cli.options import (
+    TOLERANCE,
     Run,
     Span,
     examples,
@@ -16,7 +17,8 @@ from vidseg.cli.options import (
     search_options,
     span_options,
 )
-from vidseg.cli.param_types import FilePath, InputPath
+from vidseg.cli.param_types import InputPath, OutputPath
+from vidseg.cli.standard_output import STANDARD_OUTPUT, written_to
 from vidseg.cli.threads import limit_threads
 from vidseg.errors import OptionError
 from vidseg.results.formats.names import FORMATS
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     )
 )
 @click.argument("sources", type=InputPath(), metavar="IN...", nargs=-1, required=True)
-@click.argument("target", type=FilePath(), metavar="OUTDIR")
+@click.argument("target", type=OutputPath(stdout=True), metavar="OUTDIR")
 @option(
     "--format",
     "name",
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     help="Also write one 0/255 PNG for every object and frame, which keeps overlaps.",
 )
 @option("--image", is_flag=True, help="Also write the frame itself.")
+@TOLERANCE
 @search_options
 @span_options
 @run_options
@@ -56,6 +59,7 @@ def frames(
     name: str | None,
     per_object: bool,
     image: bool,
+    tolerance: float | None,
     search: "Search",
     span: Span,
     run: Run,
@@ -66,8 +70,23 @@ def frames(
     with times, classes, scores, boxes and RLE masks. Several inputs get a folder each in OUTDIR.
     """
     if name is not None:
-        _save_as(sources, target, name, per_object, image, search=search, span=span, run=run)
+        if per_object:
+            raise OptionError("--per-object belongs to the default format; use --format objects.")
+        source, *others = sources
+        if others:
+            raise OptionError("--format writes one output; run the inputs one after another.")
+        limit_threads(several=several_frames(sources))
+        from vidseg.pipeline.outputs import ExportOutput
+
+        with written_to(target, name) as path:
+            output = ExportOutput(path, name, image=image, tolerance=tolerance)
+            job = Job(Path(source), Path(target))
+            make({job: [output]}, search=search, span=span, run=run)
         return
+    if target == STANDARD_OUTPUT:
+        raise OptionError("A folder of masks cannot go to standard output; name a text --format.")
+    if tolerance is not None:
+        raise OptionError("--tolerance belongs to formats of outlines, such as --format labelme.")
     plan = folder_plan(sources, target)
     check_one_input(plan, search)
     with outputs_checked(plan, force=run.force, folders=True):
@@ -79,26 +98,3 @@ def frames(
             for job in plan.jobs
         }
         make(outputs, search=search, span=span, run=run)
-
-
-def _save_as(
-    sources: tuple[str, ...],
-    target: str,
-    name: str,
-    per_object: bool,
-    image: bool,
-    *,
-    search: "Search",
-    span: Span,
-    run: Run,
-) -> None:
-    if per_object:
-        raise OptionError("--per-object belongs to the default format; use --format objects.")
-    source, *others = sources
-    if others:
-        raise OptionError("--format writes one output; run the inputs one after another.")
-    limit_threads(several=several_frames(sources))
-    from vidseg.pipeline.outputs import ExportOutput
-
-    output = ExportOutput(target, name, image=image)
-    make({Job(Path(source), Path(target)): [output]}, search=search, span=span, run=run)

@@ -7,7 +7,7 @@ import click
 
 from vidseg.cli.commands.data import Read, dataset_options
 from vidseg.cli.options import SCORE, examples, option, talk_options
-from vidseg.cli.param_types import FilePath, Model
+from vidseg.cli.param_types import FilePath, Model, OutputPath
 from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def inspect() -> None:
 
 
 FORCE = option("-f", "--force", is_flag=True, help="Overwrite the page where it exists.")
-PAGE = click.argument("target", type=FilePath(), metavar="OUT.html")
+PAGE = click.argument("target", type=OutputPath(), metavar="OUT.html")
 
 
 @inspect.command(

@@ -41,6 +41,9 @@ _OPEN: dict[str, Callable[[Path, ExportContext], AbstractContextManager[WriteIns
     "csv": open_csv,
 }
 
+MAX_TOLERANCE = 100
+"""Pixels; an outline that may miss its mask by more is none."""
+
 
 def check_photos(name: str, photos: Iterable[Path]) -> None:
     """Raises OutputError: two photos would be described in one file of this format."""
@@ -53,14 +56,19 @@ def check_photos(name: str, photos: Iterable[Path]) -> None:
             )
 
 
-def check_format(name: str, *, image: bool = False) -> None:
-    """Raises OptionError: no such format, or `image` for a format that is a single file."""
+def check_format(name: str, *, image: bool = False, tolerance: float | None = None) -> None:
+    """Raises OptionError: no such format, `image` for one that is a single file, or a `tolerance`
+    below 0 or for one without outlines."""
     if name not in FORMATS:
         raise OptionError(f"There is no format {name!r}; use {', '.join(FORMATS)}.")
     if image and not FORMATS[name].folder:
         raise OptionError(
             f"The format {name} is one file, with no place for images; leave image out."
         )
+    if tolerance is not None and not FORMATS[name].outlines:
+        raise OptionError(f"The format {name} holds exact masks; leave the tolerance out.")
+    if tolerance is not None and not 0 <= tolerance <= MAX_TOLERANCE:
+        raise OptionError(f"The tolerance must be 0 to {MAX_TOLERANCE} pixels, got {tolerance:g}.")
 
 
 @contextmanager

@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from vidseg.results.formats.context import ExportContext, WriteInstances, shortest_decimal
+from vidseg.results.formats.context import ExportContext, WriteInstances, mask_box, shortest_decimal
 from vidseg.structures.frame import Instant
-from vidseg.structures.instances import Instances
+from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.masks import areas, instance_rle
 
 
 @contextmanager
 def open_coco_results(path: Path, context: ExportContext) -> Iterator[WriteInstances]:
-    """The list that `COCO.loadRes` takes: bbox is x, y, width, height; a mask is RLE."""
+    """The list that `COCO.loadRes` takes: bbox is x, y, width, height of the box that was
+    found; a mask is RLE. Tracked objects have `track_id`."""
     between = chain(["[\n"], repeat(",\n"))
     with path.open("w", encoding="utf-8") as file:
 
@@ -27,7 +28,7 @@ def open_coco_results(path: Path, context: ExportContext) -> Iterator[WriteInsta
             for row in range(len(instances)):
                 result = {
                     "image_id": moment.index,
-                    **_annotation(instances, row),
+                    **_annotation(instances, row, _found_box(instances, row)),
                     "score": shortest_decimal(instances.scores[row]),
                 }
                 file.write(next(between) + json.dumps(result))
@@ -38,7 +39,12 @@ def open_coco_results(path: Path, context: ExportContext) -> Iterator[WriteInsta
 
 @contextmanager
 def open_coco_dataset(path: Path, context: ExportContext) -> Iterator[WriteInstances]:
-    """The dataset that `COCO(file)` takes: annotations first, then the images, then all classes."""
+    """The dataset that `COCO(file)` takes: annotations first, then the images, then all classes.
+
+    A `bbox` is that of the mask. Tracked objects have `track_id`, where pycocotools and FiftyOne
+    find it, and in `attributes`, where CVAT and Datumaro look for it. An object without a pixel is
+    left out.
+    """
     numbers, between = count(1), chain(["\n"], repeat(",\n"))
     with path.open("w", encoding="utf-8") as file, TemporaryFile("w+", encoding="utf-8") as images:
         file.write('{"annotations": [')
@@ -49,9 +55,14 @@ def open_coco_dataset(path: Path, context: ExportContext) -> Iterator[WriteInsta
             image |= {"height": height, "width": width}
             images.write(next(between) + json.dumps(image))
             for row, area in enumerate(areas(instances).tolist()):
+                box = mask_box(instances, row)
+                if box is None:
+                    continue
                 number = next(numbers)
                 annotation = {"id": number, "image_id": moment.index, "iscrowd": 0, "area": area}
-                annotation |= _annotation(instances, row)
+                annotation |= _annotation(instances, row, box)
+                if "track_id" in annotation:
+                    annotation["attributes"] = {"track_id": annotation["track_id"]}
                 file.write((",\n" if number > 1 else "\n") + json.dumps(annotation))
 
         yield write
@@ -62,10 +73,16 @@ def open_coco_dataset(path: Path, context: ExportContext) -> Iterator[WriteInsta
         file.write(f'\n],\n"categories": {json.dumps(categories)}}}\n')
 
 
-def _annotation(instances: Instances, row: int) -> dict[str, Any]:
-    box = instances.boxes[row]
+def _annotation(instances: Instances, row: int, box: list[float]) -> dict[str, Any]:
+    track_id = int(instances.ids[row])
     return {
         "category_id": int(instances.labels[row]),
-        "bbox": [shortest_decimal(np.float32(v)) for v in (*box[:2], *(box[2:] - box[:2]))],
+        "bbox": box,
         "segmentation": instance_rle(instances, row),
+        **({} if track_id == UNTRACKED else {"track_id": track_id}),
     }
+
+
+def _found_box(instances: Instances, row: int) -> list[float]:
+    box = instances.boxes[row]
+    return [shortest_decimal(np.float32(v)) for v in (*box[:2], *(box[2:] - box[:2]))]

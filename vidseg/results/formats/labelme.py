@@ -33,7 +33,7 @@ def open_labelme(folder: Path, context: ExportContext) -> Iterator[WriteInstance
             "imageHeight": height,
             "imageWidth": width,
         }
-        text = json.dumps(document, ensure_ascii=False, indent=1)
+        text = json.dumps(document, indent=1)
         (folder / image).with_suffix(".json").write_text(text + "\n", encoding="utf-8")
 
     yield write
@@ -42,7 +42,7 @@ def open_labelme(folder: Path, context: ExportContext) -> Iterator[WriteInstance
 def _shapes(instances: Instances, context: ExportContext) -> list[dict[str, Any]]:
     shapes = []
     for row, (label, track_id) in enumerate(zip(instances.labels, instances.ids, strict=True)):
-        corners = polygon(instances, row)
+        corners = polygon(instances, row, context.tolerance)
         if corners is not None:
             shapes.append(
                 {

@@ -12,20 +12,24 @@ class Format(NamedTuple):
     """Where in the folder the format expects the images."""
     stems: bool = False
     """Whether the file about an image has the image's name without its extension."""
+    text: bool = False
+    """Whether it is one file of text, which standard output can take."""
+    outlines: bool = False
+    """Whether objects are outlines, to which a tolerance applies."""
 
 
 FORMATS = {
     "davis": Format(folder=True),
     "png16": Format(folder=True),
     "objects": Format(folder=True),
-    "coco": Format(),
-    "coco-dataset": Format(),
-    "ytvis": Format(),
-    "mots": Format(),
-    "yolo": Format(folder=True, images="images", stems=True),
-    "labelme": Format(folder=True, stems=True),
-    "via": Format(),
+    "coco": Format(text=True),
+    "coco-dataset": Format(text=True),
+    "ytvis": Format(text=True),
+    "mots": Format(text=True),
+    "yolo": Format(folder=True, images="images", stems=True, outlines=True),
+    "labelme": Format(folder=True, stems=True, outlines=True),
+    "via": Format(text=True, outlines=True),
     "npz": Format(),
-    "csv": Format(),
+    "csv": Format(text=True),
 }
 """Name, as `--format` takes it, to what it looks like."""

@@ -61,7 +61,7 @@ def _settings(path: Path, context: ExportContext, keys: list[str]) -> dict[str, 
 def _regions(instances: Instances, context: ExportContext) -> list[dict[str, Any]]:
     regions = []
     for row, (label, track_id) in enumerate(zip(instances.labels, instances.ids, strict=True)):
-        corners = polygon(instances, row)
+        corners = polygon(instances, row, context.tolerance)
         if corners is None:
             continue
         attributes = {
