@@ -15,8 +15,8 @@ from PIL import ImageCms
 from tests.support import corpus
 from tests.support.reading import codes, read
 from vidseg.errors import InputError
-from vidseg.video.decoding._image_files import has_heic
-from vidseg.video.decoding._image_pixels import scale_grey
+from vidseg.video.decoding.image_files import has_heic
+from vidseg.video.decoding.image_pixels import scale_grey
 from vidseg.video.probe import probe
 
 
@@ -75,8 +75,9 @@ def test_tiff_of_sixteen_bits(tmp_path: Path) -> None:
     assert np.abs(frame.image.astype(int) - (255, 117, 4)).max() <= 1
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("tag", range(1, 9))
-def test_exif_orientation(tmp_path: Path, tag: int) -> None:
+def test_exif_orientation(tmp_path: Path, tag: int, suffix: str) -> None:
     upright = np.zeros((8, 12, 3), np.uint8)
     upright[:4, :6], upright[4:, :6], upright[:4, 6:] = 255, 128, 64
     stored = {
@@ -86,9 +87,9 @@ def test_exif_orientation(tmp_path: Path, tag: int) -> None:
     }[tag]  # fmt: skip
     exif = Pictures.Exif()
     exif[0x0112] = tag
-    Pictures.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "p.png", exif=exif)
-    (frame,) = read(tmp_path / "p.png")
-    assert probe(tmp_path / "p.png").size == (8, 12)
+    Pictures.fromarray(np.ascontiguousarray(stored)).save(tmp_path / f"p{suffix}", exif=exif)
+    (frame,) = read(tmp_path / f"p{suffix}")
+    assert probe(tmp_path / f"p{suffix}").size == (8, 12)
     assert np.array_equal(frame.image, upright)
 
 

@@ -11,13 +11,13 @@ import PIL.Image
 
 from vidseg.errors import InputError
 from vidseg.structures.frame import Image
-from vidseg.video.decoding._image_files import (
+from vidseg.video.decoding.image_files import (
     PHOTO_ERRORS,
     READABLE_PHOTO_SUFFIXES,
     open_image,
     photos_in,
 )
-from vidseg.video.decoding._image_pixels import flatten, has_alpha, srgb_pixels
+from vidseg.video.decoding.image_pixels import flatten, has_alpha, srgb_pixels
 from vidseg.video.info import VideoInfo
 from vidseg.video.orientation import EXIF_ORIENTATIONS, Orientation, upright, upright_size
 
@@ -196,4 +196,6 @@ def _delay(image: PIL.Image.Image) -> Fraction:
 
 
 def _exif_orientation(image: PIL.Image.Image) -> Orientation:
+    if image.format == "TIFF":  # Pillow turns these upright itself
+        return Orientation()
     return EXIF_ORIENTATIONS.get(image.getexif().get(EXIF_ORIENTATION_TAG, 1), Orientation())

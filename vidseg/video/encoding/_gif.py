@@ -5,14 +5,16 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 from av import Packet, VideoStream
 from av.container import OutputContainer
 from av.filter import Graph
 from av.video.format import VideoFormat
 
-from vidseg.structures.frame import Frame
+from vidseg.structures.frame import Frame, Image
 from vidseg.video.codecs import Encoding
 from vidseg.video.encoding._encoder import encoded_shape, fit
+from vidseg.video.encoding._photo_source import SourceAlpha
 from vidseg.video.info import VideoInfo
 
 log = logging.getLogger("vidseg")
@@ -47,7 +49,9 @@ class GifEncoder:
         context.pix_fmt = encoding.pixel_format
         context.time_base = GIF_TICK
         context.open()
-        self._graph = _palette_graph(self._size)
+        self._alpha = SourceAlpha(info)
+        self._pixel_format = "rgba" if info.alpha and info.kind != "video" else "rgb24"
+        self._graph = _palette_graph(self._size, self._pixel_format)
 
     def encode(self, frame: Frame) -> list[Packet]:
         """The packets that are ready after `frame`; their times start at the first frame."""
@@ -60,8 +64,7 @@ class GifEncoder:
             return []
         self._last = at
         self.count += 1
-        image = fit(frame.image, self._info.size, self._size, self._size)
-        self._graph.push(av.VideoFrame.from_ndarray(image, "rgb24"))
+        self._graph.push(av.VideoFrame.from_ndarray(self._pixels(frame), self._pixel_format))
         paletted = self._graph.pull()
         assert isinstance(paletted, av.VideoFrame)
         paletted.pts, paletted.time_base = at, GIF_TICK
@@ -90,17 +93,24 @@ class GifEncoder:
                 file.seek(1, 1)
                 file.write(delay.to_bytes(2, "little"))
 
+    def _pixels(self, frame: Frame) -> Image:
+        """The image in the size and pixel format of the GIF."""
+        image = self._alpha.restore(frame)
+        if self._pixel_format == "rgba" and image.shape[2] == 3:
+            image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+        return fit(image, self._info.size, self._size, self._size)
+
     def _note_size(self, packets: list[Packet]) -> list[Packet]:
         for packet in packets:
             self._last_bytes = packet.size
         return packets
 
 
-def _palette_graph(size: tuple[int, int]) -> Graph:
+def _palette_graph(size: tuple[int, int], pixel_format: str) -> Graph:
     """256 colours for each frame, with ordered dithering, so that static areas do not flicker."""
     graph = Graph()
     source = graph.add_buffer(
-        width=size[1], height=size[0], format=VideoFormat("rgb24"), time_base=GIF_TICK
+        width=size[1], height=size[0], format=VideoFormat(pixel_format), time_base=GIF_TICK
     )
     split = graph.add("split")
     palette = graph.add("palettegen", "stats_mode=single:reserve_transparent=1")

@@ -5,11 +5,13 @@ from pathlib import Path
 from types import TracebackType
 
 import cv2
+import numpy as np
 
 from vidseg.atomic_output import atomic_output
 from vidseg.errors import OptionError, OutputError
 from vidseg.structures.frame import Frame, Image
 from vidseg.video.codecs import ALPHA_PHOTO_SUFFIXES, PHOTO_SUFFIXES
+from vidseg.video.encoding._photo_source import SourceAlpha, source_exif, source_photo
 from vidseg.video.info import VideoInfo
 
 IMWRITE_OPTIONS = {
@@ -18,6 +20,8 @@ IMWRITE_OPTIONS = {
     ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
     ".png": [cv2.IMWRITE_PNG_COMPRESSION, 6],
 }
+EXIF_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+"""Formats in which OpenCV writes EXIF data."""
 
 
 class PhotoWriter:
@@ -26,6 +30,7 @@ class PhotoWriter:
     def __init__(self, path: str | Path, info: VideoInfo, *, force: bool = False) -> None:
         """Raises OptionError if the input holds more than one frame."""
         self._path, self._force = Path(path), force
+        self._info, self._alpha = info, SourceAlpha(info)
         self._stack = ExitStack()
         self._written = 0
         if info.frames is not None and info.frames > 1:
@@ -43,7 +48,7 @@ class PhotoWriter:
         if self._written:
             raise OutputError(f"{self._path} holds one image; name a video or a folder.")
         self._written += 1
-        write_photo(self._part, frame.image)
+        _write_frame(self._part, frame, self._info, self._alpha)
 
     def __exit__(
         self,
@@ -61,6 +66,7 @@ class PhotoFolderWriter:
         self, path: str | Path, info: VideoInfo, *, alpha: bool = False, force: bool = False
     ) -> None:
         self._path, self._force = Path(path), force
+        self._info, self._alpha = info, SourceAlpha(info)
         self._names = photo_names(info.photos, alpha=alpha)
         self._digits = max(5, len(str(max((info.frames or 1) - 1, 0))))
         self._stack = ExitStack()
@@ -75,7 +81,7 @@ class PhotoFolderWriter:
         """Write the photo of this frame's index."""
         numbered = f"{frame.index:0{self._digits}d}.png"
         name = self._names[frame.index] if frame.index < len(self._names) else numbered
-        write_photo(self._part / name, frame.image)
+        _write_frame(self._part / name, frame, self._info, self._alpha)
 
     def __exit__(
         self,
@@ -97,7 +103,16 @@ def photo_names(photos: tuple[Path, ...], *, alpha: bool = False) -> list[str]:
     ]
 
 
-def write_photo(path: Path, image: Image) -> None:
+def _write_frame(path: Path, frame: Frame, info: VideoInfo, alpha: SourceAlpha) -> None:
+    """Write a frame with the transparency and EXIF data of its source, if the format has them."""
+    suffix = path.suffix.lower()
+    image = alpha.restore(frame) if suffix in ALPHA_PHOTO_SUFFIXES else frame.image
+    photo = source_photo(info, frame.index)
+    exif = source_exif(photo) if photo is not None and suffix in EXIF_SUFFIXES else None
+    write_photo(path, image, exif)
+
+
+def write_photo(path: Path, image: Image, exif: bytes | None = None) -> None:
     """Write an (H, W, 3) RGB or (H, W, 4) RGBA image in the format of the suffix.
 
     Only `ALPHA_PHOTO_SUFFIXES` keep the transparency. Raises OutputError if the format cannot hold
@@ -107,7 +122,12 @@ def write_photo(path: Path, image: Image) -> None:
     options = IMWRITE_OPTIONS.get(suffix, [])
     order = cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
     try:
-        done, data = cv2.imencode(suffix, cv2.cvtColor(image, order), options)
+        pixels = cv2.cvtColor(image, order)
+        if exif is None:
+            done, data = cv2.imencode(suffix, pixels, options)
+        else:
+            kinds, chunks = [cv2.IMAGE_METADATA_EXIF], [np.frombuffer(exif, np.uint8)]
+            done, data = cv2.imencodeWithMetadata(suffix, pixels, kinds, chunks, options)
     except cv2.error as error:
         raise OutputError(f"{path.name} cannot hold this image: {error.err}.") from error
     if not done:
