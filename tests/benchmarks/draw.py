@@ -90,7 +90,7 @@ def verify(image: Image, found: Instances) -> None:
     ours, plain = Splash(0)(image, found), plain_splash(image, found)
     assert np.abs(ours.astype(int) - plain).max() <= 1
     assert [instance_rle(found, row) for row in range(len(found))] == plain_rles(found)
-    masks_only = Overlay(NAMES, boxes=False, labels=False)(image, found[:1]).astype(int)
+    masks_only = Overlay(NAMES, boxes=False, labels="none")(image, found[:1]).astype(int)
     plain = plain_overlay(image, found[:1], boxes=False)
     assert np.mean(np.abs(masks_only - plain).max(axis=2) <= 1) > 0.999  # but for its rounded box
 

@@ -15,16 +15,16 @@ from tests.support.scenes import scene_image, scene_masks, write_scene
 from vidseg.effects import Effect, Overlay, Splash, on_image
 from vidseg.effects._blending import mix
 from vidseg.effects._label_layout import place_tags
-from vidseg.effects.overlay import letter_size, line_width
+from vidseg.effects.overlay import Labels, letter_size, line_width
 from vidseg.effects.parse import parse_effect, parse_effects
 from vidseg.effects.text_labels import tag
 from vidseg.structures.colors import color_of
 from vidseg.structures.frame import Image
-from vidseg.structures.instances import Instances
+from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.masks import full_mask, label_map, soft_crop
 
 NAMES = {1: "person", 2: "dog", 3: "hot air balloon", 4: "气球"}
-MASKS_ONLY = Overlay(NAMES, boxes=False, labels=False)
+MASKS_ONLY = Overlay(NAMES, boxes=False, labels="none")
 EVERYTHING = Overlay(NAMES, contours=True)
 DESCRIBED = ["contour", "halo", "trace", "spotlight", "blur", "pixelate", "fill", "split"]
 DESCRIBED += ["blur-background", "dim-background", "replace-background", "pixelate:cells=2"]
@@ -120,7 +120,7 @@ def test_overlapping_masks_are_layers_with_the_best_score_on_top() -> None:
 def test_a_box_is_drawn_around_its_object() -> None:
     found = replace(blobs(1, (120, 160)), boxes=np.array([[20, 30, 80, 90]], np.float32))
     image = np.zeros((120, 160, 3), np.uint8)
-    drawn = Overlay(NAMES, masks=False, labels=False)(image, found)
+    drawn = Overlay(NAMES, masks=False, labels="none")(image, found)
     rows, cols = np.nonzero(drawn.any(axis=2))
     assert (rows.min(), rows.max(), cols.min(), cols.max()) == (30, 89, 20, 79)
     assert not drawn[31:89, 21:79].any()
@@ -134,7 +134,7 @@ def test_contours_run_along_the_edge_but_not_along_the_frame() -> None:
         masks=np.full((1, 28, 28), 255, np.uint8),
     )
     image = np.zeros((100, 100, 3), np.uint8)
-    drawn = Overlay(NAMES, masks=False, boxes=False, labels=False, contours=True)(image, solid)
+    drawn = Overlay(NAMES, masks=False, boxes=False, labels="none", contours=True)(image, solid)
     bright = drawn.max(axis=2) > 60
     assert bright[40:60, 59:61].all(axis=0).any()
     assert bright[19:21, 20:40].all(axis=1).any()
@@ -166,12 +166,20 @@ def test_colours_follow_ids_and_classes() -> None:
     assert by_object.color(other_order, 1) == by_object.color(found, 0)
 
 
-def test_the_tag_says_class_and_score() -> None:
+@pytest.mark.parametrize(
+    ("labels", "texts"),
+    [("id", ["#7 dog 99%", "77 50%"]), ("score", ["dog 99%", "77 50%"]), ("class", ["dog", "77"])],
+)
+def test_what_the_name_tags_say(labels: Labels, texts: list[str]) -> None:
     found = replace(
-        blobs(2, (50, 50)), labels=np.array([2, 77]), scores=np.array([0.987, 0.5], np.float32)
+        blobs(2, (50, 50)),
+        labels=np.array([2, 77]),
+        scores=np.array([0.987, 0.5], np.float32),
+        ids=np.array([7, UNTRACKED]),
     )
-    assert Overlay(NAMES).text(found, 0) == "dog 99%"
-    assert Overlay(NAMES).text(found, 1) == "77 50%"
+    assert [Overlay(NAMES, labels=labels).text(found, row) for row in (0, 1)] == texts
+    carried = replace(found, names=NAMES)
+    assert [Overlay(labels=labels).text(carried, row) for row in (0, 1)] == texts
 
 
 @pytest.mark.parametrize("height", [360, 720, 1080, 2160])

@@ -60,7 +60,8 @@ def test_every_effect_works_by_its_name_alone(name: str) -> None:
 GOOD = {
     **dict.fromkeys(("alpha", "amount", "strength", "dilate", "size", "at"), "0.2"),
     **dict.fromkeys(("width", "length", "cells", "hold", "feather"), "5"),
-    **dict.fromkeys(("masks", "boxes", "labels", "contours"), "on"),
+    **dict.fromkeys(("masks", "boxes", "contours"), "on"),
+    "labels": "score",
     "color": "red",
     "color_by": "class",
 }

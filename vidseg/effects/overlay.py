@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -17,6 +17,8 @@ from vidseg.structures.frame import Image
 from vidseg.structures.instances import UNTRACKED, Instances, check_fits
 from vidseg.structures.masks import Crop, crop, painting_order
 
+Labels: TypeAlias = Literal["id", "class", "score", "none"]
+
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
@@ -27,13 +29,15 @@ class Overlay:
     and colours would flicker.
     """
 
-    names: Mapping[int, str]
-    """Label to class name."""
+    names: Mapping[int, str] | None = None
+    """Label to class name; None takes the names that the objects carry."""
     alpha: float = 0.5
     """Share of the object's colour inside its mask, 0..1."""
     masks: bool = True
     boxes: bool = True
-    labels: bool = True
+    labels: Labels = "id"
+    """What name tags say: class, score and the track's id (`#7 dog 98%`), as long as there is a
+    track; without the id (`score`), the `class` alone, or `none`."""
     contours: bool = False
     color_by: Literal["class", "object"] = "object"
 
@@ -52,7 +56,7 @@ class Overlay:
         if self.boxes:
             for row in order:
                 self._draw_box(picture, instances, row)
-        if self.labels:
+        if self.labels != "none":
             self._draw_tags(picture, instances, order)
         return picture
 
@@ -61,9 +65,15 @@ class Overlay:
         return own_color(instances, row, by=self.color_by)
 
     def text(self, instances: Instances, row: int) -> str:
-        """Class name and score in percent."""
+        """What the name tag of one object says."""
         label = int(instances.labels[row])
-        return f"{self.names.get(label, label)} {instances.scores[row]:.0%}"
+        names = instances.names if self.names is None else self.names
+        name = names.get(label, str(label))
+        if self.labels == "class":
+            return name
+        track = int(instances.ids[row])
+        known = self.labels == "id" and track != UNTRACKED
+        return f"{f'#{track} ' if known else ''}{name} {instances.scores[row]:.0%}"
 
     def _draw_mask(self, picture: Image, instances: Instances, row: int) -> None:
         rows, cols, mask = crop(instances, row)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidseg.effects import Overlay, Splash
+from vidseg.effects.overlay import Labels
 from vidseg.pipeline.outputs import CutoutOutput, ExportOutput, MaskFolderOutput, VideoOutput
 from vidseg.pipeline.run import OnFrame, run
 from vidseg.pipeline.search import Search, Seconds
@@ -30,7 +31,7 @@ def overlay(
     alpha: float = 0.5,
     masks: bool = True,
     boxes: bool = True,
-    labels: bool = True,
+    labels: Labels = "id",
     contours: bool = False,
     color_by: Literal["class", "object"] = "object",
     start: Seconds | None = None,

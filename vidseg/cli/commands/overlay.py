@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 @option("--alpha", type=click.FloatRange(0, 1), default=0.5, help="Strength of the masks' colour.")
 @option("--masks/--no-masks", default=True, help="Tint the objects.")
 @option("--boxes/--no-boxes", default=True, help="Draw boxes.")
-@option("--labels/--no-labels", default=True, help="Write class and score.")
+@option(
+    "--labels",
+    type=click.Choice(["id", "class", "score", "none"]),
+    default="id",
+    help="Write class, score and track id (see --id); class and score; the class; or nothing.",
+)
 @option("--contours/--no-contours", default=False, help="Draw outlines.")
 @option(
     "--color-by",
@@ -51,7 +56,7 @@ def overlay(
     alpha: float,
     masks: bool,
     boxes: bool,
-    labels: bool,
+    labels: Literal["id", "class", "score", "none"],
     contours: bool,
     color_by: Literal["object", "class"],
     search: "Search",
