@@ -3,6 +3,7 @@
 A further kind is a class here that is an `Output`; `vidseg.pipeline.run.run` takes any of them.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from vidseg.atomic_output import check_output
 from vidseg.effects import Effect, drawing
 from vidseg.effects.chain import files_of
 from vidseg.effects.cutout import Cutout, Matte
+from vidseg.effects.run_report import RunReport
 from vidseg.errors import OptionError
 from vidseg.pipeline._compatibility import check_kinds
 from vidseg.pipeline.search import Search
@@ -28,6 +30,8 @@ from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.encoding.writer import open_writer
 from vidseg.video.info import Kind, VideoInfo
 from vidseg.video.moviepy_clip import FrameClip
+
+log = logging.getLogger("vidseg")
 
 Write = Callable[[Frame, Instances], None]
 """Adds the next frame with its objects."""
@@ -103,12 +107,16 @@ class VideoOutput:
             def effect(image: Image, instances: Instances) -> Image:
                 return draw(replace(stream.frame, image=image), instances)
 
-            drawn = context.clip.draw(effect)
+            drawn, search = context.clip.draw(effect), context.search
+            report = RunReport(self.effect, search.names, labels=search.labels, score=search.score)
 
-            def write(frame: Frame, _: Instances) -> None:
+            def write(frame: Frame, instances: Instances) -> None:
+                report.add(frame, instances)
                 sink.write(replace(frame, image=drawn.get_frame(float(frame.time))))
 
             yield write
+        for warning in report.warnings():
+            log.warning(warning)
 
 
 class CutoutOutput:

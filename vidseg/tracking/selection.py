@@ -1,7 +1,7 @@
 """Which tracked objects to show: given ids, one followed object, or the object at a point."""
 
 import logging
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypeVar
@@ -67,8 +67,13 @@ def select_ids(
             seen |= set(instances.ids.tolist())
             yield moment, instances[np.isin(instances.ids, list(ids))]
     for number in sorted(missing - seen):
-        known = f"ids were {min(seen)} to {max(seen)}" if seen else "there were no objects"
-        log.warning("No object had the id %d; %s.", number, known)
+        log.warning(no_such_id(number, seen))
+
+
+def no_such_id(number: int, seen: Collection[int]) -> str:
+    """The warning about an id that no object had, while other objects had the ids `seen`."""
+    known = f"ids were {min(seen)} to {max(seen)}" if seen else "no object was tracked"
+    return f"No object had the id {number}; {known}."
 
 
 def follow_one(
