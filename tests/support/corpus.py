@@ -324,3 +324,106 @@ def hole(path: Path, at: float, size: int = 1500, value: int | None = None) -> P
     broken = path.with_name("hole-" + path.name)
     broken.write_bytes(data)
     return broken
+
+
+def doubled_timestamp(folder: Path, suffix: str) -> Path:
+    """A variable rate with pictures at `DOUBLED` milliseconds, of which two share a timestamp."""
+    whole = write_scene(folder / "keys.mkv", frames=len(DOUBLED), options={"g": "1", "bf": "0"})
+    times: list[int] = list(DOUBLED)
+    if suffix == ".mp4":  # whose muxer refuses it
+        times[4] = 120
+    path = folder / f"doubled{suffix}"
+    with av.open(str(whole)) as read, av.open(str(path), "w") as write:
+        target = write.add_stream_from_template(read.streams.video[0])
+        packets = [packet for packet in read.demux(video=0) if packet.size]
+        for packet, time in zip(packets, times, strict=True):
+            packet.stream, packet.time_base, packet.duration = target, Fraction(1, 1000), 0
+            packet.pts = packet.dts = time
+            write.mux_one(packet)
+    if suffix == ".mp4":
+        _shorten_sample(path, 3)
+    return path
+
+
+def _shorten_sample(path: Path, number: int) -> None:
+    """Give a sample of an MP4 no length, and the next one both lengths."""
+    data = bytearray(path.read_bytes())
+    table = data.index(b"stts") + 12
+    runs = np.frombuffer(data, ">u4", offset=table, count=2 * len(DOUBLED)).reshape(-1, 2)
+    run = int(np.searchsorted(np.cumsum(runs[:, 0]), number, side="right"))
+    assert runs[run, 0] == runs[run + 1, 0] == 1
+    both = int(runs[run, 1] + runs[run + 1, 1])
+    del runs
+    at = table + 8 * run
+    data[at + 4 : at + 8] = bytes(4)
+    data[at + 12 : at + 16] = both.to_bytes(4, "big")
+    path.write_bytes(data)
+
+
+DOUBLED = (0, 33, 66, 100, 100, 133, 400, 433, 900, 933, 1500, 1533, 2000)
+
+
+def not_coded(folder: Path, suffix: str, places: tuple[int, ...] = (5, 6, 12, 20)) -> Path:
+    """MPEG-4 with pictures at `places` of 30 that show nothing, as XviD writes them."""
+    whole = write_scene(folder / "whole.avi", options={"g": "1"})
+    path = folder / f"not-coded{suffix}"
+    with av.open(str(whole)) as read, av.open(str(path), "w") as write:
+        target = write.add_stream_from_template(read.streams.video[0])
+        for number, packet in enumerate(p for p in read.demux(video=0) if p.size):
+            copy = packet
+            if number in places:  # VOP of type P: time of 5 bits, a marker, vop_coded 0, stuffing
+                bits = f"0101{number % 30:05b}1" + "0" + "01111"
+                copy = av.Packet(b"\0\0\1\xb6" + int(bits, 2).to_bytes(2, "big"))
+                copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
+                copy.time_base = packet.time_base
+            copy.stream = target
+            write.mux(copy)
+    return path
+
+
+def ends_in_repeats(folder: Path, repeats: int = 2) -> Path:
+    """An AVI of 30 chunks, of which the last are empty: they repeat the frame before."""
+    data = write_scene(folder / "whole.avi").read_bytes()
+    movi = data.index(b"movi")
+    at, chunks = movi + 4, []
+    while data[at : at + 4] == b"00dc":
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        chunks.append(data[at + 8 : at + 8 + size])
+        at += 8 + size + size % 2
+    chunks[-repeats:] = [b""] * repeats
+    body, index = b"", b""
+    for number, chunk in enumerate(chunks):
+        words = (0x10 * (number == 0), 4 + len(body), len(chunk))
+        index += b"00dc" + b"".join(word.to_bytes(4, "little") for word in words)
+        body += b"00dc" + len(chunk).to_bytes(4, "little") + chunk + bytes(len(chunk) % 2)
+    head = data[: movi - 4] + (4 + len(body)).to_bytes(4, "little") + b"movi"
+    riff = head + body + b"idx1" + len(index).to_bytes(4, "little") + index
+    path = folder / "repeats.avi"
+    path.write_bytes(riff[:4] + (len(riff) - 8).to_bytes(4, "little") + riff[8:])
+    return path
+
+
+def joined_with_an_earlier_clock(folder: Path) -> Path:
+    """Two transport streams joined byte by byte; the first one's clock started at 10 s."""
+    first = remux(write_scene(folder / "a.ts"), folder / "late.ts", shift=Fraction(10))
+    second = write_scene(folder / "b.ts", first=30)
+    path = folder / "joined.ts"
+    path.write_bytes(first.read_bytes() + second.read_bytes())
+    return path
+
+
+def interlaced(folder: Path, frames: int = 12) -> Path:
+    """MPEG-2 of a camera that pans under the barcode, 16 pixels a frame; odd lines half later."""
+    path = folder / "interlaced.mkv"
+    with av.open(str(path), "w") as container:
+        options = {"flags": "+ildct+ilme", "b": "8M"}
+        stream: Any = container.add_stream("mpeg2video", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 192, 128, "yuv420p"
+        for index in range(frames):
+            image = scene_image(index)
+            below = image[image.shape[0] // 2 :]
+            for line in (0, 1):
+                below[line::2] = np.roll(below[line::2], 16 * index + 8 * line, axis=1)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode())
+    return path

@@ -130,7 +130,7 @@ class _Mender:
             return
         step = self._step
         if self._last is None:
-            self._last = (until or (len(held) + 1) * step) - (len(held) + 1) * step
+            self._last = -step if until is None else until - (len(held) + 1) * step
         elif until is not None:
             step = (until - self._last) / (len(held) + 1)
         for frame in held:

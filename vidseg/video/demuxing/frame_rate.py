@@ -16,6 +16,8 @@ COMMON_RATES = tuple(
 )
 MAX_ROUNDING_TICKS = 1.001
 """Ticks by which a container's rounding may move a frame of a constant rate."""
+MAX_ROUNDING_SHARE = 0.25
+"""The same as a share of the time between two frames, for rates that nothing announces."""
 RAW_STREAMS = ("h264", "hevc", "vvc", "mpegvideo", "m4v", "obu")
 """Bare streams, without a container around them."""
 
@@ -39,8 +41,12 @@ def find_rate(
             return rate, True
     span = int(timeline.times[-1] - timeline.times[0]) * unit
     measured = Fraction(timeline.count - 1) / span
-    for rate in [*map(_snapped, announced), *announced, *COMMON_RATES, _snapped(measured)]:
+    for rate in [*map(_snapped, announced), *announced]:
         if distance(timeline, rate, unit) <= MAX_ROUNDING_TICKS:
+            return rate, True
+    for rate in [*COMMON_RATES, _snapped(measured)]:
+        most = min(MAX_ROUNDING_TICKS, MAX_ROUNDING_SHARE / float(rate * unit))
+        if distance(timeline, rate, unit) <= most:
             return rate, True
     return measured.limit_denominator(100000), False
 
