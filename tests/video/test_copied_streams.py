@@ -9,7 +9,8 @@ import pytest
 from tests.support import corpus
 from tests.support.edit_lists import set_edits
 from tests.support.scenes import write_scene
-from tests.video.test_writer import add_extras, copy, sound, timed_barcodes
+from tests.video.test_writer import add_extras, copy, extras, sound, timed_barcodes
+from vidseg.video.encoding._stream_copier import StreamCopier
 from vidseg.video.encoding._timecode import later_timecode, source_timecode
 from vidseg.video.probe import probe
 
@@ -71,7 +72,7 @@ def test_subtitles_without_a_decoder_are_left_out_with_a_warning(
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
 def test_sound_that_edits_cut_out_of_the_middle_is_left_out(tmp_path: Path, name: str) -> None:
-    whole = write_scene(tmp_path / "whole.mp4", frames=90, sound=1, options={"g": "12"})
+    whole = write_scene(tmp_path / "whole.mp4", frames=90, sound=1)
     edits = [(Fraction(0), Fraction(1)), (Fraction(2), Fraction(1))]
     source = set_edits(whole, tmp_path / "in.mp4", edits)
     out = copy(source, tmp_path / name)
@@ -169,3 +170,36 @@ def test_the_timecode_goes_on_where_the_cut_begins(tmp_path: Path, name: str) ->
         copy(source, target, start=start)
         with av.open(str(target)) as container:
             assert source_timecode(container, container.streams.video[0]) == expected
+
+
+COUNTER = Path("/proc/self/io")
+
+
+def bytes_read() -> int:
+    """By this process since its start, from files and caches."""
+    return int(COUNTER.read_text().split("rchar: ")[1].split()[0])
+
+
+@pytest.mark.skipif(not COUNTER.exists(), reason="needs Linux' count of bytes read")
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_copying_reads_only_what_the_cut_needs(tmp_path: Path, suffix: str) -> None:
+    source = write_scene(tmp_path / f"in{suffix}", frames=900, sound=1, options={"g": "30"})
+    info, start = probe(source), Fraction(10)
+    target = av.open(str(tmp_path / f"out{suffix}"), "w")
+    copier = StreamCopier(info, target, "mp4" if suffix == ".mp4" else "matroska")
+    before = bytes_read()
+    copier.begin(start, start + Fraction(1, 2), start)
+    copier.finish()
+    read = bytes_read() - before
+    copier.close()
+    target.close()
+    assert len(sound(tmp_path / f"out{suffix}")) in (23, 24)
+    assert read < source.stat().st_size / 4
+
+
+def test_a_cut_keeps_the_subtitle_that_began_before_it(tmp_path: Path) -> None:
+    source = tmp_path / "in.mkv"
+    add_extras(write_scene(tmp_path / "plain.mp4", frames=600, sound=2), source, first=14000)
+    out = copy(source, tmp_path / "out.mkv", start=Fraction(29, 2), end=Fraction(31, 2))
+    assert extras(out.path)["texts"] == [b"two"]
+    assert out.frames == 30

@@ -168,8 +168,8 @@ def test_a_cut_takes_the_nearest_packets(tmp_path: Path) -> None:
     assert abs(len(packets) * Fraction(1024, 48000) - 1) <= Fraction(1024, 48000)
 
 
-def add_extras(source: Path, target: Path) -> None:
-    """The same streams with titles, languages, subtitles and chapters."""
+def add_extras(source: Path, target: Path, first: int = 100) -> None:
+    """The same streams with titles, languages, chapters, and subtitles from `first` ms on."""
     with av.open(str(source)) as old, av.open(str(target), "w") as new:
         streams = {s.index: new.add_stream_from_template(s, opaque=True) for s in old.streams}
         new.metadata.update({"title": "Bälle & mehr", "comment": "a: b"})
@@ -192,7 +192,7 @@ def add_extras(source: Path, target: Path) -> None:
         for number, words in enumerate((b"<i>one</i>", b"two")):
             packet = av.Packet(words)
             packet.stream, packet.time_base = text, Fraction(1, 1000)
-            packet.pts = packet.dts = 100 + 400 * number
+            packet.pts = packet.dts = first + 400 * number
             packet.duration = 300
             new.mux(packet)
 

@@ -34,6 +34,12 @@ WITHOUT_EDIT_LISTS = ("matroska", "webm")
 """Containers that cannot hide audio before second 0, except a decoder's own warm-up."""
 MIN_PACKET_STEP = Fraction(1, 1000)
 """Least seconds between two packets of a stream: one tick of the coarsest containers."""
+INTERLEAVING_SECONDS = Fraction(1)
+"""Seconds by which packets of one time may lie apart in a file."""
+MAX_SUBTITLE_SECONDS = Fraction(10)
+"""Subtitles that begin earlier before a cut are not looked for."""
+SEEKABLE_CONTAINERS = ("mov", "matroska")
+"""Demuxers with an index by which a seek never lands too late."""
 STREAM_NOUNS = {"audio": "sound", "subtitle": "text of the subtitles", "video": "cover"}
 
 
@@ -74,6 +80,7 @@ class StreamCopier:
         chapters = cut_chapters(self._source.chapters(), self._origin, zero, end)
         if chapters:
             self._target.set_chapters(chapters)
+        self._skip_to(zero)
 
     def copy_timecode(self, video: Stream, info: VideoInfo, first: int) -> None:
         """Carry over the camera's timecode, counted on to frame number `first`.
@@ -121,17 +128,31 @@ class StreamCopier:
         if not wanted:
             return
         try:
+            ending = _EndOfCut(wanted, self._end)
             for packet in self._without_cut_out(self._source.demux(wanted)):
                 self._clock.adjust(packet)
-                at = packet.pts if packet.pts is not None else packet.dts
-                if at is not None:
-                    yield at * packet.time_base - self._origin, packet
+                pts = packet.pts if packet.pts is not None else packet.dts
+                if pts is not None:
+                    at = pts * packet.time_base - self._origin
+                    if ending.is_reached(at, packet.stream_index):
+                        return
+                    yield at, packet
                 elif packet.size and is_cover(packet.stream):
                     packet.pts = packet.dts = round((self._origin + self._zero) / packet.time_base)
                     yield self._zero, packet
         except READ_ERRORS as error:
             reason = getattr(error, "strerror", None) or "a stream begins in its middle"
             log.warning("The sound could not be read to its end: %s.", reason)
+
+    def _skip_to(self, time: Fraction) -> None:
+        """Do not read what lies before the cut, where the container has an index."""
+        if not set(SEEKABLE_CONTAINERS) & set(self._source.format.name.split(",")):
+            return
+        kinds = {self._source.streams[index].type for index in self._streams}
+        early = MAX_SUBTITLE_SECONDS if "subtitle" in kinds else INTERLEAVING_SECONDS
+        if time > early:
+            microseconds = round((time + self._origin - early) * 1_000_000)
+            self._source.seek(microseconds)
 
     def _without_cut_out(self, packets: Iterable[Packet]) -> Iterator[Packet]:
         """Drop what an edit list cuts out of the middle or the end.
@@ -187,6 +208,23 @@ class StreamCopier:
             dts = last + ceil(MIN_PACKET_STEP / base)
         self._last_dts[packet.stream_index] = dts
         packet.pts, packet.dts = max(pts, dts), dts
+
+
+class _EndOfCut:
+    """Tells when no packet of the cut is left to come, so that the rest need not be read."""
+
+    def __init__(self, streams: list[Stream], end: Fraction | None) -> None:
+        audio = {stream.index for stream in streams if stream.type == "audio"}
+        self._waiting = audio or {stream.index for stream in streams}
+        self._end = end
+
+    def is_reached(self, at: Fraction, stream: int) -> bool:
+        """Whether every stream of audio has gone past the end; subtitles may come seldom."""
+        if self._end is None:
+            return False
+        if at >= self._end + INTERLEAVING_SECONDS:
+            self._waiting.discard(stream)
+        return not self._waiting
 
 
 def _decoder_delay(stream: Stream) -> Fraction:
