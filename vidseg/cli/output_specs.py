@@ -98,14 +98,15 @@ def outputs_for(wanted: Sequence[Wanted], search: "Search", quality: Quality) ->
 
     Raises OptionError: an unknown kind or setting, an ending or codec that cannot be written.
     """
-    from vidseg.effects.parse import EFFECTS
+    from vidseg.effects.parse import EFFECTS, PRESETS
 
+    drawn = (*EFFECTS, *PRESETS)
     for each in wanted:
-        if each.kind not in (*EFFECTS, *SWITCHES):
-            raise OptionError(_unknown(each.kind, [*EFFECTS, *SWITCHES, DETECTIONS]))
-    encodings = _encodings([each.target for each in wanted if each.kind in EFFECTS], quality)
+        if each.kind not in (*drawn, *SWITCHES):
+            raise OptionError(_unknown(each.kind, [*drawn, *SWITCHES, DETECTIONS]))
+    encodings = _encodings([each.target for each in wanted if each.kind in drawn], quality)
     return [
-        _drawn(each, search, encodings[each.target]) if each.kind in EFFECTS else _saved(each)
+        _drawn(each, search, encodings[each.target]) if each.kind in drawn else _saved(each)
         for each in wanted
     ]
 

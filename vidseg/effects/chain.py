@@ -45,7 +45,7 @@ class Only:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The original left of a line; right of it, the result of the effects before it in a chain."""
+    """Shows the original left of a line, the result of the effects before it right of the line."""
 
     at: float = 0.5
     """Place of the line as a share of the width, 0..1."""

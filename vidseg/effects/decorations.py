@@ -29,7 +29,7 @@ MAX_GLOW_REACH = 20
 
 @dataclass(frozen=True, slots=True)
 class Contour:
-    """A line along the edge of every object."""
+    """Draws a line along the edge of every object."""
 
     width: int | None = None
     """Pixels, 1 to 100; grows with the picture by default."""
@@ -54,7 +54,7 @@ class Contour:
 
 @dataclass(frozen=True, slots=True)
 class Halo:
-    """A glow around every object, cast on what is behind it."""
+    """Draws a glow around every object, on what is behind it."""
 
     size: float = 0.04
     """How far the glow reaches, as a share of the frame's shorter side: 0 to 0.2."""
@@ -105,7 +105,7 @@ class _Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The path of every tracked object, thinner and fainter with age.
+    """Draws the path of every tracked object, thinner and fainter with age.
 
     Paths exist only in a run (`vidseg.effects.effect`); a single picture has none.
     """

@@ -22,7 +22,7 @@ Labels: TypeAlias = Literal["id", "class", "score", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """Draws objects over a picture, best scores on top; lines and letters scale with the picture.
+    """Tints the objects, with boxes and name tags; lines and letters scale with the picture.
 
     With `color_by="object"` every track has its own colour. An untracked object gets the colour of
     its class: any other order within a frame (by score, place or size) may change in the next one,

@@ -44,17 +44,27 @@ EFFECTS: Mapping[str, Callable[..., Effect]] = {
 }
 """Name to the class of the effect."""
 
+PRESETS: Mapping[str, tuple[str, ...]] = {
+    "anonymise": ("pixelate:cells=6,dilate=0.1,hold=30",),
+    "focus": ("blur-background", "dim-background:amount=0.35"),
+    "green-screen": ("replace-background",),
+}
+"""Name to the descriptions that it stands for. Settings of a preset go to each of its effects."""
+
 SELECTING = ("class", "id")
 """Keys that select objects, for every effect but `split`."""
 
 
 def parse_effect(text: str, names: Mapping[int, str]) -> Effect:
-    """The effect that `text` describes; `names` is label to class name.
+    """The effect or preset that `text` describes; `names` is label to class name.
 
     Raises:
         OptionError: an unknown name, key, value or class; the message lists the known ones.
         InputError: a file that the effect needs cannot be read.
     """
+    texts = _expanded(text)
+    if texts != [text]:
+        return parse_effects(texts, names)
     name, settings = _described(text)
     with _named(text):
         return _made(name, settings, names)
@@ -75,7 +85,7 @@ def parse_effects(texts: Iterable[str], names: Mapping[int, str]) -> Chain:
 
 def classes_of(texts: Iterable[str]) -> tuple[str, ...]:
     """All classes that the effects name; empty if one of them applies to all classes."""
-    described = [_described(text) for text in texts]
+    described = [_described(each) for text in texts for each in _expanded(text)]
     given = [found.get("class") for name, found in described if "class" in settings_of(name)]
     names = (name.strip() for one in given if one is not None for name in one.split("+"))
     return () if None in given else tuple(dict.fromkeys(names))
@@ -87,12 +97,24 @@ def settings_of(name: str) -> list[str]:
     return fields if EFFECTS[name] is Split else [*SELECTING, *fields]
 
 
+def _expanded(text: str) -> list[str]:
+    """The descriptions that a preset stands for; of an effect, its own."""
+    name, _, settings = text.partition(":")
+    texts = PRESETS.get(name, (name,))
+    return [_with_settings(each, settings) for each in texts] if settings else list(texts)
+
+
+def _with_settings(text: str, settings: str) -> str:
+    return f"{text}{',' if ':' in text else ':'}{settings}"
+
+
 def _described(text: str) -> tuple[str, dict[str, str]]:
     """The effect's name and its settings, as written."""
     name, _, rest = text.partition(":")
     if name not in EFFECTS:
+        known = [*EFFECTS, *PRESETS]
         raise OptionError(
-            f"There is no effect {name!r}{_did_you_mean(name, EFFECTS)}; use {', '.join(EFFECTS)}."
+            f"There is no effect {name!r}{_did_you_mean(name, known)}; use {', '.join(known)}."
         )
     with _named(text):
         return name, _settings(name, rest)

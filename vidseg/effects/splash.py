@@ -16,7 +16,7 @@ MAX_FEATHER = 250
 
 @dataclass(frozen=True, slots=True)
 class Splash:
-    """All objects in colour on BT.601 luma grey; all grey where there is no object."""
+    """Keeps the objects in colour and turns the rest grey (BT.601 luma)."""
 
     feather: float | None = None
     """Pixels (rounded) over which colour fades on both sides of an edge; 0 is a hard edge. None

@@ -36,9 +36,10 @@ class EffectText(click.ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from vidseg.effects.parse import EFFECTS
+        from vidseg.effects.parse import EFFECTS, PRESETS
 
-        return [CompletionItem(name) for name in EFFECTS if name.startswith(incomplete)]
+        names = (*EFFECTS, *PRESETS)
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def effect_option(command: Command) -> Command:
@@ -52,9 +53,7 @@ def effect_option(command: Command) -> Command:
         required=True,
         show_default=False,
         metavar="NAME[:KEY=VALUE,...]",
-        help="What to draw; repeat it, effects are drawn in order. overlay, splash, contour, halo, "
-        "trace, spotlight, blur, pixelate, fill, blur-background, dim-background, "
-        "replace-background or split. class=A+B and id=1+2 choose objects.",
+        help="What to draw, see Effects below. Repeat it to draw several in order.",
     )
     @wraps(command)
     def wrapper(*, effects: tuple[str, ...], classes: tuple[str, ...], **others: Any) -> Any:
@@ -67,11 +66,30 @@ def effect_option(command: Command) -> Command:
     return wrapper
 
 
+class DrawCommand(click.Command):
+    """Lists the effects and their settings in its help."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        from vidseg.effects.describe import effects_in_words, presets_in_words
+
+        with formatter.section("Effects (NAME, and KEY=VALUE with the defaults)"):
+            formatter.write_dl(
+                [
+                    (each.name, f"{each.summary} Settings: {', '.join(each.settings)}.")
+                    for each in effects_in_words()
+                ]
+            )
+        with formatter.section("Presets, which stand for effects"):
+            formatter.write_dl([(each.name, each.summary) for each in presets_in_words()])
+
+
 @click.command(
+    cls=DrawCommand,
     epilog=examples(
         'vidseg draw --effect "pixelate:class=person,cells=8" street.mp4 street_safe.mp4',
         "vidseg draw --effect blur-background --effect contour:color=white dog.mp4 dog_focus.mp4",
-    )
+    ),
 )
 @media_arguments
 @effect_option
@@ -91,8 +109,9 @@ def draw(
 ) -> None:
     """Draw effects on IN, one after the other, for all objects or some.
 
-    Objects are found or hidden from --score on; to hide more surely, lower it. OUT is named as for
-    `vidseg overlay`.
+    With every effect but split, class=A+B and id=1+2 select the objects it applies to; ids are
+    those that `vidseg overlay` shows. A lower --score finds, and hides, more objects. OUT is named
+    as for `vidseg overlay`.
     """
     from vidseg.effects.parse import parse_effects
 
