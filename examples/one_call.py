@@ -14,8 +14,9 @@ def show(done: int, total: int | None) -> None:
 
 def main(source: str, target: str) -> None:
     balloons = vidseg.Search(model="balloon", score=0.7)
-    frames = vidseg.overlay(source, target, search=balloons, contours=True, on_frame=show)
-    print(f"\r{target}: {frames} frames", file=sys.stderr)
+    options = vidseg.RunOptions(on_frame=show)
+    result = vidseg.overlay(source, target, search=balloons, contours=True, options=options)
+    print(f"\r{target}: {result}", file=sys.stderr)
 
 
 if __name__ == "__main__":

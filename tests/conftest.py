@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support import plugged
 from tests.support.commands import write_scene_model
 from tests.support.doubles import OraclePredictor
 
@@ -55,13 +56,19 @@ def _no_error_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 @pytest.fixture
 def oracle(monkeypatch: pytest.MonkeyPatch) -> OraclePredictor:
-    """The predictor that every command loads in this test, whatever --model says."""
+    """The predictor behind `--model` of the fixture `model` in this test."""
     predictor = OraclePredictor()
-    monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: predictor)
+    monkeypatch.setattr("tests.support.plugged.predictor", predictor)
     return predictor
 
 
 @pytest.fixture
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model file that knows the classes of the scenes: disc and rectangle."""
+def model() -> str:
+    """A `--model` that is the oracle, and knows the classes of the scenes: disc and rectangle."""
+    return plugged.MODEL
+
+
+@pytest.fixture
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file that knows the classes of the scenes and has no weights."""
     return write_scene_model(tmp_path_factory.mktemp("model") / "scene.pt")

@@ -2,7 +2,6 @@
 
 import importlib
 import re
-import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -86,22 +85,21 @@ def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("code", blocks("python"))
 def test_readme_python_runs(
-    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     """With an oracle for the model, and a scene for the example video."""
     (tmp_path / "examples").mkdir()
     write_scene(tmp_path / "examples" / "balloons.mp4", frames=8)
-    shutil.copy(model, tmp_path / "scene.pt")
     monkeypatch.chdir(tmp_path)
     without_torch(monkeypatch)
-    code = code.replace('"balloon", model="balloon"', '"disc", model="scene.pt"')
+    code = code.replace('"balloon", model="balloon"', f'"disc", model="{model}"')
     exec(compile(code, "README.md", "exec"), {})
     assert (tmp_path / "out.mp4").exists()
 
 
 @pytest.mark.parametrize("name", ["compose", "one_call"])
 def test_examples_run(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     clip = write_scene(tmp_path / "in.mp4", frames=8)
     monkeypatch.syspath_prepend(str(ROOT / "examples"))

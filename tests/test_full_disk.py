@@ -55,7 +55,7 @@ def closed_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize(("command", "name", "options"), OUTPUTS)
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(
-    command: str, name: str, options: tuple[str, ...], clip: Path, model: Path,
+    command: str, name: str, options: tuple[str, ...], clip: Path, model: str,
     small_disk: Path, oracle: OraclePredictor,
 ) -> None:  # fmt: skip
     said = fails(command, *options, "--model", model, clip, small_disk / name)
@@ -66,7 +66,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
 
 @pytest.mark.parametrize(("command", "name", "options"), OUTPUTS)
 def test_a_disk_that_can_only_be_read_is_refused_at_once(
-    command: str, name: str, options: tuple[str, ...], clip: Path, model: Path,
+    command: str, name: str, options: tuple[str, ...], clip: Path, model: str,
     closed_disk: Path, oracle: OraclePredictor,
 ) -> None:  # fmt: skip
     said = fails(command, *options, "--model", model, clip, closed_disk / name)

@@ -1,8 +1,10 @@
 """Find objects in every frame of a video, and draw, splash or save them.
 
-`vidseg.overlay`, `vidseg.splash`, `vidseg.cutout` and `vidseg.frames` are the commands, one call
-each, and `vidseg.run` makes several outputs in one pass; the other names are the parts that they
-are made of. Each is imported when it is first asked for.
+`vidseg.find` gives the objects of each frame as a stream. `vidseg.overlay`, `vidseg.splash`,
+`vidseg.cutout`, `vidseg.frames`, `vidseg.detect_to_file`, `vidseg.export`, `vidseg.train` and
+`vidseg.compare` are the commands as one call each, and `vidseg.run` makes several outputs in one
+pass; the other names are the parts that they are made of. Each name is imported when it is first
+used. ARCHITECTURE.md in this folder is the map.
 """
 
 from importlib import import_module
@@ -18,21 +20,31 @@ if TYPE_CHECKING:
     from vidseg.effects import on_image as on_image
     from vidseg.effects.parse import parse_effects as parse_effects
     from vidseg.errors import VidsegError as VidsegError
+    from vidseg.models.options import ModelOptions as ModelOptions
     from vidseg.models.predictor import load_predictor as load_predictor
+    from vidseg.pipeline.compare_models import compare as compare
+    from vidseg.pipeline.detect_to_file import detect_to_file as detect_to_file
+    from vidseg.pipeline.export_file import export as export
+    from vidseg.pipeline.find import find as find
     from vidseg.pipeline.outputs import CutoutOutput as CutoutOutput
     from vidseg.pipeline.outputs import ExportOutput as ExportOutput
     from vidseg.pipeline.outputs import MaskFolderOutput as MaskFolderOutput
     from vidseg.pipeline.outputs import VideoOutput as VideoOutput
     from vidseg.pipeline.run import run as run
+    from vidseg.pipeline.run_options import RunOptions as RunOptions
+    from vidseg.pipeline.run_options import RunResult as RunResult
     from vidseg.pipeline.search import Search as Search
     from vidseg.pipeline.shortcuts import cutout as cutout
     from vidseg.pipeline.shortcuts import frames as frames
     from vidseg.pipeline.shortcuts import overlay as overlay
     from vidseg.pipeline.shortcuts import splash as splash
     from vidseg.results.formats.mask_folder import MaskFolder as MaskFolder
+    from vidseg.results.vidseg_file import read_detections as read_detections
     from vidseg.structures.frame import Frame as Frame
     from vidseg.structures.instances import Instances as Instances
     from vidseg.structures.span import Span as Span
+    from vidseg.tracking.options import TrackingOptions as TrackingOptions
+    from vidseg.tracking.selection import Selection as Selection
     from vidseg.tracking.tracker import Tracker as Tracker
     from vidseg.training.loop import TrainCallbacks as TrainCallbacks
     from vidseg.training.settings import TrainOptions as TrainOptions
@@ -45,25 +57,34 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CutoutOutput": "pipeline.outputs",
-    "VideoOutput": "pipeline.outputs",
     "ExportOutput": "pipeline.outputs",
     "Frame": "structures.frame",
     "FrameClip": "video.moviepy_clip",
     "Instances": "structures.instances",
     "MaskFolder": "results.formats.mask_folder",
     "MaskFolderOutput": "pipeline.outputs",
+    "ModelOptions": "models.options",
     "Overlay": "effects",
     "Predictor": "detection.predictor",
+    "RunOptions": "pipeline.run_options",
+    "RunResult": "pipeline.run_options",
     "Search": "pipeline.search",
+    "Selection": "tracking.selection",
     "Span": "structures.span",
     "Splash": "effects",
     "Tracker": "tracking.tracker",
+    "TrackingOptions": "tracking.options",
     "TrainCallbacks": "training.loop",
     "TrainOptions": "training.settings",
+    "VideoOutput": "pipeline.outputs",
     "VidsegError": "errors",
     "choose_codec": "video.codecs",
+    "compare": "pipeline.compare_models",
     "cutout": "pipeline.shortcuts",
     "detect": "detection.batched",
+    "detect_to_file": "pipeline.detect_to_file",
+    "export": "pipeline.export_file",
+    "find": "pipeline.find",
     "frames": "pipeline.shortcuts",
     "load_predictor": "models.predictor",
     "on_image": "effects",
@@ -71,6 +92,7 @@ _HOMES = {
     "overlay": "pipeline.shortcuts",
     "parse_effects": "effects.parse",
     "probe": "video.probe",
+    "read_detections": "results.vidseg_file",
     "read_frames": "video.decoding.reader",
     "run": "pipeline.run",
     "splash": "pipeline.shortcuts",

@@ -22,7 +22,7 @@ import numpy as np
 import vidseg
 from tests.benchmarks import io, overlay
 from tests.benchmarks.duel import Run, machine, make_clip, pictures, run, summary, work
-from vidseg.pipeline.detect_to_file import save_detections
+from vidseg.pipeline.detect_to_file import detect_to_file
 from vidseg.pipeline.search import Search
 from vidseg.results.vidseg_file import read_detections
 
@@ -35,7 +35,7 @@ PLANTED = argparse.Namespace(
 
 def again(source: Path, target: Path) -> None:
     search = Search(detections=source.with_suffix(SAVED))
-    vidseg.overlay(source, target, search=search, force=True)
+    vidseg.overlay(source, target, search=search, options=vidseg.RunOptions(force=True))
 
 
 def fresh(source: Path, target: Path) -> None:
@@ -48,10 +48,10 @@ WAYS = {"identity": io.vidseg_way, "again": again}
 def prepare(source: Path) -> float:
     """Saves the detections and compares what is drawn; returns the mean objects of a frame."""
     model = Search(model="balloon")
-    save_detections(source, source.with_suffix(SAVED), search=Search(model="balloon"))
+    detect_to_file(source, source.with_suffix(SAVED), search=Search(model="balloon"))
     target, direct = source.with_name("again.mp4"), source.with_name("direct.mp4")
     again(source, target)
-    vidseg.overlay(source, direct, search=model, force=True)
+    vidseg.overlay(source, direct, search=model, options=vidseg.RunOptions(force=True))
     if not np.array_equal(pictures(target), pictures(direct)):
         raise SystemExit("Saved detections give another video than the model does.")
     found = read_detections(source.with_suffix(SAVED))

@@ -25,10 +25,11 @@ from torch.profiler import ProfilerActivity, profile
 import vidseg
 from tests.benchmarks.duel import count_frames, machine, make_clip
 from tests.benchmarks.network import make
-from tests.benchmarks.overlay import Given, first_picture
+from tests.benchmarks.overlay import first_picture, search_with
 from vidseg.cli.threads import limit_threads
 from vidseg.models.device import resolve_device
 from vidseg.models.predictor import MaskRCNNPredictor
+from vidseg.pipeline.search import Search
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
 
@@ -55,7 +56,7 @@ def measure(folder: Path, options: argparse.Namespace, *, height: int = 1080) ->
     source, target = folder / f"{height}p.mp4", folder / f"{height}p_out.mp4"
     if not source.exists():
         make_clip(source, height, options.frames)
-    search = Given(make(options.model, first_picture(source), options.objects)[0], options)
+    search = search_with(make(options.model, first_picture(source), options.objects)[0], options)
     predictor = search.predictor()
     assert isinstance(predictor, MaskRCNNPredictor)
     overlay_seconds(source, target, search)
@@ -79,10 +80,10 @@ def measure(folder: Path, options: argparse.Namespace, *, height: int = 1080) ->
     }
 
 
-def overlay_seconds(source: Path, target: Path, search: Given) -> float:
+def overlay_seconds(source: Path, target: Path, search: Search) -> float:
     """All the work of the GPU is done by then: its results are in the file."""
     start = time.perf_counter()
-    vidseg.overlay(source, target, search=search, force=True)
+    vidseg.overlay(source, target, search=search, options=vidseg.RunOptions(force=True))
     seconds = time.perf_counter() - start
     if count_frames(target) != count_frames(source):
         raise SystemExit(f"{target.name} has {count_frames(target)} frames.")

@@ -32,6 +32,7 @@ from tests.benchmarks.duel import (
 )
 from vidseg.pipeline.outputs import VideoOutput
 from vidseg.pipeline.run import run as pass_over
+from vidseg.pipeline.run_options import RunOptions
 from vidseg.pipeline.search import Search
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances
@@ -59,14 +60,14 @@ class NothingFound:
         return [Instances.empty((image.shape[0], image.shape[1])) for image in images]
 
 
-class NoSearch(Search):
-    def predictor(self) -> NothingFound:
-        return NothingFound()
-
-
 def vidseg_way(source: Path, target: Path) -> None:
-    search = NoSearch(model="maskrcnn_resnet50_fpn")
-    pass_over(source, [VideoOutput(target, lambda image, found: image)], search=search, force=True)
+    search = Search(model=NothingFound())
+    pass_over(
+        source,
+        [VideoOutput(target, lambda image, found: image)],
+        search=search,
+        options=RunOptions(force=True),
+    )
 
 
 def pipe_way(source: Path, target: Path) -> None:

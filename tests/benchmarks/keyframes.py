@@ -42,6 +42,7 @@ from vidseg.detection._propagation import Keyframe, propagate
 from vidseg.detection.batched import detect
 from vidseg.detection.keyframes import _marked
 from vidseg.pipeline.search import Search
+from vidseg.pipeline.stages import tracked_objects
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import Crop, full_mask
@@ -134,7 +135,7 @@ def balloon_clip(
     """J and F of all balloons together, tracked and smoothed as a user sees them."""
     frames = (frame for frame, _ in scene)
     found = detect(frames, search.predictor(), every=every)
-    shown = search.watch(found, "video")
+    shown = tracked_objects(search, found, "video")
     scores = [j_and_f(whole(one), truth) for (_, one), (_, truth) in zip(shown, scene, strict=True)]
     return np.mean(scores, axis=0)
 
@@ -246,10 +247,14 @@ def speed(model: str, frames: int, every: Every, rounds: int) -> None:
         taken: dict[Every, list[tuple[float, float]]] = {1: [], every: []}
         for _ in range(rounds):
             for step in taken:
-                search = Search(model=model, every=step)
-                search._predictor = predictor
+                search = Search(model=predictor, every=step)
                 start, used = time.perf_counter(), time.process_time()
-                vidseg.overlay(clip, Path(folder) / "out.mp4", search=search, force=True)
+                vidseg.overlay(
+                    clip,
+                    Path(folder) / "out.mp4",
+                    search=search,
+                    options=vidseg.RunOptions(force=True),
+                )
                 taken[step].append((time.perf_counter() - start, time.process_time() - used))
     for name, n in (("seconds", 0), ("processor seconds", 1)):
         all_of_them, some = (median(one[n] for one in taken[step]) for step in taken)

@@ -44,11 +44,11 @@ from tests.benchmarks.duel import (
 from tests.benchmarks.network import make
 from vidseg.cli.threads import limit_threads
 from vidseg.cpu_budget import threads_per_frame
-from vidseg.detection.predictor import Predictor
 from vidseg.models.architectures import ARCHITECTURES
+from vidseg.models.catalog import class_names
 from vidseg.models.device import resolve_device
 from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions
-from vidseg.pipeline.search import Search
+from vidseg.pipeline.search import DEFAULT_KEEP_SCORE, Search
 from vidseg.structures.colors import color_of
 from vidseg.structures.frame import Image
 from vidseg.video.decoding.reader import read_frames
@@ -61,22 +61,14 @@ SURE, LEAST_IOU = 0.6, 0.75
 SCORE = 0.5
 
 
-class Given(Search):
+def search_with(network: MaskRCNN, options: argparse.Namespace) -> Search:
     """A search with a network that is there already; the names of planted objects are COCO's."""
-
-    def __init__(self, network: MaskRCNN, options: argparse.Namespace) -> None:
-        planted = options.model in ARCHITECTURES
-        named = "maskrcnn_resnet50_fpn" if planted else options.model
-        super().__init__(model=named, score=SCORE, device=options.device)
-        self._network, self._format = network, options.precision
-
-    def predictor(self) -> Predictor:
-        if self._predictor is None:
-            options = PredictorOptions(
-                self.names, resolve_device(self.device), self._format, keep_score=self.kept
-            )
-            self._predictor = MaskRCNNPredictor(self._network, options)
-        return self._predictor
+    names = class_names(
+        "maskrcnn_resnet50_fpn" if options.model in ARCHITECTURES else options.model
+    )
+    device = resolve_device(options.device)
+    about = PredictorOptions(names, device, options.precision, keep_score=DEFAULT_KEEP_SCORE)
+    return Search(model=MaskRCNNPredictor(network, about), score=SCORE)
 
 
 def first_picture(source: Path) -> Image:
@@ -84,7 +76,9 @@ def first_picture(source: Path) -> Image:
 
 
 def vidseg_way(source: Path, target: Path, *, search: Search) -> None:
-    vidseg.overlay(source, target, search=search, color_by="class", force=True)
+    vidseg.overlay(
+        source, target, search=search, color_by="class", options=vidseg.RunOptions(force=True)
+    )
 
 
 def plain_way(
@@ -127,7 +121,7 @@ def way(name: str, source: Path, options: argparse.Namespace) -> Callable[[Path,
     network, names = make(options.model, first_picture(source), options.objects)
     if name == "vidseg":
         limit_threads()
-        return partial(vidseg_way, search=Given(network, options))
+        return partial(vidseg_way, search=search_with(network, options))
     return partial(plain_way, network=network, names=names, device=options.device)
 
 
@@ -140,7 +134,7 @@ def verify_found(source: Path, options: argparse.Namespace) -> dict[str, float]:
     """
     network, _ = make(options.model, first_picture(source), options.objects)
     copy, _ = make(options.model, first_picture(source), options.objects)
-    predictor, device = Given(copy, options).predictor(), resolve_device(options.device)
+    predictor, device = search_with(copy, options).predictor(), resolve_device(options.device)
     network.to(device)
     overlaps: list[float] = []
     for frame in read_frames(probe(source)):

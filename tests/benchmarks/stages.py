@@ -21,12 +21,13 @@ import torch
 
 from tests.benchmarks.duel import machine, make_clip
 from tests.benchmarks.network import make, network_stages
-from tests.benchmarks.overlay import Given
+from tests.benchmarks.overlay import search_with
 from vidseg.cli.threads import limit_threads
 from vidseg.cpu_budget import threads_per_frame
 from vidseg.effects import Overlay
 from vidseg.models.device import resolve_device
 from vidseg.models.predictor import MaskRCNNPredictor
+from vidseg.pipeline.stages import tracked_objects
 from vidseg.structures.frame import Frame
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.encoding.writer import open_writer
@@ -57,7 +58,7 @@ def measure(folder: Path, height: int, options: argparse.Namespace) -> dict[str,
     info, times = probe(source), {}
     frames = timed(times, "decode", options.frames, lambda: list(read_frames(info)))
     network, _ = make(options.model, frames[0].image, options.objects)
-    search = Given(network, options)
+    search = search_with(network, options)
     predictor = search.predictor()
     predictor.predict([frames[0].image])
     found = timed(
@@ -67,7 +68,9 @@ def measure(folder: Path, height: int, options: argparse.Namespace) -> dict[str,
         lambda: [predictor.predict([frame.image])[0] for frame in frames],
     )
     pairs = zip(frames, found, strict=True)
-    shown = timed(times, "track", len(frames), lambda: list(search.watch(pairs, "video")))
+    shown = timed(
+        times, "track", len(frames), lambda: list(tracked_objects(search, pairs, "video"))
+    )
     effect = Overlay(search.names)
     drawn = timed(
         times,

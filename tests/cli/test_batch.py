@@ -18,11 +18,11 @@ from tests.support.scenes import scene_image, write_scene
 from vidseg.cli.output_specs import To, Wanted
 from vidseg.errors import OptionError, OutputError
 from vidseg.pipeline.outputs import ExportOutput, MaskFolderOutput, RunContext, Write
-from vidseg.pipeline.run import read_frames
 from vidseg.pipeline.run import run as pass_over
 from vidseg.pipeline.search import Search
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Instances
+from vidseg.video.decoding.reader import read_frames
 
 SINGLE = {
     "overlay=o.mp4": ["overlay"],
@@ -55,7 +55,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         opened.append(1)
         return read_frames(*words, **options)
 
-    monkeypatch.setattr("vidseg.pipeline.run.read_frames", counted)
+    monkeypatch.setattr("vidseg.pipeline.find.read_frames", counted)
     return opened
 
 
@@ -66,7 +66,7 @@ def to(folder: Path, *wanted: str) -> list[str]:
 
 
 def test_one_pass_makes_what_the_single_commands_make(
-    clip: Path, model: Path, tmp_path: Path, oracle: OraclePredictor, reads: list[int]
+    clip: Path, model: str, tmp_path: Path, oracle: OraclePredictor, reads: list[int]
 ) -> None:
     span = ["--model", model, "--start", "0.1"]
     many, single = tmp_path / "many", tmp_path / "single"
@@ -84,7 +84,7 @@ def test_one_pass_makes_what_the_single_commands_make(
     assert len(reads) == 1 + len(SINGLE)
 
 
-def test_a_folder_of_photos(model: Path, oracle: OraclePredictor, tmp_path: Path) -> None:
+def test_a_folder_of_photos(model: str, oracle: OraclePredictor, tmp_path: Path) -> None:
     photos = tmp_path / "in"
     photos.mkdir()
     for index in (2, 10):
@@ -100,7 +100,7 @@ def test_a_folder_of_photos(model: Path, oracle: OraclePredictor, tmp_path: Path
     assert not (tmp_path / "x.csv").exists()
 
 
-def test_only_detections(clip: Path, model: Path, oracle: OraclePredictor, tmp_path: Path) -> None:
+def test_only_detections(clip: Path, model: str, oracle: OraclePredictor, tmp_path: Path) -> None:
     assert run("run", clip, "--model", model, *to(tmp_path, "detections=d.vidseg")).exit_code == 0
     words = ["run", clip, "--detections", tmp_path / "d.vidseg", *to(tmp_path, "csv=t.csv")]
     assert run(*words).exit_code == 0
@@ -108,7 +108,7 @@ def test_only_detections(clip: Path, model: Path, oracle: OraclePredictor, tmp_p
 
 
 def test_encoding_options_are_for_the_videos(
-    clip: Path, model: Path, oracle: OraclePredictor, tmp_path: Path
+    clip: Path, model: str, oracle: OraclePredictor, tmp_path: Path
 ) -> None:
     words = ["run", clip, "--model", model, "--crf", "40"]
     assert run(*words, *to(tmp_path, "overlay=a.mp4", "overlay=b", "csv=t.csv")).exit_code == 0
@@ -141,7 +141,7 @@ def test_encoding_options_are_for_the_videos(
     ],
 )
 def test_wrong_outputs_come_before_everything(
-    wanted: list[str], says: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wanted: list[str], says: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     words = [word for each in wanted for word in ("--to", each)]
@@ -149,14 +149,14 @@ def test_wrong_outputs_come_before_everything(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_input_is_no_output(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_the_input_is_no_output(clip: Path, model: str, tmp_path: Path) -> None:
     words = ["run", clip, "--model", model, "--force"]
     assert "the input itself" in fails(*words, *to(tmp_path, "csv=t.csv", "overlay=in.mp4"))
     assert "Missing option '--to'" in fails("run", clip, code=2)
     assert not (tmp_path / "t.csv").exists()
 
 
-def test_what_is_there_is_kept(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_what_is_there_is_kept(clip: Path, model: str, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("mine")
     words = ["run", clip, "--model", model, *to(tmp_path, "overlay=o.mp4", "csv=t.csv")]
     assert "t.csv exists already" in fails(*words)
@@ -192,7 +192,7 @@ class Breaking(ExportOutput):
 
 
 def test_a_full_disk_names_its_output_and_leaves_none(
-    clip: Path, model: Path, tmp_path: Path, oracle: OraclePredictor
+    clip: Path, model: str, tmp_path: Path, oracle: OraclePredictor
 ) -> None:
     outputs = [
         MaskFolderOutput(tmp_path / "m"),
@@ -204,23 +204,24 @@ def test_a_full_disk_names_its_output_and_leaves_none(
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
-def test_nothing_to_make_is_an_error(clip: Path, model: Path) -> None:
+def test_nothing_to_make_is_an_error(clip: Path, model: str) -> None:
     with pytest.raises(OptionError, match="nothing to write"):
         pass_over(clip, [], search=Search(model=model))
 
 
 SLOW = """
-import time, vidseg.pipeline.search
+import time
+from tests.support import plugged
 from tests.support.doubles import OraclePredictor
 class Slow(OraclePredictor):
     def predict(self, images):
         time.sleep(0.2)
         return super().predict(images)
-vidseg.pipeline.search.load = lambda search: Slow()
+plugged.predictor = Slow()
 """
 
 
-def test_ctrl_c_leaves_nothing(model: Path, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_nothing(model: str, tmp_path: Path) -> None:
     clip = write_scene(tmp_path / "in.mp4", frames=60)
     words = to(tmp_path, "overlay=o.mp4", "splash=s", "labelme=lm", "csv=t.csv")
     running = process("run", clip, "--model", model, "--batch-size", 1, *words, code=SLOW)

@@ -30,7 +30,7 @@ def frames_of(path: Path) -> list[Frame]:
     return list(read_frames(probe(path)))
 
 
-def drawn(clip: Path, model: Path, out: Path, *effects: str, options: tuple[str, ...] = ()) -> None:
+def drawn(clip: Path, model: str, out: Path, *effects: str, options: tuple[str, ...] = ()) -> None:
     words = [word for effect in effects for word in ("--effect", effect)]
     result = run("draw", "--model", model, *FINE, *options, *words, clip, out)
     assert result.exit_code == 0, result.output
@@ -38,7 +38,7 @@ def drawn(clip: Path, model: Path, out: Path, *effects: str, options: tuple[str,
 
 
 @pytest.mark.usefixtures("oracle")
-def test_objects_of_one_class_are_hidden(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_objects_of_one_class_are_hidden(clip: Path, model: str, tmp_path: Path) -> None:
     drawn(clip, model, tmp_path / "out.mp4", "fill:class=disc,color=red")
     frames = frames_of(tmp_path / "out.mp4")
     assert [read_barcode(frame.image) for frame in frames] == list(range(12))
@@ -52,7 +52,7 @@ def test_objects_of_one_class_are_hidden(clip: Path, model: Path, tmp_path: Path
 
 
 @pytest.mark.usefixtures("oracle")
-def test_several_effects_in_one_run(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_several_effects_in_one_run(clip: Path, model: str, tmp_path: Path) -> None:
     effects = ("dim-background:amount=1", "split:at=0.5", "trace:color=white")
     drawn(clip, model, tmp_path / "out.mp4", *effects)
     for before, after in zip(frames_of(clip), frames_of(tmp_path / "out.mp4"), strict=True):
@@ -65,7 +65,7 @@ def test_several_effects_in_one_run(clip: Path, model: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("oracle")
-def test_a_video_behind_the_objects(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_a_video_behind_the_objects(clip: Path, model: str, tmp_path: Path) -> None:
     behind = write_scene(tmp_path / "behind.mp4", frames=5, first=40)
     out = tmp_path / "out.mp4"
     drawn(clip, model, out, f"replace-background:file={behind}", options=("--start", "0.1"))
@@ -83,7 +83,7 @@ def test_a_video_behind_the_objects(clip: Path, model: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("oracle")
-def test_a_photo_and_several_inputs(model: Path, tmp_path: Path) -> None:
+def test_a_photo_and_several_inputs(model: str, tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         cv2.imwrite(str(tmp_path / name), scene_image(3)[..., ::-1])
     inputs = tmp_path / "a.png", tmp_path / "b.png"
@@ -94,7 +94,7 @@ def test_a_photo_and_several_inputs(model: Path, tmp_path: Path) -> None:
     assert not np.array_equal(first, scene_image(3)[..., ::-1])
 
 
-def test_wrong_effects_are_wrong_options(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_wrong_effects_are_wrong_options(clip: Path, model: str, tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
 
     def says(effect: str) -> str:
@@ -109,7 +109,7 @@ def test_wrong_effects_are_wrong_options(clip: Path, model: Path, tmp_path: Path
 
 
 def test_a_missing_backdrop_is_told_before_the_weights_load(
-    clip: Path, model: Path, tmp_path: Path, oracle: OraclePredictor
+    clip: Path, model: str, tmp_path: Path, oracle: OraclePredictor
 ) -> None:
     words = ["--model", model, "--effect", f"replace-background:file={tmp_path / 'no.png'}"]
     assert "no.png does not exist" in fails("draw", *words, clip, tmp_path / "out.mp4")
@@ -118,7 +118,7 @@ def test_a_missing_backdrop_is_told_before_the_weights_load(
 
 
 def test_a_backdrop_is_not_overwritten(
-    clip: Path, model: Path, tmp_path: Path, oracle: OraclePredictor
+    clip: Path, model: str, tmp_path: Path, oracle: OraclePredictor
 ) -> None:
     behind = write_scene(tmp_path / "behind.mp4", frames=5)
     before = behind.read_bytes()

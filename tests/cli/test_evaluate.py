@@ -50,7 +50,7 @@ def report(*words: object) -> dict[str, Any]:
     return json.loads(result.stdout)
 
 
-def test_photos(tmp_path: Path, model: Path, oracle: OraclePredictor) -> None:
+def test_photos(tmp_path: Path, model: str, oracle: OraclePredictor) -> None:
     data, out = photos(tmp_path / "data"), tmp_path / "report"
     result = run("evaluate", "--model", model, "--out", out, data)
     facts = json.loads(result.stdout)
@@ -67,7 +67,7 @@ def test_photos(tmp_path: Path, model: Path, oracle: OraclePredictor) -> None:
     assert quiet.stderr == ""
 
 
-def test_the_worst_photos_are_shown(tmp_path: Path, model: Path, oracle: OraclePredictor) -> None:
+def test_the_worst_photos_are_shown(tmp_path: Path, model: str, oracle: OraclePredictor) -> None:
     data, out = photos(tmp_path / "data"), tmp_path / "report"
     Pictures.fromarray(scene_image(40)).save(data / "1.png")  # not what was annotated
     facts = report("--model", model, "--out", out, data)
@@ -138,7 +138,7 @@ def davis(folder: Path, count: int = 6) -> Path:
     return folder
 
 
-def test_clips_by_a_model(tmp_path: Path, model: Path, oracle: OraclePredictor) -> None:
+def test_clips_by_a_model(tmp_path: Path, model: str, oracle: OraclePredictor) -> None:
     data = davis(tmp_path / "davis")
     result = run("evaluate", "--model", model, data)
     facts = json.loads(result.stdout)
@@ -198,7 +198,7 @@ def test_saved_detections_of_a_clip_are_tracked(tmp_path: Path) -> None:
 
 
 def test_clips_without_frames_need_results(
-    tmp_path: Path, model: Path, oracle: OraclePredictor
+    tmp_path: Path, model: str, oracle: OraclePredictor
 ) -> None:
     truth = {
         "videos": [{"id": 1, "width": 9, "height": 9, "file_names": ["a/0.jpg", "a/1.jpg"]}],
@@ -213,7 +213,7 @@ def test_clips_without_frames_need_results(
     assert "they have disc, rectangle" in fails("evaluate", "--model", model, file, code=2)
 
 
-def test_a_video_without_labels(tmp_path: Path, model: Path, oracle: OraclePredictor) -> None:
+def test_a_video_without_labels(tmp_path: Path, model: str, oracle: OraclePredictor) -> None:
     video = write_scene(tmp_path / "in.mp4", frames=20)
     result = run("evaluate", "--model", model, video)
     facts = json.loads(result.stdout)
@@ -229,7 +229,7 @@ def test_a_video_without_labels(tmp_path: Path, model: Path, oracle: OraclePredi
     assert report("--detections", file, video)["flickers"] == 0
 
 
-def test_wrong_options(tmp_path: Path, model: Path, oracle: OraclePredictor) -> None:
+def test_wrong_options(tmp_path: Path, model: str, oracle: OraclePredictor) -> None:
     data = photos(tmp_path / "data")
     assert "--model, --class, or results" in fails("evaluate", data, code=2)
     assert "take the place" in fails(

@@ -74,7 +74,7 @@ def test_help_has_two_examples_and_a_line_for_every_option(name: str) -> None:
     ],
 )
 def test_wrong_options_come_before_everything(
-    command: str, words: list[str], says: str, model: Path, tmp_path: Path
+    command: str, words: list[str], says: str, model: str, tmp_path: Path
 ) -> None:
     """The input is missing and so is the output's folder: that would be exit code 1."""
     missing = tmp_path / "missing" / "in.mp4"
@@ -97,7 +97,7 @@ def test_wrong_options_come_before_everything(
     ],
 )
 def test_impossible_encodings_are_refused_at_once(
-    command: str, words: list[str], says: str, model: Path
+    command: str, words: list[str], says: str, model: str
 ) -> None:
     target = words[-1] if words[-1].startswith("out.") else "out.mp4"
     options = [word for word in words if word != target]
@@ -115,7 +115,7 @@ def test_impossible_encodings_are_refused_at_once(
         ("splash", ["--size", "5000000000000"]),
     ],
 )
-def test_effect_options_are_checked(command: str, words: list[str], model: Path) -> None:
+def test_effect_options_are_checked(command: str, words: list[str], model: str) -> None:
     assert words[1] in fails(command, "--model", model, *words, "missing.mp4", "o.mp4", code=2)
 
 
@@ -123,14 +123,14 @@ def test_effect_options_are_checked(command: str, words: list[str], model: Path)
     ("command", "words"), [("overlay", ["--alpha", "nan"]), ("splash", ["--feather", "nan"])]
 )
 def test_effect_options_that_are_no_number_are_refused(
-    command: str, words: list[str], model: Path, tmp_path: Path
+    command: str, words: list[str], model: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.mp4"
     assert "got nan" in fails(command, "--model", model, *words, "missing.mp4", out, code=2)
 
 
 @pytest.mark.parametrize("command", RUNNING)
-def test_an_empty_path_is_not_the_working_folder(command: str, model: Path) -> None:
+def test_an_empty_path_is_not_the_working_folder(command: str, model: str) -> None:
     assert "empty" in fails(command, "--model", model, "", "out.mp4", code=2)
     assert "empty" in fails(command, "--model", model, "missing.mp4", "", code=2)
 
@@ -148,7 +148,7 @@ def test_an_unknown_model_is_a_wrong_option() -> None:
     assert "did you mean balloon?" in sentence
 
 
-def test_options_come_from_the_environment(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_come_from_the_environment(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDSEG_MODEL", str(model))
     monkeypatch.setenv("VIDSEG_CLASS", "disc,traffic light")
     assert "'traffic light'" in fails("overlay", "missing.mp4", "out.mp4", code=2)
@@ -164,7 +164,7 @@ def complete(words: list[str], incomplete: str) -> list[str]:
     return [item.value for item in shell.get_completions(words, incomplete)]
 
 
-def test_completion_knows_classes_and_models(model: Path) -> None:
+def test_completion_knows_classes_and_models(model: str) -> None:
     assert complete(["overlay", "--class"], "traf") == ["traffic light"]
     assert complete(["overlay", "--model", str(model), "--class"], "disc,re") == ["disc,rectangle"]
     assert complete(["overlay", "--model"], "ball") == ["balloon"]

@@ -61,7 +61,7 @@ def assert_splashed(frame: Frame, label: int | None = None) -> None:
 
 
 def test_splash_keeps_frames_times_sound_and_colours(
-    clip: Path, model: Path, tmp_path: Path
+    clip: Path, model: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.mp4"
     result = run("splash", "--model", model, *FINE, clip, out)
@@ -76,16 +76,14 @@ def test_splash_keeps_frames_times_sound_and_colours(
         assert_splashed(frame)
 
 
-def test_splash_of_one_class_leaves_the_others_grey(
-    clip: Path, model: Path, tmp_path: Path
-) -> None:
+def test_splash_of_one_class_leaves_the_others_grey(clip: Path, model: str, tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     assert run("splash", "--model", model, *FINE, "--class", "disc", clip, out).exit_code == 0
     for frame in frames_of(out):
         assert_splashed(frame, label=1)
 
 
-def test_overlay_draws_on_the_objects_alone(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_overlay_draws_on_the_objects_alone(clip: Path, model: str, tmp_path: Path) -> None:
     out = tmp_path / "out.mkv"
     words = ["--model", model, "--no-boxes", "--labels", "none", "--crf", "0", "--alpha", "1"]
     assert run("overlay", *words, clip, out).exit_code == 0
@@ -96,13 +94,13 @@ def test_overlay_draws_on_the_objects_alone(clip: Path, model: Path, tmp_path: P
         assert not changed[outside].any()
 
 
-def test_a_score_above_every_object_shows_none(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_a_score_above_every_object_shows_none(clip: Path, model: str, tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     assert run("splash", "--model", model, "--score", "0.99", clip, out).exit_code == 0
     assert all(spread(frame.image).max() < 40 for frame in frames_of(out))
 
 
-def test_a_cut_keeps_the_indexes_of_the_source(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_a_cut_keeps_the_indexes_of_the_source(clip: Path, model: str, tmp_path: Path) -> None:
     out = tmp_path / "masks"
     words = ["--start", "0.2", "--end", "00:00:00.4"]
     assert run("frames", "--model", model, *words, clip, out).exit_code == 0
@@ -112,7 +110,7 @@ def test_a_cut_keeps_the_indexes_of_the_source(clip: Path, model: Path, tmp_path
     assert [Fraction(frame["time"]) for frame in listed] == [i / RATE for i in expected]
 
 
-def test_frames_writes_masks_and_json(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_frames_writes_masks_and_json(clip: Path, model: str, tmp_path: Path) -> None:
     out = tmp_path / "masks"
     words = ["--model", model, "--per-object", "--image", "--max-objects", "2"]
     assert run("frames", *words, clip, out).exit_code == 0
@@ -125,7 +123,7 @@ def test_frames_writes_masks_and_json(clip: Path, model: Path, tmp_path: Path) -
     assert len(list((out / "objects").glob("*.png"))) == 40
 
 
-def test_a_photo_becomes_a_photo(model: Path, tmp_path: Path) -> None:
+def test_a_photo_becomes_a_photo(model: str, tmp_path: Path) -> None:
     photo, out = tmp_path / "in.png", tmp_path / "out.png"
     cv2.imwrite(str(photo), scene_image(5)[..., ::-1])
     assert run("splash", "--model", model, photo, out).exit_code == 0
@@ -134,7 +132,7 @@ def test_a_photo_becomes_a_photo(model: Path, tmp_path: Path) -> None:
     assert_splashed(splashed)
 
 
-def test_a_folder_of_photos_becomes_a_folder(model: Path, tmp_path: Path) -> None:
+def test_a_folder_of_photos_becomes_a_folder(model: str, tmp_path: Path) -> None:
     photos, out = tmp_path / "in", tmp_path / "out"
     photos.mkdir()
     for index in (2, 10):
@@ -144,33 +142,33 @@ def test_a_folder_of_photos_becomes_a_folder(model: Path, tmp_path: Path) -> Non
     assert [read_barcode(frame.image) for frame in frames_of(out)] == [2, 10]
 
 
-def test_a_video_becomes_a_gif_and_a_folder(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_a_video_becomes_a_gif_and_a_folder(clip: Path, model: str, tmp_path: Path) -> None:
     assert run("splash", "--model", model, clip, tmp_path / "out.gif").exit_code == 0
     assert len(frames_of(tmp_path / "out.gif")) == 20
     assert run("splash", "--model", model, clip, tmp_path / "pictures").exit_code == 0
     assert len(list((tmp_path / "pictures").glob("*.png"))) == 20
 
 
-def test_several_inputs_go_into_a_folder(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_several_inputs_go_into_a_folder(clip: Path, model: str, tmp_path: Path) -> None:
     other = write_scene(tmp_path / "other.mp4", frames=3)
     result = run("splash", "--model", model, clip, other, f"{tmp_path}/new/")
     assert result.exit_code == 0
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["in.mp4", "other.mp4"]
 
 
-def test_one_input_and_a_slash_go_into_a_folder(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_one_input_and_a_slash_go_into_a_folder(clip: Path, model: str, tmp_path: Path) -> None:
     assert run("splash", "--model", model, clip, f"{tmp_path}/new/").exit_code == 0
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["in.mp4"]
 
 
-def test_several_inputs_get_a_folder_of_masks_each(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_several_inputs_get_a_folder_of_masks_each(clip: Path, model: str, tmp_path: Path) -> None:
     other = write_scene(tmp_path / "other.mp4", frames=3)
     assert run("frames", "--model", model, clip, other, tmp_path / "new").exit_code == 0
     assert len(list((tmp_path / "new" / "other").glob("*.png"))) == 3
 
 
 def test_after_a_failure_the_other_inputs_are_done(
-    clip: Path, model: Path, tmp_path: Path, oracle: OraclePredictor
+    clip: Path, model: str, tmp_path: Path, oracle: OraclePredictor
 ) -> None:
     bad = tmp_path / "bad.mp4"
     bad.write_text("no video")
@@ -182,12 +180,12 @@ def test_after_a_failure_the_other_inputs_are_done(
     assert len(oracle.seen) == 20
 
 
-def test_a_folder_for_outputs_that_all_failed_is_not_left(model: Path, tmp_path: Path) -> None:
+def test_a_folder_for_outputs_that_all_failed_is_not_left(model: str, tmp_path: Path) -> None:
     fails("splash", "--model", model, tmp_path / "a.mp4", tmp_path / "b.mp4", f"{tmp_path}/new/")
     assert not (tmp_path / "new").exists()
 
 
-def test_inputs_of_one_name_are_refused(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_inputs_of_one_name_are_refused(clip: Path, model: str, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     other = write_scene(tmp_path / "sub" / "in.mp4", frames=3)
     words = ["splash", "--model", model, clip, other, f"{tmp_path}/new/"]
@@ -195,14 +193,14 @@ def test_inputs_of_one_name_are_refused(clip: Path, model: Path, tmp_path: Path)
     assert "need a folder" in fails("splash", "--model", model, clip, other, "out.mp4", code=2)
 
 
-def test_quiet_says_nothing_and_verbose_more(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_quiet_says_nothing_and_verbose_more(clip: Path, model: str, tmp_path: Path) -> None:
     assert run("splash", "-q", "--model", model, clip, tmp_path / "a.mp4").output == ""
     shown = run("splash", "--progress", "--model", model, clip, tmp_path / "b.mp4")
     assert "20/20" in shown.stderr
     assert shown.stdout == ""
 
 
-def test_force_overwrites(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_force_overwrites(clip: Path, model: str, tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     out.write_text("old")
     sentence = fails("splash", "--model", model, clip, out)
@@ -223,7 +221,7 @@ def test_info_is_json(clip: Path) -> None:
     assert "exist" in fails("info", "missing.mp4")
 
 
-def test_classes_and_models_are_data_on_stdout(model: Path) -> None:
+def test_classes_and_models_are_data_on_stdout(model: str) -> None:
     assert run("classes", "--model", model).stdout.split() == ["disc", "rectangle"]
     assert "traffic light" in run("classes").stdout.splitlines()
     listed = run("models").stdout
@@ -233,7 +231,7 @@ def test_classes_and_models_are_data_on_stdout(model: Path) -> None:
 
 @pytest.mark.parametrize("command", ["splash", "frames"])
 def test_output_and_saved_detections_need_two_names(
-    command: str, clip: Path, model: Path, tmp_path: Path
+    command: str, clip: Path, model: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.mp4"
     words = ["--model", model, "--save-detections", out, clip, f"{tmp_path}/./out.mp4"]
@@ -241,13 +239,13 @@ def test_output_and_saved_detections_need_two_names(
     assert not out.exists()
 
 
-def test_a_photo_has_no_times(model: Path, tmp_path: Path) -> None:
+def test_a_photo_has_no_times(model: str, tmp_path: Path) -> None:
     photo, out = tmp_path / "in.png", tmp_path / "out.png"
     cv2.imwrite(str(photo), scene_image(5)[..., ::-1])
     assert "no times" in fails("splash", "--model", model, "--start", "1", photo, out)
 
 
-def test_an_input_that_failed_is_named_once(model: Path, tmp_path: Path) -> None:
+def test_an_input_that_failed_is_named_once(model: str, tmp_path: Path) -> None:
     words = ["a.mp4", "b.mp4", f"{tmp_path}/new/"]
     stderr = run("splash", "--model", model, *words).stderr
     assert stderr.startswith("Error: a.mp4 does not exist.")

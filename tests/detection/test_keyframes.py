@@ -17,8 +17,9 @@ from tests.support.simulated_tracks import BLUE, RED, Actor, Scene, during, line
 from vidseg.detection import Every, detect_keyframes, frames_waiting
 from vidseg.detection.batched import detect
 from vidseg.errors import OptionError
-from vidseg.pipeline.detect_to_file import save_detections
+from vidseg.pipeline.detect_to_file import detect_to_file
 from vidseg.pipeline.search import Search
+from vidseg.pipeline.stages import with_ids
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.masks import iou_matrix
@@ -306,36 +307,36 @@ def test_wrong_steps_are_refused() -> None:
 
 
 def test_a_run_with_keyframes_that_breaks_leaves_nothing_to_resume(
-    model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("vidseg.pipeline.search.load", lambda _: BrokenPredictor(at=4))
+    monkeypatch.setattr("tests.support.plugged.predictor", BrokenPredictor(at=4))
     clip = write_scene(tmp_path / "in.mp4", frames=40)
     search = Search(model=model, every=5, batch_size=1)
     with pytest.raises(RuntimeError, match="broke"):
-        save_detections(clip, tmp_path / "a.vidseg", search=search)
+        detect_to_file(clip, tmp_path / "a.vidseg", search=search)
     assert list(tmp_path.iterdir()) == [clip]
     with pytest.raises(OptionError, match="--every"):
-        save_detections(clip, tmp_path / "a.vidseg", search=search, resume=True)
+        detect_to_file(clip, tmp_path / "a.vidseg", search=search, resume=True)
 
 
 def test_gaps_as_long_as_between_keyframes_are_filled() -> None:
-    assert Search(model="balloon").fill == 5
-    assert Search(model="balloon", every=8).fill == 8
-    assert Search(model="balloon", every=8, fill=0).fill == 0
+    assert Search(model="balloon").tracking.fill == 5
+    assert Search(model="balloon", every=8).tracking.fill == 8
+    assert Search(model="balloon", every=8, fill=0).tracking.fill == 0
 
 
 def test_saved_keyframes_keep_their_ids_by_default(
-    model: Path, oracle: OraclePredictor, tmp_path: Path
+    model: str, oracle: OraclePredictor, tmp_path: Path
 ) -> None:
     clip, saved = write_scene(tmp_path / "in.mp4", frames=20), tmp_path / "a.vidseg"
     assert run("detect", "--model", model, "--every", 8, clip, saved).exit_code == 0
     search = Search(detections=saved)
-    assert search.fill == 8
+    assert search.tracking.fill == 8
     assert search.saved is not None
     found = iter(search.saved)
     with closing(found):
-        assert search.identify(found, "video") is found  # type: ignore[arg-type]
-    assert Search(detections=saved, fill=3).fill == 3
+        assert with_ids(search, found, "video") is found  # type: ignore[arg-type]
+    assert Search(detections=saved, fill=3).tracking.fill == 3
 
 
 @pytest.mark.parametrize("name", ["every", "fill", "smooth"])

@@ -101,7 +101,7 @@ def test_the_table_of_models_that_find_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["out.png", "out.jpg"])
 def test_what_cannot_become_the_output_comes_before_the_models(
-    name: str, model: Path, tmp_path: Path
+    name: str, model: str, tmp_path: Path
 ) -> None:
     clip = write_scene(tmp_path / "in.mp4", frames=3)
     other = write_scene_model(tmp_path / "other.pt")  # neither has weights: they must not load

@@ -35,7 +35,7 @@ GREEN = (30, 200, 60)
 
 
 @pytest.fixture
-def named(model: Path) -> list[object]:
+def named(model: str) -> list[object]:
     """The model that knows the scenes' classes."""
     return ["--model", model]
 
@@ -274,22 +274,19 @@ def test_alpha_survives_odd_sizes_and_wide_pixels(tmp_path: Path) -> None:
         assert [read_barcode(frame.image) for frame in shown] == [0, 1, 2]
 
 
-def test_one_call_does_what_the_command_does(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_one_call_does_what_the_command_does(clip: Path, model: str, tmp_path: Path) -> None:
     search = vidseg.Search("disc", model=str(model))
-    assert vidseg.cutout(clip, tmp_path / "out", search=search, refine=False) == FRAMES
+    assert vidseg.cutout(clip, tmp_path / "out", search=search, refine=False).frames == FRAMES
     words = ["--model", model, "--class", "disc", "--no-refine"]
     assert run("cutout", *words, clip, tmp_path / "b").exit_code == 0
     for path in (tmp_path / "out").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
-def test_a_run_that_breaks_leaves_nothing(
-    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: BrokenPredictor(6))
+def test_a_run_that_breaks_leaves_nothing(clip: Path, tmp_path: Path) -> None:
     before = set(tmp_path.iterdir())
     for target in ("out", "out.mov", "out.webm"):
         output = CutoutOutput(tmp_path / target, per_object=target == "out")
         with pytest.raises(RuntimeError, match="broke"):
-            vidseg.run(clip, [output], search=vidseg.Search())
+            vidseg.run(clip, [output], search=vidseg.Search(model=BrokenPredictor(6)))
         assert set(tmp_path.iterdir()) == before

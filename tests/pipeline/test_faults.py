@@ -12,22 +12,23 @@ import av
 import cv2
 import pytest
 
+from tests.support import plugged
 from tests.support.commands import fails, process, run, write_scene_model
 from tests.support.doubles import BrokenPredictor, OraclePredictor
 from tests.support.scenes import scene_image, write_scene
 from vidseg.cli.exit_codes import Stopped, sentence_for, stop_on_signals
 from vidseg.cli.progress import Progress
-from vidseg.errors import ModelError
 
 SLOW = """
-import time, vidseg.pipeline.search
+import time
+from tests.support import plugged
 from tests.support.doubles import OraclePredictor
 class Slow(OraclePredictor):
     def predict(self, images):
         print("predicting", flush=True)
         time.sleep(0.1)
         return super().predict(images)
-vidseg.pipeline.search.load = lambda search: Slow()
+plugged.predictor = Slow()
 """
 
 
@@ -56,7 +57,7 @@ def bad_inputs(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize("command", ["splash", "frames"])
 @pytest.mark.parametrize("name", ["missing.mp4", "text.mp4", "empty.mp4", "nothing"])
 def test_inputs_that_are_no_video(
-    command: str, name: str, tmp_path: Path, model: Path, oracle: OraclePredictor
+    command: str, name: str, tmp_path: Path, model: str, oracle: OraclePredictor
 ) -> None:
     source = bad_inputs(tmp_path)[name]
     target = tmp_path / ("out" if command == "frames" or name == "nothing" else "out.mp4")
@@ -64,7 +65,7 @@ def test_inputs_that_are_no_video(
     assert not oracle.batches
 
 
-def test_sound_alone_is_no_video(tmp_path: Path, model: Path, oracle: OraclePredictor) -> None:
+def test_sound_alone_is_no_video(tmp_path: Path, model: str, oracle: OraclePredictor) -> None:
     source, film = tmp_path / "sound.m4a", write_scene(tmp_path / "in.mp4", frames=5, sound=1)
     with av.open(str(film)) as given, av.open(str(source), "w", format="ipod") as made:
         stream = made.add_stream_from_template(given.streams.audio[0])
@@ -77,7 +78,7 @@ def test_sound_alone_is_no_video(tmp_path: Path, model: Path, oracle: OraclePred
 
 
 def test_a_video_does_not_become_a_photo_nor_a_photo_a_video(
-    clip: Path, model: Path, tmp_path: Path, oracle: OraclePredictor
+    clip: Path, model: str, tmp_path: Path, oracle: OraclePredictor
 ) -> None:
     photo = tmp_path / "photo.png"
     cv2.imwrite(str(photo), scene_image(0))
@@ -88,7 +89,7 @@ def test_a_video_does_not_become_a_photo_nor_a_photo_a_video(
     assert not oracle.batches
 
 
-def test_an_unknown_class_comes_before_a_missing_input(model: Path) -> None:
+def test_an_unknown_class_comes_before_a_missing_input(model: str) -> None:
     assert "'ballon'" in fails("splash", "--class", "ballon", "missing.mp4", "o.mp4", code=2)
 
 
@@ -100,30 +101,26 @@ def test_model_files_that_are_none(clip: Path, tmp_path: Path) -> None:
     assert str(gone) in fails("splash", "--model", gone, clip, tmp_path / "out.mp4")
 
 
-def test_weights_that_do_not_load(clip: Path, model: Path, tmp_path: Path) -> None:
+def test_weights_that_do_not_load(clip: Path, model_file: Path, tmp_path: Path) -> None:
     """The header is good and there are no weights: found out when the input was read."""
-    assert str(model) in fails("splash", "--model", model, clip, tmp_path / "out.mp4")
+    assert str(model_file) in fails("splash", "--model", model_file, clip, tmp_path / "out.mp4")
 
 
-def test_weights_load_last(
-    clip: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(_: object) -> None:
-        raise ModelError("the weights came too early")
-
-    monkeypatch.setattr("vidseg.pipeline.search.load", fail)
-    late = fails("splash", "--model", model, clip, tmp_path / "out.mp4")
-    assert late == "the weights came too early"
+def test_weights_load_last(clip: Path, model_file: Path, tmp_path: Path) -> None:
+    """A model file without weights goes unnoticed where a path is wrong."""
+    assert "model" in fails("splash", "--model", model_file, clip, tmp_path / "out.mp4")
     for source, target, says in (
         (tmp_path / "gone.mp4", tmp_path / "out.mp4", "gone.mp4"),
         (clip, tmp_path / "no" / "out.mp4", "no"),
         (clip, clip, "input"),
     ):
-        assert says in fails("splash", "--model", model, source, target)
+        sentence = fails("splash", "--model", model_file, source, target)
+        assert says in sentence
+        assert str(model_file) not in sentence
 
 
 def test_outputs_that_cannot_be_written(
-    clip: Path, model: Path, tmp_path: Path, oracle: OraclePredictor
+    clip: Path, model: str, tmp_path: Path, oracle: OraclePredictor
 ) -> None:
     assert "does not exist" in fails("splash", "--model", model, clip, tmp_path / "no" / "out.mp4")
     (tmp_path / "full").mkdir()
@@ -135,7 +132,7 @@ def test_outputs_that_cannot_be_written(
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_is_not_writable(
-    clip: Path, model: Path, tmp_path: Path, oracle: OraclePredictor
+    clip: Path, model: str, tmp_path: Path, oracle: OraclePredictor
 ) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o555)
@@ -145,7 +142,7 @@ def test_a_folder_that_is_not_writable(
 
 @pytest.mark.parametrize("way", ["itself", "link", "hard link"])
 def test_the_input_is_never_the_output(
-    way: str, clip: Path, model: Path, tmp_path: Path, oracle: OraclePredictor
+    way: str, clip: Path, model: str, tmp_path: Path, oracle: OraclePredictor
 ) -> None:
     before, target = clip.read_bytes(), clip
     if way != "itself":
@@ -157,7 +154,7 @@ def test_the_input_is_never_the_output(
 
 
 def test_one_input_is_not_the_output_of_another(
-    clip: Path, model: Path, oracle: OraclePredictor
+    clip: Path, model: str, oracle: OraclePredictor
 ) -> None:
     other = write_scene(clip.with_name("b.mp4"), frames=3)
     before = clip.read_bytes()
@@ -166,7 +163,7 @@ def test_one_input_is_not_the_output_of_another(
 
 
 def test_a_damaged_input_ends_with_an_error_or_a_shorter_whole(
-    clip: Path, model: Path, tmp_path: Path, oracle: OraclePredictor
+    clip: Path, model: str, tmp_path: Path, oracle: OraclePredictor
 ) -> None:
     whole = write_scene(tmp_path / "whole.mkv", frames=60)
     cut = tmp_path / "cut.mkv"
@@ -180,18 +177,18 @@ def test_a_damaged_input_ends_with_an_error_or_a_shorter_whole(
 
 
 def test_a_predictor_that_fails_leaves_nothing(
-    clip: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clip: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = BrokenPredictor(at=17, error=MemoryError())
-    monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: broken)
+    monkeypatch.setattr("tests.support.plugged.predictor", broken)
     assert "memory" in fails("splash", "--model", model, clip, tmp_path / "out.mp4")
     assert "memory" in fails("frames", "--model", model, clip, tmp_path / "out")
 
 
 def test_what_nobody_foresaw_keeps_its_traceback(
-    clip: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clip: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: BrokenPredictor(at=17))
+    monkeypatch.setattr("tests.support.plugged.predictor", BrokenPredictor(at=17))
     with pytest.raises(RuntimeError, match="the predictor broke"):
         run("splash", "--model", model, clip, tmp_path / "out.mp4")
 
@@ -202,8 +199,7 @@ def test_a_file_that_grows_too_large(clip: Path, tmp_path: Path) -> None:
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
     code = limit + SLOW.replace('print("predicting", flush=True)', "").replace("0.1", "0")
-    model = write_scene_model(tmp_path / "scene.pt")
-    words = ["splash", "--crf", "0", "--model", model, clip, tmp_path / "out.mp4"]
+    words = ["splash", "--crf", "0", "--model", plugged.MODEL, clip, tmp_path / "out.mp4"]
     running = process(*words, code=code)
     stdout, stderr = running.communicate(timeout=50)
     assert running.returncode == 1, stderr
@@ -224,10 +220,11 @@ def test_a_file_that_grows_too_large(clip: Path, tmp_path: Path) -> None:
 def test_signals_stop_cleanly(
     command: str, number: int, code: int, says: str, tmp_path: Path
 ) -> None:
-    model = write_scene_model(tmp_path / "scene.pt")
     clip = write_scene(tmp_path / "long.mp4", frames=80)
     target = tmp_path / ("out.mp4" if command == "splash" else "out")
-    running = process(command, "--batch-size", "2", "--model", model, clip, target, code=SLOW)
+    running = process(
+        command, "--batch-size", "2", "--model", plugged.MODEL, clip, target, code=SLOW
+    )
     assert running.stdout is not None
     for _ in range(25):
         assert running.stdout.readline() == "predicting\n"

@@ -19,11 +19,14 @@ from tests.support.scenes import read_barcode, scene_image, scene_instances, wri
 from vidseg.detection.batched import detect
 from vidseg.errors import InputError, OptionError
 from vidseg.pipeline._compatibility import check_kinds
+from vidseg.pipeline.find import expected_frames
 from vidseg.pipeline.outputs import MaskFolderOutput, VideoOutput
-from vidseg.pipeline.run import expected_frames, frames_alive, run
+from vidseg.pipeline.run import frames_alive, run
+from vidseg.pipeline.run_options import RunOptions
 from vidseg.pipeline.search import Search
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
+from vidseg.structures.span import Span
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
 
@@ -127,7 +130,7 @@ def test_no_more_pictures_are_alive_than_stated(
     outputs: int,
     at_once: int,
     tmp_path: Path,
-    model: Path,
+    model: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Counted with every frame and every drawn picture of a whole run, encoder included."""
@@ -142,13 +145,13 @@ def test_no_more_pictures_are_alive_than_stated(
     def drawn(image: Image, _: Instances) -> Image:
         return census.register(image.copy())
 
-    monkeypatch.setattr("vidseg.pipeline.run.read_frames", counted)
+    monkeypatch.setattr("vidseg.pipeline.find.read_frames", counted)
     predictor = OraclePredictor() if at_once == 1 else TwoAtOnce()
-    monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: predictor)
+    monkeypatch.setattr("tests.support.plugged.predictor", predictor)
     clip = write_scene(tmp_path / "in.mp4", frames=60)
     search = Search(model=model, batch_size=batch_size)
     wanted = [VideoOutput(tmp_path / f"{n}.mp4", drawn) for n in range(outputs)]
-    assert run(clip, [*wanted, MaskFolderOutput(tmp_path / "masks")], search=search) == 60
+    assert run(clip, [*wanted, MaskFolderOutput(tmp_path / "masks")], search=search).frames == 60
     stated = frames_alive(batch_size, outputs, at_once=at_once)
     assert batch_size < census.most <= stated
     assert census.alive == 0
@@ -184,7 +187,7 @@ def test_of_two_batches_at_once_the_good_one_arrives_before_the_error() -> None:
 
 @pytest.mark.parametrize("every", [1, 2])
 def test_ctrl_c_does_not_wait_until_the_tracker_has_looked_ahead(
-    every: int, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+    every: int, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     main = threading.main_thread()  # no other takes the signal
 
@@ -197,7 +200,7 @@ def test_ctrl_c_does_not_wait_until_the_tracker_has_looked_ahead(
             return found
 
     predictor = Slow()
-    monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: predictor)
+    monkeypatch.setattr("tests.support.plugged.predictor", predictor)
     clip = write_scene(tmp_path / "in.mp4", frames=60)
     search = Search(model=model, batch_size=1, fill=50, every=every)
     with pytest.raises(KeyboardInterrupt):
@@ -207,7 +210,7 @@ def test_ctrl_c_does_not_wait_until_the_tracker_has_looked_ahead(
 
 
 def test_an_input_without_frames_in_the_cut_is_an_error(
-    tmp_path: Path, oracle: OraclePredictor, model: Path
+    tmp_path: Path, oracle: OraclePredictor, model: str
 ) -> None:
     clip = write_scene(tmp_path / "in.mp4", frames=30)
     with pytest.raises(
@@ -217,7 +220,7 @@ def test_an_input_without_frames_in_the_cut_is_an_error(
             clip,
             [MaskFolderOutput(tmp_path / "out")],
             search=Search(model=model),
-            start=Fraction(5),
+            span=Span(Fraction(5)),
         )
     assert not oracle.batches
     assert not (tmp_path / "out").exists()
@@ -225,15 +228,14 @@ def test_an_input_without_frames_in_the_cut_is_an_error(
 
 @pytest.mark.parametrize(("start", "end"), [(2.5, 1), (-1, None), (None, 0), (None, -2.0)])
 def test_spans_that_hold_nothing_are_wrong_options(
-    start: float | None, end: float | None, tmp_path: Path, model: Path
+    start: float | None, end: float | None, tmp_path: Path, model: str
 ) -> None:
     with pytest.raises(OptionError):
         run(
             "gone.mp4",
             [MaskFolderOutput(tmp_path)],
             search=Search("disc", model=model),
-            start=start,
-            end=end,
+            span=Span(start, end),
         )
 
 
@@ -249,14 +251,14 @@ def test_spans_that_hold_nothing_are_wrong_options(
     ],
 )
 def test_expected_frames(start: Fraction | None, end: Fraction | None, count: int) -> None:
-    assert expected_frames(facts(), start, end) == count
+    assert expected_frames(facts(), Span(start, end)) == count
 
 
 def test_expected_frames_of_an_unknown_length() -> None:
     unknown = facts(frames=None, duration=None)
-    assert expected_frames(unknown) is None
-    assert expected_frames(unknown, Fraction(1)) is None
-    assert expected_frames(unknown, None, Fraction(2)) == 60
+    assert expected_frames(unknown, Span()) is None
+    assert expected_frames(unknown, Span(Fraction(1))) is None
+    assert expected_frames(unknown, Span(None, Fraction(2))) == 60
 
 
 @pytest.mark.parametrize(
@@ -281,36 +283,35 @@ def test_expected_frames_are_those_read(
     end: Fraction | None,
     tmp_path: Path,
     oracle: OraclePredictor,
-    model: Path,
+    model: str,
 ) -> None:
     clip = write_scene(tmp_path / "in.mp4", frames=30)
     told: list[tuple[int, int | None]] = []
-    done = run(
+    result = run(
         clip,
         [VideoOutput(tmp_path / "out.mp4", lambda image, _: image)],
         search=Search(model=model),
-        start=start,
-        end=end,
-        on_frame=lambda n, total: told.append((n, total)),
+        span=Span(start, end),
+        options=RunOptions(on_frame=lambda n, total: told.append((n, total))),
     )
-    expected = expected_frames(probe(clip), start, end)
-    assert told == [(n + 1, expected) for n in range(done)]
-    assert done == expected
+    expected = expected_frames(probe(clip), Span(start, end))
+    assert told == [(n + 1, expected) for n in range(result.frames)]
+    assert result.frames == expected
 
 
 @pytest.mark.parametrize("track", [True, False])
 def test_objects_of_a_video_are_tracked_unless_that_is_switched_off(
-    track: bool, tmp_path: Path, oracle: OraclePredictor, model: Path
+    track: bool, tmp_path: Path, oracle: OraclePredictor, model: str
 ) -> None:
     clip = write_scene(tmp_path / "in.mp4", frames=6)
     search = Search(model=model, track=track)
-    assert run(clip, [MaskFolderOutput(tmp_path / "out")], search=search) == 6
+    assert run(clip, [MaskFolderOutput(tmp_path / "out")], search=search).frames == 6
     record = json.loads((tmp_path / "out" / "instances.json").read_text())
     ids = [[found["id"] for found in frame["objects"]] for frame in record["frames"]]
     assert ids == [[1, 2, 3] if track else [None] * 3] * 6
 
 
-def test_photos_are_never_tracked(tmp_path: Path, oracle: OraclePredictor, model: Path) -> None:
+def test_photos_are_never_tracked(tmp_path: Path, oracle: OraclePredictor, model: str) -> None:
     (tmp_path / "in").mkdir()
     for index in range(2):
         picture = Picture.fromarray(scene_image(index))

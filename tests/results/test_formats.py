@@ -344,7 +344,7 @@ def test_csv_has_a_line_an_object(tmp_path: Path, found: Stream) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_commands_write_every_format(
-    name: str, model: Path, oracle: OraclePredictor, tmp_path: Path
+    name: str, model: str, oracle: OraclePredictor, tmp_path: Path
 ) -> None:
     """From the video, tracked, and from the file of detections without the video."""
     clip, file = write_scene(tmp_path / "in.mp4", frames=4), tmp_path / "a.vidseg"
@@ -367,7 +367,7 @@ def contents(path: Path) -> Any:
     return path.read_bytes()
 
 
-def test_what_does_not_go_together_is_refused(model: Path, tmp_path: Path) -> None:
+def test_what_does_not_go_together_is_refused(model: str, tmp_path: Path) -> None:
     words = ("frames", "--model", model, "--format", "coco")
     assert "no place for images" in fails(*words, "--image", "in.mp4", "out.json", code=2)
     assert "--format objects" in fails(*words, "--per-object", "in.mp4", "out.json", code=2)
@@ -388,7 +388,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("name", "pictures"), [("labelme", "."), ("yolo", "images")])
 def test_photos_become_a_dataset_of_their_copies(
-    name: str, pictures: str, photos: Path, model: Path, oracle: OraclePredictor, tmp_path: Path
+    name: str, pictures: str, photos: Path, model: str, oracle: OraclePredictor, tmp_path: Path
 ) -> None:
     """The files as they are, beside annotations that fit them: to correct, and to train on."""
     words = ["frames", "--format", name, "--image", "--model", model]
@@ -407,7 +407,7 @@ def test_photos_become_a_dataset_of_their_copies(
 
 @pytest.mark.parametrize("name", ["labelme", "yolo"])
 def test_photos_of_one_stem_are_told_apart(
-    name: str, photos: Path, model: Path, oracle: OraclePredictor, tmp_path: Path
+    name: str, photos: Path, model: str, oracle: OraclePredictor, tmp_path: Path
 ) -> None:
     Picture.fromarray(scene_image(3)).save(photos / "b.bmp")
     words = ["frames", "--format", name, "--model", model, photos, tmp_path / "out"]

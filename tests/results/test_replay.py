@@ -19,13 +19,14 @@ from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
 
 ORACLE = """
-import time, vidseg.pipeline.search
+import time
+from tests.support import plugged
 from tests.support.doubles import OraclePredictor
 class Slow(OraclePredictor):
     def predict(self, images):
         time.sleep(0.005)
         return super().predict(images)
-vidseg.pipeline.search.load = lambda search: Slow()
+plugged.predictor = Slow()
 """
 
 
@@ -35,7 +36,7 @@ def clip(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def saved(clip: Path, model: Path, oracle: OraclePredictor, tmp_path: Path) -> Path:
+def saved(clip: Path, model: str, oracle: OraclePredictor, tmp_path: Path) -> Path:
     assert run("detect", "--model", model, clip, tmp_path / "a.vidseg").exit_code == 0
     return tmp_path / "a.vidseg"
 
@@ -65,7 +66,7 @@ def test_detect_saves_every_frame_with_its_exact_time(clip: Path, saved: Path) -
 
 @pytest.mark.parametrize("command", ["overlay", "splash", "frames"])
 def test_saved_detections_give_the_same_output(
-    command: str, clip: Path, saved: Path, model: Path, oracle: OraclePredictor, tmp_path: Path
+    command: str, clip: Path, saved: Path, model: str, oracle: OraclePredictor, tmp_path: Path
 ) -> None:
     end = "" if command == "frames" else ".mp4"
     plain, again = tmp_path / f"plain{end}", tmp_path / f"again{end}"
@@ -90,7 +91,7 @@ def test_neither_model_nor_torch_is_loaded(clip: Path, saved: Path, tmp_path: Pa
 
 
 def test_what_a_command_finds_is_saved_beside_its_output(
-    clip: Path, saved: Path, model: Path, tmp_path: Path
+    clip: Path, saved: Path, model: str, tmp_path: Path
 ) -> None:
     words = ["--model", model, "--save-detections", tmp_path / "b.vidseg"]
     assert run("splash", *words, clip, tmp_path / "out.mp4").exit_code == 0
@@ -98,7 +99,7 @@ def test_what_a_command_finds_is_saved_beside_its_output(
 
 
 def test_a_part_and_a_folder_of_photos(
-    clip: Path, model: Path, oracle: OraclePredictor, tmp_path: Path
+    clip: Path, model: str, oracle: OraclePredictor, tmp_path: Path
 ) -> None:
     part, photos = tmp_path / "part.vidseg", tmp_path / "photos"
     span = ["--start", "0.2", "--end", "0.4"]
@@ -118,7 +119,7 @@ def test_a_part_and_a_folder_of_photos(
 
 
 def test_several_inputs_get_a_file_each(
-    clip: Path, model: Path, oracle: OraclePredictor, tmp_path: Path
+    clip: Path, model: str, oracle: OraclePredictor, tmp_path: Path
 ) -> None:
     other = write_scene(tmp_path / "other.mkv", frames=3)
     assert run("detect", "--model", model, clip, other, tmp_path / "found").exit_code == 0
@@ -134,7 +135,7 @@ def test_a_file_of_another_video_is_refused(saved: Path, tmp_path: Path) -> None
 
 
 def test_what_was_not_kept_cannot_be_asked_for(
-    clip: Path, model: Path, oracle: OraclePredictor, tmp_path: Path
+    clip: Path, model: str, oracle: OraclePredictor, tmp_path: Path
 ) -> None:
     file = tmp_path / "b.vidseg"
     words = ["--model", model, "--class", "disc", "--keep-score", "0.3"]
@@ -150,7 +151,7 @@ def test_what_was_not_kept_cannot_be_asked_for(
     assert "run them apart" in fails(*use, clip, clip.parent / "x.mp4", tmp_path / "d", code=2)
 
 
-def test_files_of_detections_are_not_overwritten(saved: Path, clip: Path, model: Path) -> None:
+def test_files_of_detections_are_not_overwritten(saved: Path, clip: Path, model: str) -> None:
     before = saved.read_bytes()
     assert "--force" in fails("detect", "--model", model, clip, saved)
     part_of(saved).write_bytes(before[:2000])
@@ -169,7 +170,7 @@ def test_detections_are_not_overwritten_by_what_is_made_of_them(saved: Path, cli
     assert saved.read_bytes() == before
 
 
-def test_a_run_with_other_options_is_not_resumed(saved: Path, clip: Path, model: Path) -> None:
+def test_a_run_with_other_options_is_not_resumed(saved: Path, clip: Path, model: str) -> None:
     saved.rename(part_of(saved))
     words = ("detect", "--model", model, "--resume")
     assert "another kept_score" in fails(*words, "--keep-score", "0.2", clip, saved, code=2)
@@ -180,7 +181,7 @@ def test_a_run_with_other_options_is_not_resumed(saved: Path, clip: Path, model:
 @pytest.mark.timeout(180)
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_killed_runs_resume_to_the_same_file(
-    clip: Path, saved: Path, model: Path, tmp_path: Path
+    clip: Path, saved: Path, model: str, tmp_path: Path
 ) -> None:
     """Killed again and again at random moments, each time further on."""
     out, chance, kills = tmp_path / "killed.vidseg", random.Random(0), 0

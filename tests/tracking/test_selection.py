@@ -14,8 +14,10 @@ from tests.support.scenes import scene_instances, write_scene
 from vidseg.errors import OptionError, VidsegError
 from vidseg.pipeline.outputs import MaskFolderOutput
 from vidseg.pipeline.run import run
+from vidseg.pipeline.run_options import RunOptions
 from vidseg.pipeline.search import Search
 from vidseg.structures.instances import Instances
+from vidseg.structures.span import Span
 from vidseg.tracking.selection import GONE_AFTER_FRAMES, Selection, follow_one, id_at, select_ids
 
 SIZE = (100, 200)
@@ -115,16 +117,18 @@ def test_choosing_needs_tracks() -> None:
 
 
 def searching(**options) -> Search:
-    search = Search(model="balloon", **options)
-    search._predictor = OraclePredictor({1: "balloon"})
-    search.names = {1: "disc", 2: "rectangle"}
-    search.labels = None
-    return search
+    return Search(model=OraclePredictor(), **options)
 
 
-def saved(tmp_path: Path, search: Search, **span) -> dict:
+def saved(tmp_path: Path, search: Search, span: Span | None = None) -> dict:
     clip = write_scene(tmp_path / "scene.mp4", frames=24)
-    run(clip, [MaskFolderOutput(tmp_path / "out")], search=search, force=True, **span)
+    run(
+        clip,
+        [MaskFolderOutput(tmp_path / "out")],
+        search=search,
+        span=span,
+        options=RunOptions(force=True),
+    )
     return json.loads((tmp_path / "out" / "instances.json").read_text())
 
 
@@ -157,7 +161,7 @@ def test_pointing_into_a_part(tmp_path: Path) -> None:
     x0, y0, x1, y1 = truth.boxes[0]
     point = float(x0 + x1) / 2, float(y0 + y1) / 2
     search = searching(at=Fraction(12, 30), point=point)
-    frames = saved(tmp_path, search, start=Fraction(8, 30), end=Fraction(20, 30))["frames"]
+    frames = saved(tmp_path, search, Span(Fraction(8, 30), Fraction(20, 30)))["frames"]
     assert [len(frame["objects"]) for frame in frames] == [1] * 12
 
 

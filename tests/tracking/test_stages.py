@@ -15,7 +15,7 @@ from tests.support.doubles import OraclePredictor
 from tests.support.random_instances import blobs
 from tests.support.scenes import write_scene
 from tests.support.simulated_tracks import ALL, NONE, Faults, crossing, seen, watched
-from vidseg.pipeline.detect_to_file import quantize_masks, save_detections
+from vidseg.pipeline.detect_to_file import detect_to_file, quantize_masks
 from vidseg.pipeline.search import Search
 from vidseg.results._part_file import part_of
 from vidseg.results._records import encode_frame, read_records
@@ -48,12 +48,12 @@ def clip(tmp_path: Path) -> Path:
 @pytest.fixture
 def faulty(monkeypatch: pytest.MonkeyPatch) -> FaultyOracle:
     predictor = FaultyOracle()
-    monkeypatch.setattr("vidseg.pipeline.search.load", lambda search: predictor)
+    monkeypatch.setattr("tests.support.plugged.predictor", predictor)
     return predictor
 
 
 @pytest.fixture
-def saved(clip: Path, model: Path, faulty: FaultyOracle, tmp_path: Path) -> Path:
+def saved(clip: Path, model: str, faulty: FaultyOracle, tmp_path: Path) -> Path:
     assert run("detect", "--model", model, clip, tmp_path / "a.vidseg").exit_code == 0
     return tmp_path / "a.vidseg"
 
@@ -104,7 +104,7 @@ def test_ids_are_saved_and_gaps_are_marked(saved: Path) -> None:
 @pytest.mark.parametrize("score", [0.5, 0.7])
 @pytest.mark.parametrize("name", ["csv", "mots", "ytvis"])
 def test_saved_detections_give_the_tracks_of_a_direct_run(
-    name: str, score: float, saved: Path, clip: Path, model: Path, tmp_path: Path
+    name: str, score: float, saved: Path, clip: Path, model: str, tmp_path: Path
 ) -> None:
     words = ["--format", name, "--score", score]
     plain, again = tmp_path / "plain", tmp_path / "again"
@@ -115,7 +115,7 @@ def test_saved_detections_give_the_tracks_of_a_direct_run(
 
 @pytest.mark.parametrize("name", ["csv", "mots", "ytvis", "coco"])
 def test_export_without_the_video_has_the_tracks(
-    name: str, saved: Path, clip: Path, model: Path, tmp_path: Path
+    name: str, saved: Path, clip: Path, model: str, tmp_path: Path
 ) -> None:
     direct, exported = tmp_path / "direct", tmp_path / "exported"
     assert run("frames", "--format", name, "--model", model, clip, direct).exit_code == 0
@@ -136,7 +136,7 @@ def test_export_at_another_score_keeps_the_ids(saved: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.61, 0.98])
 def test_a_resumed_run_knows_the_tracks_before(
-    share: float, saved: Path, clip: Path, model: Path, faulty: FaultyOracle
+    share: float, saved: Path, clip: Path, model: str, faulty: FaultyOracle
 ) -> None:
     whole = saved.read_bytes()
     part_of(saved).write_bytes(whole[: round(len(whole) * share)])
@@ -153,15 +153,15 @@ def test_a_resumed_run_knows_the_tracks_before(
 @pytest.mark.parametrize("fill", [5, 0, 2])
 @pytest.mark.parametrize("broken", [15, 17, 18, 20, 21])
 def test_a_run_that_failed_in_a_gap_resumes_to_the_same_file(
-    broken: int, fill: int, clip: Path, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    broken: int, fill: int, clip: Path, model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The frames before an error are written though nobody knows yet what fills their gaps, nor
     what is to be believed."""
 
     def detect(saved: Path, *, broken: int | None = None, resume: bool = False) -> None:
+        monkeypatch.setattr("tests.support.plugged.predictor", _Blinking(broken))
         search = Search(model=model, batch_size=1, fill=fill)
-        monkeypatch.setattr("vidseg.pipeline.search.load", lambda _: _Blinking(broken))
-        save_detections(clip, saved, search=search, resume=resume)
+        detect_to_file(clip, saved, search=search, resume=resume)
 
     whole, saved = tmp_path / "whole.vidseg", tmp_path / "saved.vidseg"
     detect(whole)
@@ -191,7 +191,7 @@ class _Blinking(OraclePredictor):
 
 
 def test_without_tracks_nothing_is_followed_or_filled(
-    clip: Path, model: Path, faulty: FaultyOracle, tmp_path: Path
+    clip: Path, model: str, faulty: FaultyOracle, tmp_path: Path
 ) -> None:
     plain = tmp_path / "plain.vidseg"
     assert run("detect", "--no-track", "--model", model, clip, plain).exit_code == 0
@@ -200,7 +200,7 @@ def test_without_tracks_nothing_is_followed_or_filled(
         assert_same(instances, faulty.predict([frame.image])[0])
 
 
-def test_saved_tracks_can_be_left_out(saved: Path, clip: Path, model: Path, tmp_path: Path) -> None:
+def test_saved_tracks_can_be_left_out(saved: Path, clip: Path, model: str, tmp_path: Path) -> None:
     words = ["--no-track", "--format", "csv"]
     plain, again = tmp_path / "plain.csv", tmp_path / "again.csv"
     assert run("frames", *words, "--model", model, clip, plain).exit_code == 0
@@ -228,7 +228,7 @@ def test_coarse_masks_keep_their_threshold_and_are_coarse_once() -> None:
 
 
 def test_compact_files_are_smaller_and_resume_too(
-    saved: Path, clip: Path, model: Path, tmp_path: Path
+    saved: Path, clip: Path, model: str, tmp_path: Path
 ) -> None:
     small = tmp_path / "small.vidseg"
     words = ["detect", "--compact", "--model", model, clip, small]

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vidseg.cli.console import say
 from vidseg.cli.exit_codes import CommandError, sentence_for
-from vidseg.cli.options import Run
+from vidseg.cli.options import RunFlags
 from vidseg.cli.progress import Download, Progress, duration
-from vidseg.errors import OptionError, OutputError
+from vidseg.errors import OptionError, OutputError, OutputExistsError
 
 if TYPE_CHECKING:
+    from vidseg.pipeline.run_options import RunOptions, RunResult
     from vidseg.pipeline.search import Search
 
-OnFrame = Callable[[int, int | None], None]
-FOREIGN = ".mp4"
+FALLBACK_SUFFIX = ".mp4"
 """Container of an output whose input's container cannot be written."""
-DETECTIONS = ".vidseg"
+DETECTIONS_SUFFIX = ".vidseg"
+
+Make = Callable[["Job", "RunOptions"], "RunResult | None"]
+"""Does one job."""
 
 
 class Job(NamedTuple):
@@ -55,7 +58,9 @@ def media_plan(sources: Sequence[str], target: str) -> Plan:
     _check_several(paths, target)
     known = {*CONTAINERS, *PHOTO_SUFFIXES}
     names = [
-        path.name if path.is_dir() or path.suffix.lower() in known else f"{path.stem}{FOREIGN}"
+        path.name
+        if path.is_dir() or path.suffix.lower() in known
+        else f"{path.stem}{FALLBACK_SUFFIX}"
         for path in paths
     ]
     return _collected(paths, names, Path(target))
@@ -75,7 +80,7 @@ def detections_plan(sources: Sequence[str], target: str) -> Plan:
     if len(paths) == 1 and not target.endswith("/"):
         return Plan([Job(paths[0], Path(target))])
     _check_several(paths, target)
-    names = [f"{path.name if path.is_dir() else path.stem}{DETECTIONS}" for path in paths]
+    names = [f"{path.name if path.is_dir() else path.stem}{DETECTIONS_SUFFIX}" for path in paths]
     return _collected(paths, names, Path(target))
 
 
@@ -107,62 +112,105 @@ def _collected(paths: Sequence[Path], names: Sequence[str], folder: Path) -> Pla
     return Plan(jobs, folder)
 
 
-def run_jobs(jobs: Sequence[Job], do: Callable[[Job, OnFrame], None], run: Run) -> None:
+def run_jobs(todo: "Todo", do: Make, run: RunFlags) -> None:
     """Do one job after the other; where there are several, go on after a failure.
 
     Raises CommandError, naming those that failed.
     """
-    if len(jobs) == 1:
-        _run_one(jobs[0], do, run)
+    if todo.single:
+        for job in todo.jobs:
+            _run_one(job, do, run)
         return
-    failed: list[str] = []
-    for job in jobs:
+    failed = list(todo.failed)
+    for job in todo.jobs:
         try:
             _run_one(job, do, run)
         except Exception as error:
             sentence = sentence_for(error)
             if sentence is None:
                 raise
-            where = "" if str(job.source) in sentence else f"{job.source}: "
-            say(f"Error: {where}{sentence}")
-            failed.append(str(job.source))
+            failed.append(_say_failure(job, sentence))
     if failed:
-        raise CommandError(f"{len(failed)} of {len(jobs)} inputs failed: {', '.join(failed)}")
+        count = len(todo.failed) + len(todo.jobs)
+        raise CommandError(f"{len(failed)} of {count} inputs failed: {', '.join(failed)}")
 
 
-def introduce(search: "Search", run: Run) -> None:
-    """Say which model was chosen where that may surprise, and show its download."""
-    if search.message and not run.quiet:
-        say(search.message)
-    if run.progress:
-        search.on_download = Download().on_bytes
+def introduce(search: "Search", run: RunFlags) -> None:
+    """Say which model was chosen where that may surprise."""
+    if search.choice.message and not run.quiet:
+        say(search.choice.message)
 
 
-def _run_one(job: Job, do: Callable[[Job, OnFrame], None], run: Run) -> None:
+def _say_failure(job: Job, sentence: str) -> str:
+    where = "" if str(job.source) in sentence else f"{job.source}: "
+    say(f"Error: {where}{sentence}")
+    return str(job.source)
+
+
+def _run_one(job: Job, do: Make, run: RunFlags) -> None:
+    from vidseg.pipeline.run_options import RunOptions
+
     began = time.monotonic()
     with Progress(bar=run.progress, quiet=run.quiet) as progress:
-        do(job, progress.on_frame)
+        on_download = Download().on_bytes if run.progress else None
+        result = do(job, RunOptions(run.force, progress.on_frame, on_download))
     if not run.quiet:
         frames = "1 frame" if progress.done == 1 else f"{progress.done} frames"
         targets = ", ".join(map(str, (job.target, *job.others)))
-        say(f"{targets}: {frames} in {duration(time.monotonic() - began)}")
+        found = "" if result is None else f"; {result}"
+        say(f"{targets}: {frames} in {duration(time.monotonic() - began)}{found}")
+
+
+class Todo(NamedTuple):
+    """The jobs of a plan that can be done."""
+
+    jobs: list[Job]
+    failed: list[str]
+    """Inputs whose output exists."""
+    single: bool
+    """Whether the plan has a single input."""
 
 
 @contextmanager
-def outputs_checked(plan: Plan, *, force: bool, folders: bool = False) -> Iterator[None]:
-    """Refuse outputs that cannot be written, before anything heavy.
+def outputs_checked(plan: Plan, run: RunFlags, *, folders: bool | None = None) -> Iterator[Todo]:
+    """The jobs whose outputs can be written, before anything heavy.
 
-    A folder that was made for them is removed again if it stays empty.
+    `folders` says whether the outputs are folders; by default their names say so.
+
+    Raises OutputError: an output cannot be written; of several inputs, those whose output exists
+    are told and left out. A folder that was made for the outputs is removed again if it stays
+    empty.
     """
     from vidseg.atomic_output import check_output
     from vidseg.video.codecs import output_kind
 
+    sources = [job.source for job in plan.jobs]
+
+    def check(job: Job) -> None:
+        folder = output_kind(job.target) == "folder" if folders is None else folders
+        check_output(job.target, sources, force=run.force, folder=folder)
+
     with folder_made(plan):
-        sources = [job.source for job in plan.jobs]
-        for job in plan.jobs:
-            folder = folders or output_kind(job.target) == "folder"
-            check_output(job.target, sources, force=force, folder=folder)
-        yield
+        yield sort_jobs(plan, run, check)
+
+
+def sort_jobs(plan: Plan, run: RunFlags, check: Callable[[Job], None]) -> Todo:
+    """The jobs that `check` lets pass; an `OutputExistsError` of it is told for each of several."""
+    single = len(plan.jobs) == 1
+    todo = Todo([], [], single)
+    for job in plan.jobs:
+        try:
+            check(job)
+        except OutputExistsError as error:
+            if run.skip_existing:
+                say(f"{job.target} exists, so {job.source} is left out.")
+            elif single:
+                raise
+            else:
+                todo.failed.append(_say_failure(job, sentence_for(error) or str(error)))
+        else:
+            todo.jobs.append(job)
+    return todo
 
 
 @contextmanager

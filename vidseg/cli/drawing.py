@@ -7,7 +7,7 @@ import click
 
 from vidseg.cli.batch import (
     Job,
-    OnFrame,
+    Todo,
     check_one_input,
     introduce,
     media_plan,
@@ -15,13 +15,14 @@ from vidseg.cli.batch import (
     run_jobs,
     several_frames,
 )
-from vidseg.cli.options import Command, Quality, Run, Span
+from vidseg.cli.options import Command, Quality, RunFlags, Span
 from vidseg.cli.param_types import InputPath, OutputPath
 from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
     from vidseg.pipeline.outputs import Output
+    from vidseg.pipeline.run_options import RunOptions, RunResult
     from vidseg.pipeline.search import Search
 
 
@@ -40,7 +41,7 @@ def draw(
     search: "Search",
     span: Span,
     quality: Quality,
-    run: Run,
+    run: RunFlags,
 ) -> None:
     """Draw on every frame of each input; `effect` is made once the options and paths are good."""
     from vidseg.video.codecs import choose_codec
@@ -51,32 +52,28 @@ def draw(
         job: choose_codec(job.target, quality.codec, quality.crf, quality.preset)
         for job in plan.jobs
     }
-    with outputs_checked(plan, force=run.force):
+    with outputs_checked(plan, run) as todo:
         limit_threads(several=several_frames(sources))
         from vidseg.pipeline.outputs import VideoOutput
 
         drawn = effect()
-        outputs = {job: [VideoOutput(job.target, drawn, encodings[job])] for job in plan.jobs}
-        make(outputs, search=search, span=span, run=run)
+        outputs = {job: [VideoOutput(job.target, drawn, encodings[job])] for job in todo.jobs}
+        make(outputs, todo, search=search, span=span, run=run)
 
 
 def make(
-    outputs: "Mapping[Job, Sequence[Output]]", *, search: "Search", span: Span, run: Run
+    outputs: "Mapping[Job, Sequence[Output]]",
+    todo: Todo,
+    *,
+    search: "Search",
+    span: Span,
+    run: RunFlags,
 ) -> None:
     """Make the outputs of each job in one pass over its input."""
-    from vidseg.pipeline.run import run as pass_over
+    from vidseg.pipeline.run import run as run_outputs
 
-    def do(job: Job, on_frame: OnFrame) -> None:
-        pass_over(
-            job.source,
-            outputs[job],
-            search=search,
-            start=span.start,
-            end=span.end,
-            force=run.force,
-            keep_going=span.keep_going,
-            on_frame=on_frame,
-        )
+    def do(job: Job, options: "RunOptions") -> "RunResult":
+        return run_outputs(job.source, outputs[job], search=search, span=span, options=options)
 
     introduce(search, run)
-    run_jobs([*outputs], do, run)
+    run_jobs(todo, do, run)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidseg.cli.batch import introduce
 from vidseg.cli.console import say
-from vidseg.cli.options import Run, Span
+from vidseg.cli.options import RunFlags, Span
 from vidseg.errors import OptionError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Asked:
     gap: int
     out: Path | None
     span: Span
-    run: Run
+    run: RunFlags
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from vidseg.cli.param_types import BatchSize, ClassNames, Device, Model, Time, s
 from vidseg.cli.tracking_options import EVERY as EVERY
 from vidseg.cli.tracking_options import follow_options
 from vidseg.models.names import PRECISIONS
+from vidseg.structures.span import Span as Span
 
 if TYPE_CHECKING:
     from vidseg.pipeline.search import Search
@@ -30,19 +31,11 @@ VERBOSITY = "vidseg.verbosity"
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Which part of the input, and what to do where it is damaged."""
-
-    start: Fraction | None
-    end: Fraction | None
-    keep_going: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """How to behave while running."""
+class RunFlags:
+    """How to treat outputs that exist, and how much to say."""
 
     force: bool
+    skip_existing: bool
     quiet: bool
     progress: bool
 
@@ -219,9 +212,6 @@ def span_options(command: Command) -> Command:
     def wrapper(
         *, start: Fraction | None, end: Fraction | None, keep_going: bool, **others: Any
     ) -> Any:
-        from vidseg.pipeline.search import check_span
-
-        check_span(start, end)
         return command(span=Span(start, end, keep_going), **others)
 
     return wrapper
@@ -255,9 +245,14 @@ def encoding_options(command: Command) -> Command:
 
 
 def run_options(command: Command) -> Command:
-    """How to behave: gives `run`, a `Run`; -q and -v take effect at once."""
+    """How to behave: gives `run`, `RunFlags`; -q and -v take effect at once."""
 
     @option("-f", "--force", is_flag=True, help="Overwrite the output where it exists.")
+    @option(
+        "--skip-existing",
+        is_flag=True,
+        help="Leave out inputs whose output exists, as after a batch that was interrupted.",
+    )
     @option(
         "--progress/--no-progress",
         default=None,
@@ -266,11 +261,11 @@ def run_options(command: Command) -> Command:
     )
     @talk_options
     @wraps(command)
-    def wrapper(*, force: bool, progress: bool | None, **others: Any) -> Any:
+    def wrapper(*, force: bool, skip_existing: bool, progress: bool | None, **others: Any) -> Any:
         quiet = click.get_current_context().meta[VERBOSITY] < 0
         terminal = sys.stderr.isatty()
         wanted = terminal and not quiet if progress is None else progress
-        return command(run=Run(force, quiet, wanted), **others)
+        return command(run=RunFlags(force, skip_existing, quiet, wanted), **others)
 
     return wrapper
 

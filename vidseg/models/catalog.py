@@ -39,6 +39,8 @@ class ModelChoice:
     """Label to name of every class that the model knows."""
     message: str | None = None
     """One line for the user if the choice may surprise them."""
+    file: Path | None = None
+    """The model's own weights; None: torchvision's, or no file."""
 
 
 DEFAULT_MODEL = "maskrcnn_resnet50_fpn_v2"
@@ -147,7 +149,8 @@ def choose_model(
 
 def _choice(model: str | Path, classes: Sequence[str], message: str | None = None) -> ModelChoice:
     names = class_names(model)
-    return ModelChoice(os.fspath(model), choose_labels(classes, model, names), names, message)
+    labels = choose_labels(classes, model, names)
+    return ModelChoice(os.fspath(model), labels, names, message, find_model(model).file)
 
 
 def choose_labels(

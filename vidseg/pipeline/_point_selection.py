@@ -1,38 +1,34 @@
-"""The object at a point, at a time in the middle: it is to be shown before that time too.
+"""Selects the object at a point, at a time in the middle of the input, to show it from the start.
 
-So the input is searched up to there, and everything found waits without its pictures, some 40 KB a
-frame; then the pictures are read again from the first on. Ids are given once, so they agree.
+The input is searched up to that time, and everything found waits without its pictures, some 40 KB a
+frame; then the pictures are read again from the first. Ids are assigned once, so they agree.
 """
 
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
 from itertools import islice
 
 from vidseg.concurrency import closing_input
 from vidseg.errors import VidsegError
 from vidseg.pipeline.search import Search
+from vidseg.pipeline.stages import selectable
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances
+from vidseg.structures.span import Span
 from vidseg.tracking.selection import id_at
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.info import VideoInfo
 
 
-def pointed_at(
-    known: Iterable[Found],
-    info: VideoInfo,
-    search: Search,
-    *,
-    start: Fraction | None,
-    keep_going: bool,
+def object_at_point(
+    known: Iterable[Found], info: VideoInfo, search: Search, span: Span
 ) -> tuple[int, Iterator[Found]]:
-    """The id of the object that `search` points at, and all frames of `known` from the first on.
+    """The id of the object at the point of `search`, and all frames of `known` from the first.
 
     Raises:
         OptionError: the point is outside the frame.
-        VidsegError: there is no object, or no frame at that time.
+        VidsegError: there is no object at the point, or no frame at that time.
     """
-    at, point = search.chosen.at, search.chosen.point
+    at, point = search.selection.at, search.selection.point
     assert at is not None
     assert point is not None
     passed: list[Instances] = []
@@ -46,14 +42,14 @@ def pointed_at(
         there = None if over else instances
     if there is None:
         raise VidsegError(
-            f"{info.path} shows no frame at {float(at):g} s; give --at a time in what is made."
+            f"{info.path} shows no frame at {float(at):g} s; give --at a time inside the span."
         )
-    found = id_at(search.selectable(there), point, float(at))
-    frames = read_frames(info, start=start, keep_going=keep_going)
-    return found, _again(frames, passed, rest)
+    found = id_at(selectable(search, there), point, float(at))
+    frames = read_frames(info, start=span.start, keep_going=span.keep_going)
+    return found, _replayed(frames, passed, rest)
 
 
-def _again(
+def _replayed(
     frames: Iterator[Frame], passed: list[Instances], rest: Iterator[Found]
 ) -> Iterator[Found]:
     with closing_input(rest):

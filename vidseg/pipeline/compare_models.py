@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,8 +24,8 @@ from vidseg.effects import Overlay
 from vidseg.effects.side_by_side import side_by_side, size_beside
 from vidseg.errors import OptionError, VidsegError
 from vidseg.pipeline._compatibility import check_kinds
-from vidseg.pipeline.detect_to_file import save_detections
-from vidseg.pipeline.run import OnFrame
+from vidseg.pipeline.detect_to_file import detect_to_file
+from vidseg.pipeline.run_options import OnFrame, RunOptions
 from vidseg.pipeline.search import Search
 from vidseg.results.replay import replay
 from vidseg.results.vidseg_file import Detections, read_detections
@@ -34,6 +33,7 @@ from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Instances, shown
 from vidseg.structures.mask_overlap import best_pairs
 from vidseg.structures.masks import iou_matrix
+from vidseg.structures.span import Span
 from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.encoding.writer import open_writer
@@ -94,8 +94,7 @@ def compare(
     *,
     score: float = 0.5,
     encoding: Encoding | None = None,
-    start: Fraction | None = None,
-    end: Fraction | None = None,
+    span: Span | None = None,
     force: bool = False,
     on_frame: OnModel | None = None,
 ) -> Comparison:
@@ -108,8 +107,10 @@ def compare(
 
     Raises:
         OptionError: fewer than two models; as `Search` raises it.
-        VidsegError: a model's process died, as for want of memory; and as `render`.
+        VidsegError: a model's process died, for example of too little memory; and the errors of
+            `vidseg.run`.
     """
+    span = span or Span()
     if len(searches) < 2:
         raise OptionError("A comparison needs two models; give --model twice.")
     if target is not None:
@@ -122,16 +123,25 @@ def compare(
         runs: list[tuple[Measured, Detections]] = []
         for number, (name, options) in enumerate(searches.items()):
             path = Path(folder) / f"{number}.vidseg"
-            job = (name, str(source), path, {**options, "score": score}, start, end)
+            job = Job(name, str(source), path, {**options, "score": score}, span)
             runs.append((_in_process(job, on_frame), read_detections(path)))
         if target is not None:
-            _draw(source, target, runs, score, encoding, start, end, force)
+            _draw(info, target, runs, score, encoding, span, force)
         return _judged(runs, score)
 
 
 # --- one model in its process -------------------------------------------------------------------
 
-Job = tuple[str, str, Path, dict[str, Any], Fraction | None, Fraction | None]
+
+class Job(NamedTuple):
+    """What a process does: run one model, and save what it finds."""
+
+    model: str
+    source: str
+    target: Path
+    search: dict[str, Any]
+    """Arguments of `Search`."""
+    span: Span
 
 
 def _in_process(job: Job, on_frame: OnModel | None) -> Measured:
@@ -141,13 +151,13 @@ def _in_process(job: Job, on_frame: OnModel | None) -> Measured:
     process.start()
     sender.close()
     try:
-        for message in _messages(receiver, job[0]):
+        for message in _messages(receiver, job.model):
             if isinstance(message, Measured):
                 return message
             if isinstance(message, Exception):
                 raise message
             if on_frame is not None:
-                on_frame(job[0], *message)
+                on_frame(job.model, *message)
         raise AssertionError("the messages end with a result or an error")
     finally:
         process.kill()
@@ -175,13 +185,14 @@ def _serve(sender: Connection, job: Job) -> None:
 
 
 def _measure(job: Job, on_frame: OnFrame) -> Measured:
-    name, source, path, options, start, end = job
     began = time.monotonic()
-    search = Search(**options)
+    search = Search(**job.search)
     search.predictor()
     loaded = time.monotonic()
-    frames = save_detections(source, path, search=search, start=start, end=end, on_frame=on_frame)
-    return Measured(name, loaded - began, time.monotonic() - loaded, frames, _peak_bytes())
+    options = RunOptions(on_frame=on_frame)
+    made = detect_to_file(job.source, job.target, search=search, span=job.span, options=options)
+    seconds = time.monotonic() - loaded
+    return Measured(job.model, loaded - began, seconds, made.frames, _peak_bytes())
 
 
 def _peak_bytes() -> int:
@@ -231,16 +242,14 @@ def matched(
 
 
 def _draw(
-    source: str | Path,
+    info: VideoInfo,
     target: str | Path,
     runs: Sequence[tuple[Measured, Detections]],
     score: float,
     encoding: Encoding | None,
-    start: Fraction | None,
-    end: Fraction | None,
+    span: Span,
     force: bool,
 ) -> None:
-    info = probe(source)
     titles = [
         f"{measured.model}, {measured.frames / measured.seconds:.1f} frames a second"
         for measured, _ in runs
@@ -248,8 +257,10 @@ def _draw(
     effects = [Overlay(found.header.classes, color_by="class") for _, found in runs]
     wide = replace(info, size=size_beside(info.size, len(runs)))
     with (
-        _together(info, [found for _, found in runs], start, end) as frames,
-        open_writer(target, wide, encoding=encoding, start=start, end=end, force=force) as sink,
+        _together(info, [found for _, found in runs], span) as frames,
+        open_writer(
+            target, wide, encoding=encoding, start=span.start, end=span.end, force=force
+        ) as sink,
     ):
         for frame, objects in frames:
             drawn = [
@@ -261,12 +272,12 @@ def _draw(
 
 @contextmanager
 def _together(
-    info: VideoInfo, several: Sequence[Detections], start: Fraction | None, end: Fraction | None
+    info: VideoInfo, several: Sequence[Detections], span: Span
 ) -> Iterator[Iterator[tuple[Frame, list[Instances]]]]:
     """Each frame with what every model found in it."""
     with ExitStack() as stack:
         first = stack.enter_context(
-            closing(replay(read_frames(info, start=start, end=end), several[0]))
+            closing(replay(read_frames(info, start=span.start, end=span.end), several[0]))
         )
         others = [stack.enter_context(closing(iter(found))) for found in several[1:]]
         yield (

@@ -1,94 +1,111 @@
-"""Saves the detections of an input in a `.vidseg` file, and resumes interrupted runs."""
+"""Everything found in an input, saved in one file; a run that was interrupted can be resumed."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 
 from vidseg.concurrency import closing_input, prefetch
-from vidseg.pipeline.run import (
-    READ_AHEAD,
-    OnFrame,
-    exact,
+from vidseg.errors import OptionError
+from vidseg.pipeline._counts import ObjectCounter
+from vidseg.pipeline.find import (
+    READ_AHEAD_FRAMES,
+    detected_frames,
     expected_frames,
-    found_in,
     header_of,
 )
-from vidseg.pipeline.search import Search, Seconds, check_resume
+from vidseg.pipeline.run_options import RunOptions, RunResult
+from vidseg.pipeline.search import Search
+from vidseg.pipeline.stages import with_ids
 from vidseg.results.replay import replay
 from vidseg.results.vidseg_file import read_detections
 from vidseg.results.vidseg_writer import DetectionWriter, check_detections_output
-from vidseg.structures.instances import Found, Instances
+from vidseg.structures.instances import UNTRACKED, Found, Instances, shown
+from vidseg.structures.span import Span
 from vidseg.tracking.stages import frames_ahead, without_tracks
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
 
 COMPACT_LEVELS = 16
-"""Mask levels of `compact` files, instead of 256."""
 COMPACT_STEP = 256 // COMPACT_LEVELS
 RESUME_MULTIPLE_FRAMES = 8
-"""A resumed run starts at a multiple of this if the predictor chooses the batch size: its batches
-are then those of an uninterrupted run."""
+"""A resumed run begins at a multiple of this many frames, where the batch size is left to the
+predictor: its batches are then those of an uninterrupted run."""
 
 
-def save_detections(
+def detect_to_file(
     source: str | Path,
     target: str | Path,
     *,
     search: Search,
+    span: Span | None = None,
+    options: RunOptions | None = None,
     compact: bool = False,
     resume: bool = False,
-    start: Seconds | None = None,
-    end: Seconds | None = None,
-    force: bool = False,
-    keep_going: bool = False,
-    on_frame: OnFrame | None = None,
-) -> int:
-    """Write everything found in `source` to the file `target`; returns the number of its frames.
+) -> RunResult:
+    """Write everything found in `source` to the file `target`, as `vidseg detect` does.
 
     `compact` stores soft masks in 16 levels, see `quantize_masks`.
 
-    An interrupted run leaves what it found; `resume` continues from there, and the file equals that
-    of an uninterrupted run. Checks and errors are those of `run`, and OptionError for a run to
-    resume that had other options or uses keyframes.
+    An interrupted run keeps what it found; `resume` goes on from there, and the file is then the
+    same as that of an uninterrupted run. The result counts what this run looked at.
+
+    Raises:
+        OptionError: the run to resume had other options, or used keyframes.
+        InputError, OutputError, ModelError: as `vidseg.run`.
     """
-    check_resume(search.every, resume=resume)
-    start, end = exact(start, end)
-    check_detections_output(target, [source], resume=resume, force=force)
+    span, options = span or Span(), options or RunOptions()
+    _check_resume(search, resume=resume)
+    check_detections_output(target, [source], resume=resume, force=options.force)
     info = probe(source)
-    header = header_of(info, search, start=start, end=end, keep_going=keep_going, compact=compact)
-    every, tracking = search.batch_size or RESUME_MULTIPLE_FRAMES, search.tracking(info.kind)
-    # Tracking of the last frames depends on frames that the interrupted run had not seen.
+    header = header_of(info, search, span, compact=compact)
+    every = search.model_options.batch_size or RESUME_MULTIPLE_FRAMES
+    tracking = search.tracking_facts(info.kind)
+    # The last frames of an interrupted run were decided on without the frames after them.
     unsettled = frames_ahead(int(tracking["fill"]), 0) if tracking else 0
+    counter = ObjectCounter()
     with DetectionWriter(
-        target, header, resume=resume, every=every, unsettled=unsettled, force=force
+        target, header, resume=resume, every=every, unsettled=unsettled, force=options.force
     ) as writer:
-        total = expected_frames(info, start, end)
-        resume_time = writer.resume_at.time if writer.resume_at else start
+        total = expected_frames(info, span)
+        left = Span(writer.resume_at.time, span.end, span.keep_going) if writer.resume_at else span
         known = writer.count if tracking else 0
-        before = _replayed(info, writer, start) if known else iter(())
+        before = _replayed(info, writer, span) if known else iter(())
         with (
-            found_in(info, search, start=resume_time, end=end, keep_going=keep_going) as found,
+            detected_frames(info, search, left, options.on_download) as found,
             closing_input(before) as replayed,
             closing_input(_quantized(found) if compact else found) as seen,
-            closing_input(search.identify(chain(replayed, seen), info.kind)) as pairs,
+            closing_input(with_ids(search, chain(replayed, seen), info.kind)) as pairs,
         ):
             for frame, instances in islice(pairs, known, None):
                 writer.write(frame, quantize_masks(instances) if compact else instances)
-                if on_frame is not None:
-                    on_frame(writer.count, total)
-    return writer.count
+                counter.add(_confident(instances, search, tracked=bool(tracking)))
+                if options.on_frame is not None:
+                    options.on_frame(writer.count, total)
+    return counter.result()
 
 
-def _replayed(info: VideoInfo, writer: DetectionWriter, start: Fraction | None) -> Iterator[Found]:
-    """What the interrupted run found before the frame to resume at, for the tracker to know."""
+def _confident(instances: Instances, search: Search, *, tracked: bool) -> Instances:
+    """The objects that other commands will show."""
+    if tracked:
+        return instances[instances.ids != UNTRACKED]
+    return shown(instances, score=search.score)
+
+
+def _check_resume(search: Search, *, resume: bool) -> None:
+    if resume and search.every != 1:
+        raise OptionError("A run with --every begins anew; give --force in place of --resume.")
+
+
+def _replayed(info: VideoInfo, writer: DetectionWriter, span: Span) -> Iterator[Found]:
+    """What an earlier run found before the frame to go on with, for the tracker to know."""
     assert writer.resume_at is not None
-    frames = read_frames(info, start=start, end=writer.resume_at.time)
-    return without_tracks(replay(prefetch(frames, READ_AHEAD), read_detections(writer.part)))
+    frames = read_frames(info, start=span.start, end=writer.resume_at.time)
+    detections = read_detections(writer.part)
+    return without_tracks(replay(prefetch(frames, READ_AHEAD_FRAMES), detections))
 
 
 def quantize_masks(instances: Instances) -> Instances:

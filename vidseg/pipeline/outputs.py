@@ -1,17 +1,15 @@
-"""What one pass over an input can make: each kind of output is a small value.
+"""What a run can make of an input; each kind of output is a small class.
 
-A further kind is a class here that is an `Output`; `vidseg.pipeline.run.run` takes any of them.
+To add a kind, write a class that is an `Output`; `vidseg.run` takes any of them.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from vidseg.atomic_output import check_output
 from vidseg.effects import Effect, drawing
 from vidseg.effects.chain import files_of
 from vidseg.effects.cutout import Cutout, Matte
@@ -24,8 +22,9 @@ from vidseg.results.formats.context import ExportContext
 from vidseg.results.formats.cutouts import CutoutFolder
 from vidseg.results.formats.mask_folder import MaskFolder
 from vidseg.results.formats.names import FORMATS
-from vidseg.structures.frame import Frame, Image
+from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Instances
+from vidseg.structures.span import Span
 from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.encoding.writer import open_writer
 from vidseg.video.info import Kind, VideoInfo
@@ -39,19 +38,18 @@ Write = Callable[[Frame, Instances], None]
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """One pass over an input, shared by all outputs that are made of it."""
+    """What all outputs of a run share."""
 
     clip: FrameClip
     """The input's frames with the objects to show."""
     info: VideoInfo
     search: Search
-    start: Fraction | None
-    end: Fraction | None
+    span: Span
     force: bool
 
 
 class Output(Protocol):
-    """One thing to make of an input; wrong options are told when it is made."""
+    """One output of a run; `__init__` raises OptionError for wrong options."""
 
     @property
     def target(self) -> Path: ...
@@ -61,13 +59,20 @@ class Output(Protocol):
         """Whether it is a folder of files."""
         ...
 
+    @property
+    def reads(self) -> Sequence[Path]:
+        """Files that it reads beside the input, and so must not overwrite."""
+        ...
+
     def check(self, info: VideoInfo) -> None:
         """Raises OptionError or OutputError: this output cannot be made of that input."""
         ...
 
     def open(self, context: RunContext) -> AbstractContextManager[Write]:
-        """Takes the frames of the pass in order, holding none longer than the encoder does; the
-        output is there when the block ends well, and nothing of it when it does not."""
+        """Takes the frames of the run in order, and holds none longer than the encoder does.
+
+        The output exists when the block ends well; nothing of it is left when it does not.
+        """
         ...
 
 
@@ -85,34 +90,34 @@ class VideoOutput:
     def folder(self) -> bool:
         return self.encoding.output == "folder"
 
+    @property
+    def reads(self) -> Sequence[Path]:
+        return [Path(file) for file in files_of(self.effect)]
+
     def check(self, info: VideoInfo) -> None:
         check_kinds(info.kind, self.encoding.output)
-        check_output(self.target, files_of(self.effect), force=True, folder=self.folder)
 
     @contextmanager
     def open(self, context: RunContext) -> Iterator[Write]:
-        stream = context.clip.stream
+        clip = context.clip
         with (
             drawing(self.effect) as draw,
             open_writer(
                 self.target,
                 context.info,
                 encoding=self.encoding,
-                start=context.start,
-                end=context.end,
+                start=context.span.start,
+                end=context.span.end,
                 force=context.force,
             ) as sink,
         ):
-
-            def effect(image: Image, instances: Instances) -> Image:
-                return draw(replace(stream.frame, image=image), instances)
-
-            drawn, search = context.clip.draw(effect), context.search
+            search = context.search
+            drawn = clip.image_transform(lambda _: draw(*clip.stream.pair))
             report = RunReport(self.effect, search.names, labels=search.labels, score=search.score)
 
             def write(frame: Frame, instances: Instances) -> None:
                 report.add(frame, instances)
-                sink.write(replace(frame, image=drawn.get_frame(float(frame.time))))
+                sink.write(replace(frame, image=drawn.get_frame(frame.time)))
 
             yield write
         for warning in report.warnings():
@@ -155,6 +160,10 @@ class CutoutOutput:
     def folder(self) -> bool:
         return self.encoding.output == "folder"
 
+    @property
+    def reads(self) -> Sequence[Path]:
+        return ()
+
     def check(self, info: VideoInfo) -> None:
         """Raises OptionError: this cannot be made of that kind of input."""
         if not self._apart(info.kind):
@@ -183,6 +192,7 @@ class MaskFolderOutput:
     """A folder with the masks of every frame and `instances.json`; see `vidseg.results`."""
 
     folder = True
+    reads: Sequence[Path] = ()
 
     def __init__(self, target: str | Path, *, per_object: bool = False, image: bool = False):
         self.target, self.per_object, self.image = Path(target), per_object, image
@@ -206,6 +216,8 @@ class MaskFolderOutput:
 
 class ExportOutput:
     """The objects in a format of `vidseg.results.formats.by_name`."""
+
+    reads: Sequence[Path] = ()
 
     def __init__(
         self,

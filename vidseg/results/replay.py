@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from vidseg.concurrency import closing_input
 from vidseg.errors import InputError, OptionError
-from vidseg.models.catalog import ModelChoice, choose_labels, find_model
+from vidseg.models.catalog import ModelChoice, choose_labels
 from vidseg.results._fingerprint import fingerprint_of_file, fingerprint_of_input, same_input
 from vidseg.results._records import SavedFrame
 from vidseg.results.vidseg_file import Detections
@@ -85,7 +85,7 @@ def header_for(
     options: Mapping[str, object],
 ) -> Header:
     """The header of a run's `.vidseg` file; `options` are those that decide what is found."""
-    file = find_model(choice.model).file
+    file = choice.file
     return Header(
         source=fingerprint_of_input(info),
         model=(fingerprint_of_file(file) if file else {}) | {"name": choice.model},

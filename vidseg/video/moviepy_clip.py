@@ -49,7 +49,7 @@ class FrameClip(VideoClip):
         self.fps = float(info.rate)
         self.frame_function = self.stream.image_at
         self._size: tuple[int, int] | None = (info.size[1], info.size[0])
-        self._memo: tuple[float, Image] | None = None
+        self._memo: tuple[Fraction, Image] | None = None
 
     @classmethod
     def open(cls, path: str | Path, *, sound: bool = True) -> "FrameClip":
@@ -105,8 +105,17 @@ class FrameClip(VideoClip):
         `subclipped` or a change of speed: use `iter_frames` or `write_videofile` then.
         """
         with closing(self.stream.drive()) as driven:
-            for frame in driven:
-                yield replace(frame, image=self.get_frame(float(frame.time)))
+            for frame, _ in driven:
+                yield replace(frame, image=self.get_frame(frame.time))
+
+    def pairs(self) -> Iterator[Pair]:
+        """Every frame of the stream once, as it came, with its objects.
+
+        While one is at hand, `get_frame(frame.time)` of this clip and of every clip made from it
+        shows that frame.
+        """
+        with closing(self.stream.drive()) as driven:
+            yield from driven
 
     def close(self) -> None:
         """Stop reading, here and in every copy."""
@@ -134,38 +143,38 @@ class _Stream:
         self._at_start = False
 
     @property
-    def frame(self) -> Frame:
-        """The frame that was handed out last."""
-        return self._now()[0]
+    def pair(self) -> Pair:
+        """The frame that was handed out last, with its objects."""
+        return self._now()
 
     @property
     def instances(self) -> Instances:
         """The objects of the frame that was handed out last."""
         return self._now()[1]
 
-    def first_time(self) -> float:
+    def first_time(self) -> Fraction:
         """Time of the first frame, or of the one at hand."""
-        return float(self._now()[0].time)
+        return self._now()[0].time
 
-    def drive(self) -> Generator[Frame, None, None]:
+    def drive(self) -> Generator[Pair, None, None]:
         """Hand out the frames from the one at hand on; meanwhile `image_at` knows only that one."""
         self._driving = True
         try:
             if self._current is not None:
-                yield self._current[0]
+                yield self._current
             while self._advance():
-                yield self._now()[0]
+                yield self._now()
         finally:
             self._driving = False
 
-    def image_at(self, t: float) -> Image:
+    def image_at(self, t: float | Fraction) -> Image:
         """The image of the frame shown at `t`; the first one before it begins."""
         frame = self._now()[0]
         if self._driving:
-            if t != float(frame.time):
+            if t != frame.time:
                 raise ValueError(
-                    f"frames() works on the stream's own times, but {t:.3f} s was asked for at "
-                    f"frame {frame.index}; use iter_frames() or write_videofile() instead."
+                    f"frames() works on the stream's own times, but {float(t):.3f} s was asked "
+                    f"for at frame {frame.index}; use iter_frames() or write_videofile() instead."
                 )
             return frame.image
         return self._seek(t).image.copy()
@@ -175,18 +184,18 @@ class _Stream:
         if close is not None:
             close()
 
-    def _seek(self, t: float) -> Frame:
+    def _seek(self, t: float | Fraction) -> Frame:
         if self._current is not None and t < self._current[0].time - self._slack:
             self._go_back(t)
         while (following := self._peek()) is not None and following[0].time <= t + self._slack:
             self._advance()
         return self._now()[0]
 
-    def _go_back(self, t: float) -> None:
+    def _go_back(self, t: float | Fraction) -> None:
         if self._at_start:
             return
         if self._reopen is None:
-            raise ValueError(f"This clip goes forwards only; {t:.3f} s has passed already.")
+            raise ValueError(f"This clip goes forwards only; {float(t):.3f} s has passed already.")
         self.close()
         self._source = iter(self._reopen())
         self._current = self._next = None

@@ -12,7 +12,7 @@ from vidseg.cli.options import (
     SCORE,
     VERBOSITY,
     Quality,
-    Run,
+    RunFlags,
     Span,
     encoding_options,
     examples,
@@ -61,7 +61,7 @@ def compare(
     device: str,
     quality: Quality,
     span: Span,
-    run: Run,
+    run: RunFlags,
 ) -> None:
     """Run several models on IN: time, memory, objects, and how far they agree.
 
@@ -88,8 +88,7 @@ def compare(
             target,
             score=score,
             encoding=encoding,
-            start=span.start,
-            end=span.end,
+            span=span,
             force=run.force,
             on_frame=_progress(bars, run),
         )
@@ -99,7 +98,7 @@ def compare(
     click.echo(json.dumps(comparison.facts(), indent=2))
 
 
-def _progress(bars: ExitStack, run: Run) -> "OnModel":
+def _progress(bars: ExitStack, run: RunFlags) -> "OnModel":
     """A bar for each model."""
     each: dict[str, Progress] = {}
 

@@ -14,7 +14,7 @@ from vidseg.cli.batch import (
 from vidseg.cli.drawing import make, media_arguments
 from vidseg.cli.options import (
     Quality,
-    Run,
+    RunFlags,
     Span,
     encoding_options,
     examples,
@@ -57,7 +57,7 @@ def cutout(
     search: "Search",
     span: Span,
     quality: Quality,
-    run: Run,
+    run: RunFlags,
 ) -> None:
     """Cut the objects of IN out, onto transparency.
 
@@ -83,7 +83,7 @@ def cutout(
         )
         for job in plan.jobs
     }
-    with outputs_checked(plan, force=run.force, folders=folders):
+    with outputs_checked(plan, run, folders=folders or None) as todo:
         limit_threads(several=several_frames(sources))
         from vidseg.pipeline.outputs import CutoutOutput
 
@@ -97,6 +97,6 @@ def cutout(
                     encoding=encodings[job],
                 )
             ]
-            for job in plan.jobs
+            for job in todo.jobs
         }
-        make(outputs, search=search, span=span, run=run)
+        make(outputs, todo, search=search, span=span, run=run)

@@ -7,17 +7,18 @@ import click
 
 from vidseg.cli.batch import (
     Job,
-    OnFrame,
+    Plan,
     detections_plan,
     folder_made,
     introduce,
     run_jobs,
     several_frames,
+    sort_jobs,
 )
 from vidseg.cli.drawing import media_arguments
 from vidseg.cli.options import (
     EVERY,
-    Run,
+    RunFlags,
     Span,
     examples,
     model_options,
@@ -28,6 +29,7 @@ from vidseg.cli.options import (
 from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:
+    from vidseg.pipeline.run_options import RunOptions, RunResult
     from vidseg.pipeline.search import Search
 
 
@@ -78,45 +80,38 @@ def detect(
     resume: bool,
     searching: "Callable[..., Search]",
     span: Span,
-    run: Run,
+    run: RunFlags,
 ) -> None:
     """Save everything that is found in IN in the file OUT, to be used many times.
 
     `--detections OUT` gives it to overlay, splash and frames, which then need no model. Until it is
     whole, the file is called OUT.part. Several inputs get a file each in the folder OUT.
     """
-    from vidseg.pipeline.search import check_resume
-
-    check_resume(every, resume=resume)
     kept = max(score, keep_score)
     search = searching(score=kept, keep_score=keep_score, track=track, every=every)
     plan = detections_plan(sources, target)
     with folder_made(plan):
-        _check_outputs(plan.jobs, resume=resume, force=run.force)
+        todo = sort_jobs(plan, run, _output_check(plan, resume=resume, force=run.force))
         limit_threads(several=several_frames(sources))
-        from vidseg.pipeline.detect_to_file import save_detections
+        from vidseg.pipeline.detect_to_file import detect_to_file
 
-        def do(job: Job, on_frame: OnFrame) -> None:
-            save_detections(
+        def do(job: Job, options: "RunOptions") -> "RunResult":
+            return detect_to_file(
                 job.source,
                 job.target,
                 search=search,
+                span=span,
+                options=options,
                 compact=compact,
                 resume=resume,
-                start=span.start,
-                end=span.end,
-                force=run.force,
-                keep_going=span.keep_going,
-                on_frame=on_frame,
             )
 
         introduce(search, run)
-        run_jobs(plan.jobs, do, run)
+        run_jobs(todo, do, run)
 
 
-def _check_outputs(jobs: list[Job], *, resume: bool, force: bool) -> None:
+def _output_check(plan: Plan, *, resume: bool, force: bool) -> Callable[[Job], None]:
     from vidseg.results.vidseg_writer import check_detections_output
 
-    sources = [job.source for job in jobs]
-    for job in jobs:
-        check_detections_output(job.target, sources, resume=resume, force=force)
+    sources = [job.source for job in plan.jobs]
+    return lambda job: check_detections_output(job.target, sources, resume=resume, force=force)

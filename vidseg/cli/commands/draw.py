@@ -12,7 +12,7 @@ from vidseg.cli.drawing import media_arguments
 from vidseg.cli.options import (
     Command,
     Quality,
-    Run,
+    RunFlags,
     Span,
     encoding_options,
     examples,
@@ -105,7 +105,7 @@ def draw(
     search: "Search",
     span: Span,
     quality: Quality,
-    run: Run,
+    run: RunFlags,
 ) -> None:
     """Draw effects on IN, one after the other, for all objects or some.
 

@@ -14,7 +14,7 @@ from vidseg.cli.commands.evaluate_video import judge_clips, judge_video
 from vidseg.cli.evaluate_request import Asked
 from vidseg.cli.options import (
     SCORE,
-    Run,
+    RunFlags,
     Span,
     examples,
     model_options,
@@ -83,7 +83,7 @@ def evaluate(
     gap: int,
     searching: "partial[Search]",
     span: Span,
-    run: Run,
+    run: RunFlags,
 ) -> None:
     """Judge a model, or results, by annotated photos or clips, or by how steady a video is.
 
@@ -91,9 +91,9 @@ def evaluate(
     MOTS (HOTA, IDF1, J&F, AP of tracks), or a video that nobody annotated (flicker, coverage). JSON
     goes to stdout, a table to stderr.
     """
-    from vidseg.pipeline.search import check_range
+    from vidseg.pipeline.search import check_fraction
 
-    check_range("score", score)
+    check_fraction("score", score)
     results = Path(detections) if detections else None
     given = Path(out) if out else None
     asked = Asked(Path(path), searching, results, score, track, gap, given, span, run)

@@ -58,22 +58,21 @@ def judge_video(asked: Asked) -> Report:
     """How steady the objects of a video are."""
     from vidseg.evaluation.temporal_stability import measure_stability, rates
     from vidseg.evaluation.text_tables import video_lines
-    from vidseg.pipeline.run import exact, expected_frames, search_in
-    from vidseg.pipeline.search import MOVING
+    from vidseg.pipeline.find import expected_frames, shown_frames
+    from vidseg.pipeline.run_options import RunOptions
+    from vidseg.pipeline.search import MOVING_KINDS
     from vidseg.video.probe import probe
 
-    start, end = exact(asked.span.start, asked.span.end)
     given = {"detections": asked.detections} if asked.detections else {}
     search = asked.search(score=asked.score, track=asked.track, **given)
     info = probe(asked.path)
-    if info.kind not in MOVING:
+    if info.kind not in MOVING_KINDS:
         raise OptionError(f"{asked.path} is a {info.kind} without annotations: nothing to judge.")
-    keep_going = asked.span.keep_going
     with (
         Progress(bar=asked.run.progress, quiet=asked.run.quiet) as progress,
-        search_in(info, search, start=start, end=end, force=False, keep_going=keep_going) as found,
+        shown_frames(info, search, asked.span, RunOptions()) as found,
     ):
-        done = _counter(progress, expected_frames(info, start, end))
+        done = _counter(progress, expected_frames(info, asked.span))
         counts = measure_stability(done(found), longest=asked.gap)
     facts = {"video": str(asked.path), "score": asked.score, "tracked": asked.track}
     report = {**facts, "longest_gap": asked.gap, **rates(counts)}
@@ -104,6 +103,7 @@ def _tracks(
 def _found(clip: "Clip", search: "Search") -> Any:
     """The frames of a clip with the objects to show, tracked as those of a video."""
     from vidseg.detection.batched import detect
+    from vidseg.pipeline.stages import tracked_objects
     from vidseg.results.replay import replay
 
     if not clip.pictures:
@@ -115,8 +115,8 @@ def _found(clip: "Clip", search: "Search") -> Any:
     if search.saved is not None:
         found = replay(frames, search.saved)
     else:
-        found = detect(frames, search.predictor(), batch_size=search.batch_size)
-    return search.watch(found, "video")
+        found = detect(frames, search.predictor(), batch_size=search.model_options.batch_size)
+    return tracked_objects(search, found, "video")
 
 
 def _frames(clip: "Clip") -> "Iterator[Frame]":

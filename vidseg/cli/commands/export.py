@@ -1,16 +1,17 @@
 """vidseg export."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from vidseg.cli.batch import Job, OnFrame, run_jobs
+from vidseg.cli.batch import Job, Todo, run_jobs
 from vidseg.cli.options import (
     CLASS,
     MAX_OBJECTS,
     SCORE,
     TOLERANCE,
-    Run,
+    RunFlags,
     examples,
     option,
     run_options,
@@ -18,6 +19,9 @@ from vidseg.cli.options import (
 from vidseg.cli.param_types import OutputPath, split_names
 from vidseg.cli.standard_output import written_to
 from vidseg.results.formats.names import FORMATS
+
+if TYPE_CHECKING:
+    from vidseg.pipeline.run_options import RunOptions, RunResult
 
 
 @click.command(
@@ -43,7 +47,7 @@ def export(
     score: float,
     max_objects: int | None,
     tolerance: float | None,
-    run: Run,
+    run: RunFlags,
 ) -> None:
     """Write saved detections, a file of `vidseg detect`, in another format.
 
@@ -56,15 +60,8 @@ def export(
         split_names(classes), score=score, max_objects=max_objects, detections=detections
     )
 
-    def do(job: Job, on_frame: OnFrame) -> None:
+    def do(job: Job, options: "RunOptions") -> "RunResult":
         with written_to(target, name) as path:
-            write(
-                path,
-                name,
-                search=search,
-                tolerance=tolerance,
-                force=run.force,
-                on_frame=on_frame,
-            )
+            return write(path, name, search=search, options=options, tolerance=tolerance)
 
-    run_jobs([Job(Path(detections), Path(target))], do, run)
+    run_jobs(Todo([Job(Path(detections), Path(target))], [], single=True), do, run)

@@ -5,11 +5,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidseg.cli.batch import Job, check_one_input, folder_plan, outputs_checked, several_frames
+from vidseg.cli.batch import (
+    Job,
+    Todo,
+    check_one_input,
+    folder_plan,
+    outputs_checked,
+    several_frames,
+)
 from vidseg.cli.drawing import make
 from vidseg.cli.options import (
     TOLERANCE,
-    Run,
+    RunFlags,
     Span,
     examples,
     option,
@@ -62,7 +69,7 @@ def frames(
     tolerance: float | None,
     search: "Search",
     span: Span,
-    run: Run,
+    run: RunFlags,
 ) -> None:
     """Save the objects of every frame of IN in the folder OUTDIR.
 
@@ -81,7 +88,8 @@ def frames(
         with written_to(target, name) as path:
             output = ExportOutput(path, name, image=image, tolerance=tolerance)
             job = Job(Path(source), Path(target))
-            make({job: [output]}, search=search, span=span, run=run)
+            todo = Todo([job], [], single=True)
+            make({job: [output]}, todo, search=search, span=span, run=run)
         return
     if target == STANDARD_OUTPUT:
         raise OptionError("A folder of masks cannot go to standard output; name a text --format.")
@@ -89,12 +97,12 @@ def frames(
         raise OptionError("--tolerance belongs to formats of outlines, such as --format labelme.")
     plan = folder_plan(sources, target)
     check_one_input(plan, search)
-    with outputs_checked(plan, force=run.force, folders=True):
+    with outputs_checked(plan, run, folders=True) as todo:
         limit_threads(several=several_frames(sources))
         from vidseg.pipeline.outputs import MaskFolderOutput
 
         outputs = {
             job: [MaskFolderOutput(job.target, per_object=per_object, image=image)]
-            for job in plan.jobs
+            for job in todo.jobs
         }
-        make(outputs, search=search, span=span, run=run)
+        make(outputs, todo, search=search, span=span, run=run)

@@ -87,9 +87,9 @@ def model(*, source: str, target: str, model: str, score: float, force: bool) ->
     """Anchors, proposals, classes, masks, the picture, activations and weights, step by step."""
     from vidseg.atomic_output import check_output
     from vidseg.models.catalog import class_names
-    from vidseg.pipeline.search import check_range
+    from vidseg.pipeline.search import check_fraction
 
-    check_range("score", score)
+    check_fraction("score", score)
     names = class_names(model)
     check_output(target, [source], force=force)
     photo = _read(source)

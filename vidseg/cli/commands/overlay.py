@@ -7,7 +7,7 @@ import click
 from vidseg.cli.drawing import draw, media_arguments
 from vidseg.cli.options import (
     Quality,
-    Run,
+    RunFlags,
     Span,
     encoding_options,
     examples,
@@ -62,7 +62,7 @@ def overlay(
     search: "Search",
     span: Span,
     quality: Quality,
-    run: Run,
+    run: RunFlags,
 ) -> None:
     """Draw the objects of IN over it: masks, boxes and names.
 

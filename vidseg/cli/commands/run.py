@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidseg.cli.batch import Job, several_frames
+from vidseg.cli.batch import Job, Todo, several_frames
 from vidseg.cli.drawing import make
 from vidseg.cli.options import (
     Quality,
-    Run,
+    RunFlags,
     Span,
     encoding_options,
     examples,
@@ -44,7 +44,7 @@ def run(
     search: "Search",
     span: Span,
     quality: Quality,
-    run: Run,
+    run: RunFlags,
 ) -> None:
     """Make several outputs of IN at once: it is read, and its objects are found, only once.
 
@@ -56,4 +56,4 @@ def run(
     outputs = outputs_for(wanted, search, quality)
     targets = [output.target for output in outputs] + ([search.save] if search.save else [])
     job = Job(Path(source), targets[0], tuple(targets[1:]))
-    make({job: outputs}, search=search, span=span, run=run)
+    make({job: outputs}, Todo([job], [], single=True), search=search, span=span, run=run)

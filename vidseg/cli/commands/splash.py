@@ -7,7 +7,7 @@ import click
 from vidseg.cli.drawing import draw, media_arguments
 from vidseg.cli.options import (
     Quality,
-    Run,
+    RunFlags,
     Span,
     encoding_options,
     examples,
@@ -47,7 +47,7 @@ def splash(
     search: "Search",
     span: Span,
     quality: Quality,
-    run: Run,
+    run: RunFlags,
 ) -> None:
     """Keep the objects of IN in colour and turn the rest grey.
 

@@ -15,7 +15,7 @@ import click
 from vidseg.cli.commands.data import Read, dataset_options
 from vidseg.cli.console import Bar, say
 from vidseg.cli.exit_codes import SIGNALS, CommandError
-from vidseg.cli.options import Run, examples, option, run_options
+from vidseg.cli.options import RunFlags, examples, option, run_options
 from vidseg.cli.param_types import BatchSize, Device, FilePath
 from vidseg.cli.progress import Download, duration
 from vidseg.cli.threads import limit_threads
@@ -115,7 +115,7 @@ def train(
     *, path: str, out: str | None, weights: str, arch: str | None, epochs: float | None,
     steps: int | None, batch_size: int | None, lr: float | None, layers: Any,
     image_size: int | None, augment: str | None, val: float | None, every: int | None,
-    seed: int | None, workers: int | None, device: str, precision: str, read: Read, run: Run,
+    seed: int | None, workers: int | None, device: str, precision: str, read: Read, run: RunFlags,
 ) -> None:  # fmt: skip
     """Train a model on annotated photos; DATASET is anything that `vidseg data check` reads.
 
@@ -214,7 +214,7 @@ class _SoftStop:
 class _Show:
     """Shows the run on stderr: a bar on a terminal, and a line per measurement."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunFlags) -> None:
         self._run = run
         self._bar: Bar | None = None
         self._first: tuple[int, float] | None = None

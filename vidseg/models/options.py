@@ -1,0 +1,27 @@
+"""How a model runs. Nothing here imports torch."""
+
+from dataclasses import dataclass
+
+from vidseg.errors import OptionError
+from vidseg.models.names import check_precision, check_size
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """Where a model runs, in which number format, and on how many frames at once."""
+
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:N` or `mps`; `auto` takes a GPU where there is one."""
+    precision: str = "auto"
+    """A key of `vidseg.models.names.PRECISIONS`; `auto` is the fastest without loss of accuracy."""
+    size: int | None = None
+    """Shorter side, in pixels, at which the model sees frames. None: the model's own."""
+    batch_size: int | None = None
+    """Frames in one call of the model. None: what suits the model."""
+
+    def __post_init__(self) -> None:
+        """Raises OptionError: an unknown precision, a size or batch size out of range."""
+        check_precision(self.precision)
+        check_size(self.size)
+        if self.batch_size is not None and self.batch_size < 1:
+            raise OptionError(f"batch_size must be at least 1, got {self.batch_size}.")
