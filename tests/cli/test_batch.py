@@ -133,7 +133,7 @@ def test_encoding_options_are_for_the_videos(
         (["overlay=a.avi"], "'a.avi' has a suffix that cannot be written"),
         (["frames:images=on=a"], "has no setting 'images'; it has image, per-object"),
         (["labelme:image=maybe=a"], "must be on or off, got 'maybe'"),
-        (["coco:image=a.json"], "no place for pictures"),
+        (["coco:image=a.json"], "no place for images"),
         (["overlay=a.mp4", "splash=./a.mp4"], "Two outputs would be written to"),
         (["detections=a.vidseg", "csv=a.vidseg"], "Two outputs would be written to"),
         (["detections=a.vidseg", "detections=b.vidseg"], "Detections are saved once"),

@@ -13,7 +13,12 @@ from vidseg.cli.param_types import Model
 @talk_options
 def classes(*, model: str | None) -> None:
     """List the classes that a model knows, one on a line."""
+    from vidseg.detection.plugin import is_plugin, load_plugin
     from vidseg.models.catalog import DEFAULT_MODEL, class_names
 
-    for name in class_names(DEFAULT_MODEL if model is None else model).values():
+    if model is not None and is_plugin(model):
+        names = load_plugin(model).classes
+    else:
+        names = class_names(DEFAULT_MODEL if model is None else model)
+    for name in names.values():
         click.echo(name)
