@@ -183,7 +183,8 @@ def bytes_read() -> int:
 @pytest.mark.skipif(not COUNTER.exists(), reason="needs Linux' count of bytes read")
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_copying_reads_only_what_the_cut_needs(tmp_path: Path, suffix: str) -> None:
-    source = write_scene(tmp_path / f"in{suffix}", frames=900, sound=1, options={"g": "30"})
+    plain = write_scene(tmp_path / "plain.mp4", frames=900, sound=1, options={"g": "30"})
+    source = corpus.remux(plain, tmp_path / f"in{suffix}")  # interleaves them
     info, start = probe(source), Fraction(10)
     target = av.open(str(tmp_path / f"out{suffix}"), "w")
     copier = StreamCopier(info, target, "mp4" if suffix == ".mp4" else "matroska")

@@ -7,7 +7,7 @@ cannot be converted is left out. A warning that names the stream tells both.
 import logging
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 
 from av import AudioStream, Packet
 from av.container import InputContainer, OutputContainer
@@ -49,7 +49,7 @@ class StreamCopier:
     def __init__(self, info: VideoInfo, target: OutputContainer, container: str) -> None:
         self._target, self._container = target, container
         self._source: InputContainer = open_container(info.path)
-        self._origin = info.origin
+        self._origin, self._video = info.origin, info.stream or 0
         self._streams: dict[int, OutputStream] = {}
         self._last_dts: dict[int, int] = {}
         self._clock = ContinuousClock(lambda: reset_offsets(info))
@@ -150,9 +150,9 @@ class StreamCopier:
             return
         kinds = {self._source.streams[index].type for index in self._streams}
         early = MAX_SUBTITLE_SECONDS if "subtitle" in kinds else INTERLEAVING_SECONDS
-        if time > early:
-            microseconds = round((time + self._origin - early) * 1_000_000)
-            self._source.seek(microseconds)
+        video = self._source.streams[self._video]  # indexes list its keyframes, and often no others
+        if time > early and video.time_base is not None:
+            self._source.seek(floor((time + self._origin - early) / video.time_base), stream=video)
 
     def _without_cut_out(self, packets: Iterable[Packet]) -> Iterator[Packet]:
         """Drop what an edit list cuts out of the middle or the end.
