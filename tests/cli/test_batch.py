@@ -15,7 +15,7 @@ from tests.results.test_formats import contents
 from tests.support.commands import fails, process, run
 from tests.support.doubles import OraclePredictor
 from tests.support.scenes import scene_image, write_scene
-from vidseg.cli.output_specs import To, Wanted
+from vidseg.cli.output_specs import To, OutputSpec
 from vidseg.errors import OptionError, OutputError
 from vidseg.pipeline.outputs import ExportOutput, MaskFolderOutput, RunContext, Write
 from vidseg.pipeline.run import run as pass_over
@@ -166,13 +166,13 @@ def test_what_is_there_is_kept(clip: Path, model: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("overlay=a=b.mp4", Wanted("overlay", "", "a=b.mp4")),
-        ("splash:feather=2=c:d.mp4", Wanted("splash", "feather=2", "c:d.mp4")),
-        ("csv=c:/a.csv", Wanted("csv", "", "c:/a.csv")),
-        ("frames:image=m", Wanted("frames", "image", "m")),
+        ("overlay=a=b.mp4", OutputSpec("overlay", "", "a=b.mp4")),
+        ("splash:feather=2=c:d.mp4", OutputSpec("splash", "feather=2", "c:d.mp4")),
+        ("csv=c:/a.csv", OutputSpec("csv", "", "c:/a.csv")),
+        ("frames:image=m", OutputSpec("frames", "image", "m")),
     ],
 )
-def test_where_the_target_begins(text: str, wanted: Wanted) -> None:
+def test_where_the_target_begins(text: str, wanted: OutputSpec) -> None:
     assert To().convert(text, None, None) == wanted
 
 

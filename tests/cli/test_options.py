@@ -34,7 +34,7 @@ def test_times_are_exact(text: str, seconds: Fraction) -> None:
 
 @pytest.mark.parametrize("text", ["", "-1", "1:2:3:4", "abc", "1e3", "nan", "1:", "1/3"])
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="is no time"):
+    with pytest.raises(click.BadParameter, match="is not a time"):
         Time().convert(text, None, None)
 
 
@@ -63,10 +63,10 @@ def test_help_has_two_examples_and_a_line_for_every_option(name: str) -> None:
         (["--score", "nan"], "nan"),
         (["--start", "5", "--end", "4"], "The start, 5 s, must be before the end, 4 s"),
         (["--end", "0"], "The start, 0 s, must be before the end, 0 s"),
-        (["--start", "soon"], "'soon' is no time"),
-        (["--device", "tpu"], "'tpu' is no device"),
-        (["--batch-size", "0"], "'0' is no batch size"),
-        (["--batch-size", "many"], "'many' is no batch size"),
+        (["--start", "soon"], "'soon' is not a time"),
+        (["--device", "tpu"], "'tpu' is not a device"),
+        (["--batch-size", "0"], "'0' is not a batch size"),
+        (["--batch-size", "many"], "'many' is not a batch size"),
         (["--max-objects", "0"], "0"),
         (["--class", "disk"], "did you mean disc?"),
         (["--class", "disc,rectangel"], "did you mean rectangle?"),
@@ -164,9 +164,9 @@ def complete(words: list[str], incomplete: str) -> list[str]:
     return [item.value for item in shell.get_completions(words, incomplete)]
 
 
-def test_completion_knows_classes_and_models(model: str) -> None:
+def test_completion_knows_classes_and_models(model_file: Path) -> None:
     assert complete(["overlay", "--class"], "traf") == ["traffic light"]
-    assert complete(["overlay", "--model", str(model), "--class"], "disc,re") == ["disc,rectangle"]
+    assert complete(["overlay", "--model", str(model_file), "--class"], "disc,re") == ["disc,rectangle"]
     assert complete(["overlay", "--model"], "ball") == ["balloon"]
     assert complete(["overlay", "--device"], "cu") == ["cuda", "cuda:0"]
 

@@ -29,7 +29,7 @@ def test_a_long_run_is_announced_once_with_its_risk(
     play(Progress(bar=False, clock=clock), clock, frames=50, total=1000, step=2.0)
     said = capsys.readouterr().err
     assert said.count("This will take about 33 min") == 1
-    assert "loses all of it" in said
+    assert "all of it is lost" in said
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,22 @@ def test_a_download_has_a_bar_of_its_own(capsys: pytest.CaptureFixture[str]) -> 
 )
 def test_durations_read_well(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_bar_is_there_before_the_first_frame(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(bar=True) as progress:
+        assert "loading" in capsys.readouterr().err
+        progress.on_frame(1, 3)
+        assert "/3 " in capsys.readouterr().err
+
+
+def test_the_frames_of_an_earlier_run_do_not_count_in_the_estimate(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A run that is resumed at frame 900 of 2000, 2 s a frame: 1090 frames are left after 10."""
+    clock = Clock()
+    with Progress(bar=False, clock=clock) as progress:
+        for done in range(901, 911):
+            progress.on_frame(done, 2000)
+            clock.now += 2.0
+    assert "This will take about 36 min" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""One run over one input or several: where each output goes, progress, and what failed."""
+"""One input or several: where each output goes, progress, and what failed."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 FALLBACK_SUFFIX = ".mp4"
 """Container of an output whose input's container cannot be written."""
 DETECTIONS_SUFFIX = ".vidseg"
+VIDEO_SUFFIXES = frozenset(
+    {
+        *(".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
+        *(".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+    }
+)
+"""Files that are inputs where a whole folder is given."""
 
 Make = Callable[["Job", "RunOptions"], "RunResult | None"]
 """Does one job."""
@@ -34,25 +41,44 @@ class Job(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What to do, checked for everything that names alone can tell."""
+    """What to do, checked as far as names alone tell."""
 
     jobs: list[Job]
     folder: Path | None = None
-    """The folder that outputs are collected in; made where it is missing."""
+    """The folder that collects the outputs; made if it is missing."""
 
 
 def several_frames(sources: Sequence[str]) -> bool:
-    """Whether an input may have more than one, as its name tells."""
+    """Whether an input may have more than one frame, by its name."""
     from vidseg.video.codecs import PHOTO_SUFFIXES
 
     return any(Path(source).suffix.lower() not in PHOTO_SUFFIXES for source in sources)
+
+
+def _inputs(sources: Sequence[str]) -> list[Path]:
+    """The inputs: a folder that holds videos, and no photos, stands for its videos, by name."""
+    paths: list[Path] = []
+    for source in map(Path, sources):
+        paths += _videos_in(source) or [source]
+    return paths
+
+
+def _videos_in(folder: Path) -> list[Path]:
+    from vidseg.video.codecs import PHOTO_SUFFIXES
+
+    if not folder.is_dir():
+        return []
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    if any(path.suffix.lower() in PHOTO_SUFFIXES for path in files):
+        return []
+    return [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
 
 
 def media_plan(sources: Sequence[str], target: str) -> Plan:
     """`IN OUT`, or each of `IN... OUTDIR/` under its own name in the folder."""
     from vidseg.video.codecs import CONTAINERS, PHOTO_SUFFIXES
 
-    paths = [Path(source) for source in sources]
+    paths = _inputs(sources)
     if len(paths) == 1 and (paths[0].is_dir() or not target.endswith("/")):
         return Plan([Job(paths[0], Path(target))])
     _check_several(paths, target)
@@ -68,7 +94,7 @@ def media_plan(sources: Sequence[str], target: str) -> Plan:
 
 def folder_plan(sources: Sequence[str], target: str) -> Plan:
     """`IN OUTDIR`, or each of `IN... OUTDIR` in a folder of its own in there."""
-    paths = [Path(source) for source in sources]
+    paths = _inputs(sources)
     if len(paths) == 1:
         return Plan([Job(paths[0], Path(target))])
     return _collected(paths, [p.name if p.is_dir() else p.stem for p in paths], Path(target))
@@ -76,7 +102,7 @@ def folder_plan(sources: Sequence[str], target: str) -> Plan:
 
 def detections_plan(sources: Sequence[str], target: str) -> Plan:
     """`IN OUT`, or each of `IN... OUTDIR/` as a file of detections under its own name in there."""
-    paths = [Path(source) for source in sources]
+    paths = _inputs(sources)
     if len(paths) == 1 and not target.endswith("/"):
         return Plan([Job(paths[0], Path(target))])
     _check_several(paths, target)
@@ -88,8 +114,8 @@ def check_one_input(plan: Plan, search: "Search") -> None:
     """Raises OptionError: one file of detections for several inputs."""
     if len(plan.jobs) > 1 and (search.saved or search.save):
         raise OptionError(
-            f"One file of detections belongs to one input and there are {len(plan.jobs)}; "
-            "run them apart."
+            f"A file of detections belongs to one input, and there are {len(plan.jobs)}; "
+            "run the command once for each."
         )
 
 
@@ -106,7 +132,7 @@ def _collected(paths: Sequence[Path], names: Sequence[str], folder: Path) -> Pla
     if twice:
         raise OptionError(
             f"Several inputs would be written to {folder / min(twice)}; "
-            "rename them or run them apart."
+            "rename them, or run the command once for each."
         )
     jobs = [Job(path, folder / name) for path, name in zip(paths, names, strict=True)]
     return Plan(jobs, folder)
@@ -136,7 +162,7 @@ def run_jobs(todo: "Todo", do: Make, run: RunFlags) -> None:
 
 
 def introduce(search: "Search", run: RunFlags) -> None:
-    """Say which model was chosen where that may surprise."""
+    """Say which model was chosen if that may surprise."""
     if search.choice.message and not run.quiet:
         say(search.choice.message)
 
@@ -215,7 +241,7 @@ def sort_jobs(plan: Plan, run: RunFlags, check: Callable[[Job], None]) -> Todo:
 
 @contextmanager
 def folder_made(plan: Plan) -> Iterator[None]:
-    """The folder for the outputs is made, and removed again if it stays empty."""
+    """Makes the folder for the outputs, and removes it again if it stays empty."""
     folder = plan.folder
     if folder is None or folder.exists() or not folder.parent.is_dir():
         yield

@@ -1,4 +1,4 @@
-"""What the program says on stderr; stdout is for data."""
+"""Messages on stderr; stdout is for data."""
 
 import logging
 import sys
@@ -21,8 +21,8 @@ class Bar(tqdm):
 Bar.set_lock(threading.RLock())
 
 
-class _Talk(logging.Handler):
-    """Log records as plain lines, above a progress bar where there is one."""
+class _ConsoleHandler(logging.Handler):
+    """Prints log records as plain lines, above the progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "Warning: " if record.levelno == logging.WARNING else ""
@@ -30,15 +30,15 @@ class _Talk(logging.Handler):
 
 
 def say(sentence: str) -> None:
-    """A line on stderr, above a progress bar where there is one."""
+    """Print a line on stderr, above the progress bar if there is one."""
     with Bar.external_write_mode(file=sys.stderr):
         click.echo(sentence, err=True)
 
 
 @contextmanager
-def talking(verbosity: int) -> Iterator[None]:
-    """Within: the library's log goes to stderr, from the level that -q, -v or -vv asked for."""
-    logger, handler = logging.getLogger("vidseg"), _Talk()
+def log_to_console(verbosity: int) -> Iterator[None]:
+    """Within, the library's log goes to stderr, at the level of -q, -v or -vv."""
+    logger, handler = logging.getLogger("vidseg"), _ConsoleHandler()
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(LEVELS.get(verbosity, logging.DEBUG))

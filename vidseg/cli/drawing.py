@@ -1,4 +1,4 @@
-"""What the commands that make outputs of an input have in common."""
+"""What the commands that draw on or save an input share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ def draw(
     quality: Quality,
     run: RunFlags,
 ) -> None:
-    """Draw on every frame of each input; `effect` is made once the options and paths are good."""
+    """Draw on every frame of each input; `effect` is called once options and paths are checked."""
     from vidseg.video.codecs import choose_codec
 
     plan = media_plan(sources, target)

@@ -27,7 +27,7 @@ class CommandError(Exception):
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked the program to stop; raised in the main thread, so that all is cleaned up."""
+    """A signal asked the program to stop. Raised in the main thread, so that all is cleaned up."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -35,18 +35,18 @@ class Stopped(KeyboardInterrupt):
 
 
 _received: list[int] = []
-"""The signal that came, where one did: a library may swallow the exception that tells of it."""
+"""The signal that arrived, if any: a library may swallow the exception that it raised."""
 
 
 def check_stopped() -> None:
-    """Raises Stopped: a signal came, and the exception that told of it got lost on its way."""
+    """Raises Stopped: a signal arrived and its exception was swallowed on the way."""
     if _received:
         raise Stopped(_received[0])
 
 
 def _stop(number: int, _: FrameType | None) -> None:
     _received.append(number)
-    # A second signal must not break into the cleaning up.
+    # A second signal must not interrupt the clean-up.
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)
     raise Stopped(number)
@@ -54,7 +54,7 @@ def _stop(number: int, _: FrameType | None) -> None:
 
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
-    """Within: the first SIGINT, SIGTERM or SIGHUP raises `Stopped`; ignored ones stay ignored."""
+    """Within, the first SIGINT, SIGTERM or SIGHUP raises `Stopped`; ignored ones stay ignored."""
     mine = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in SIGNALS if mine}
     before = {number: kept for number, kept in before.items() if kept != signal.SIG_IGN}
@@ -70,7 +70,7 @@ def stop_on_signals() -> Iterator[None]:
 
 @contextmanager
 def errors_as_sentences() -> Iterator[None]:
-    """Within: an error that was foreseen ends the program with one sentence and its code."""
+    """Within, an expected error ends the program with one sentence and its exit code."""
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -85,7 +85,7 @@ def errors_as_sentences() -> Iterator[None]:
 
 
 def sentence_for(error: BaseException) -> str | None:
-    """What to tell a person; None for an error that nobody foresaw: it keeps its traceback."""
+    """What to tell the user; None for an unexpected error, which keeps its traceback."""
     if isinstance(error, OutputExistsError):
         return f"{str(error).rstrip('.')} with --force."
     if isinstance(error, VidsegError):
@@ -113,4 +113,4 @@ def _missing_library(error: ImportError) -> str | None:
 
 def _stop_sentence(number: int) -> str:
     by = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
-    return f"Stopped by {by}; an unfinished output was removed, any saved detections are kept."
+    return f"Stopped by {by}; unfinished outputs were removed."

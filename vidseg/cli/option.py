@@ -1,4 +1,4 @@
-"""How an option of a command is made."""
+"""Makes an option of a command."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,5 +16,5 @@ def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
 
 
 def examples(*lines: str) -> str:
-    """The epilog of a command's help, kept as it is written."""
+    """The epilog of a command's help, with its line breaks kept."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

@@ -1,6 +1,6 @@
 """Options that several commands share, as decorators.
 
-Each bundles its options into one value, checked before the command runs; the command gets it by
+Each decorator collects its options in one value, checked before the command runs, and passes it by
 name: `search_options` gives `search`, `model_options` gives `searching`, `span_options` gives
 `span`, `run_options` gives `run`, `encoding_options` gives `quality`.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidseg.cli.console import talking
+from vidseg.cli.console import log_to_console
 from vidseg.cli.option import Command, option
 from vidseg.cli.option import examples as examples
 from vidseg.cli.param_types import BatchSize, ClassNames, Device, Model, Time, split_names
@@ -55,14 +55,16 @@ CLASS = option(
     type=ClassNames(),
     multiple=True,
     show_default="all classes",
-    help="Class to look for, by name; repeat it or put commas between.",
+    help="Class to look for, by name; repeat the option, or separate names by commas.",
 )
-SCORE = option("--score", type=float, default=0.5, help="Show objects from this score on, 0 to 1.")
+SCORE = option(
+    "--score", type=float, default=0.5, help="Show objects with this confidence or more, 0 to 1."
+)
 MAX_OBJECTS = option(
     "--max-objects",
     type=int,
     show_default="no limit",
-    help="Show at most so many objects a frame, the best ones.",
+    help="Show at most N objects in a frame, those with the best scores.",
 )
 
 TOLERANCE = option(
@@ -75,14 +77,15 @@ TOLERANCE = option(
 
 
 def model_options(command: Command) -> Command:
-    """Which classes to find, by which model: gives `searching`, from which a `Search` is made."""
+    """Which classes to find, with which model: gives `searching`, which makes a `Search`."""
 
     @CLASS
     @option(
         "--model",
         type=Model(),
         show_default="one that knows the classes",
-        help="Name of a model (see `vidseg models`) or a model file.",
+        help="Name of a model (see `vidseg models`), a model file, or a predictor of your own: "
+        "module:object or file.py:object.",
     )
     @_speed_options
     @wraps(command)
@@ -128,7 +131,7 @@ def search_options(command: Command) -> Command:
         "--save-detections",
         metavar="FILE",
         show_default="none",
-        help="Also save everything that is found in this file, for --detections.",
+        help="Also save everything that is found in this file, for use with --detections.",
     )
     @model_options
     @wraps(command)
@@ -155,7 +158,7 @@ def search_options(command: Command) -> Command:
 
 
 def _speed_options(command: Command) -> Command:
-    """Where the model runs and how fast: gives what `Search` calls these options."""
+    """Where the model runs and how fast: passes these options as keywords of `Search`."""
 
     @option(
         "--device",
@@ -167,19 +170,19 @@ def _speed_options(command: Command) -> Command:
         "--precision",
         type=click.Choice(PRECISIONS),
         default="auto",
-        help="Number format of the model; auto takes the fastest that is as good.",
+        help="Number format of the model; auto is the fastest without loss of accuracy.",
     )
     @option(
         "--size",
         type=int,
         show_default="the model's own",
-        help="Shorter side, in pixels, at which the model looks at frames; less is faster.",
+        help="Shorter side, in pixels, at which the model sees frames; smaller is faster.",
     )
     @option(
         "--batch-size",
         type=BatchSize(),
         default="auto",
-        help="Frames that run through the model at once.",
+        help="Frames in one call of the model.",
     )
     @wraps(command)
     def wrapper(**others: Any) -> Any:
@@ -195,18 +198,18 @@ def span_options(command: Command) -> Command:
         "--start",
         type=Time(),
         show_default="the beginning",
-        help="Begin here: seconds or hh:mm:ss.sss.",
+        help="Time to start at: seconds or hh:mm:ss.sss.",
     )
     @option(
         "--end",
         type=Time(),
         show_default="the end",
-        help="Stop before this time: seconds or hh:mm:ss.sss.",
+        help="Time to stop before: seconds or hh:mm:ss.sss.",
     )
     @option(
         "--keep-going",
         is_flag=True,
-        help="Where the input is damaged, keep what could be read and warn.",
+        help="Use what can be read of a damaged input, with a warning.",
     )
     @wraps(command)
     def wrapper(
@@ -223,19 +226,19 @@ def encoding_options(command: Command) -> Command:
     @option(
         "--codec",
         show_default="by the name of OUT",
-        help="Video codec: h264, hevc, vp9, av1, prores or gif; or auto, by which an NVIDIA card "
-        "makes H.264 where there is one.",
+        help="Video codec: h264, hevc, vp9, av1, prores or gif; auto encodes H.264 on an NVIDIA "
+        "card if there is one.",
     )
     @option(
         "--crf",
         type=int,
         show_default="18 for H.264",
-        help="Constant quality: lower is better and larger.",
+        help="Constant quality: lower is better, and makes larger files.",
     )
     @option(
         "--preset",
         show_default="veryfast for H.264",
-        help="Speed of the encoder, in its own words.",
+        help="Speed preset of the encoder, by its own name.",
     )
     @wraps(command)
     def wrapper(*, codec: str | None, crf: int | None, preset: str | None, **others: Any) -> Any:
@@ -259,7 +262,7 @@ def run_options(command: Command) -> Command:
         show_default="on a terminal",
         help="Show a progress bar on stderr.",
     )
-    @talk_options
+    @verbosity_options
     @wraps(command)
     def wrapper(*, force: bool, skip_existing: bool, progress: bool | None, **others: Any) -> Any:
         quiet = click.get_current_context().meta[VERBOSITY] < 0
@@ -270,21 +273,21 @@ def run_options(command: Command) -> Command:
     return wrapper
 
 
-def talk_options(command: Command) -> Command:
-    """-q and -v, which set how much of the library's log is seen."""
+def verbosity_options(command: Command) -> Command:
+    """-q and -v: how much of the library's log is shown."""
 
-    @option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+    @option("-q", "--quiet", is_flag=True, help="Print errors only.")
     @option(
         "-v",
         "--verbose",
         count=True,
         show_default=False,
-        help="Say more; -vv also shows tracebacks.",
+        help="Print more; -vv also shows tracebacks.",
     )
     @wraps(command)
     def wrapper(*, quiet: bool, verbose: int, **others: Any) -> Any:
         verbosity = click.get_current_context().meta[VERBOSITY] = -1 if quiet else verbose
-        with talking(verbosity):
+        with log_to_console(verbosity):
             return command(**others)
 
     return wrapper

@@ -27,8 +27,8 @@ SWITCHES = {"frames": ("image", "per-object")} | {name: ("image",) for name in F
 """Kind to its settings, each either on or off."""
 
 
-class Wanted(NamedTuple):
-    """One output as it is asked for."""
+class OutputSpec(NamedTuple):
+    """One output as the user describes it."""
 
     kind: str
     settings: str
@@ -36,28 +36,30 @@ class Wanted(NamedTuple):
 
 
 class To(click.ParamType):
-    """KIND[:SETTINGS]=TARGET; after settings, which have = themselves, the last = counts."""
+    """KIND[:SETTINGS]=TARGET; settings contain = too, so after them the last = counts."""
 
     name = "kind=target"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Wanted:
-        if isinstance(value, Wanted):
+    ) -> OutputSpec:
+        if isinstance(value, OutputSpec):
             return value
         text = str(value)
         cut = text.rpartition if ":" in text.partition("=")[0] else text.partition
         what, _, target = cut("=")
         if not what or not target:
-            self.fail(f"{text!r} is no output; write KIND=TARGET, as in overlay=a.mp4", param, ctx)
+            self.fail(
+                f"{text!r} is not an output; write KIND=TARGET, as in overlay=a.mp4", param, ctx
+            )
         if target == "-":
             self.fail(f"{what} cannot be written to standard output; name a file", param, ctx)
         kind, _, settings = what.partition(":")
-        return Wanted(kind, settings, target)
+        return OutputSpec(kind, settings, target)
 
 
 def to_option(command: Command) -> Command:
-    """What to make: gives `wanted`; `detections` among them becomes `--save-detections`."""
+    """What to make: gives `wanted`; `detections` among it becomes `--save-detections`."""
 
     @option(
         "--to",
@@ -72,7 +74,7 @@ def to_option(command: Command) -> Command:
         "overlay:alpha=0.3,boxes=off=a.mp4, labelme:image=out.",
     )
     @wraps(command)
-    def wrapper(*, wanted: Sequence[Wanted], save_detections: str | None, **others: Any) -> Any:
+    def wrapper(*, wanted: Sequence[OutputSpec], save_detections: str | None, **others: Any) -> Any:
         files = [each.target for each in wanted if each.kind == DETECTIONS]
         files += [save_detections] if save_detections else []
         if len(files) > 1:
@@ -83,8 +85,8 @@ def to_option(command: Command) -> Command:
     return wrapper
 
 
-def refuse_slashes(wanted: Sequence[Wanted]) -> None:
-    """Raises OptionError: a slash, which elsewhere means a folder for outputs of several inputs."""
+def refuse_slashes(wanted: Sequence[OutputSpec]) -> None:
+    """Raises OptionError: a trailing slash, which means a folder for several inputs elsewhere."""
     for each in wanted:
         if each.target.endswith("/") and each.kind not in SWITCHES:
             raise OptionError(
@@ -93,8 +95,8 @@ def refuse_slashes(wanted: Sequence[Wanted]) -> None:
             )
 
 
-def outputs_for(wanted: Sequence[Wanted], search: "Search", quality: Quality) -> "list[Output]":
-    """The outputs that are wanted.
+def outputs_for(wanted: Sequence[OutputSpec], search: "Search", quality: Quality) -> "list[Output]":
+    """The outputs described by `wanted`.
 
     Raises OptionError: an unknown kind or setting, an ending or codec that cannot be written.
     """
@@ -111,7 +113,7 @@ def outputs_for(wanted: Sequence[Wanted], search: "Search", quality: Quality) ->
     ]
 
 
-def _drawn(each: Wanted, search: "Search", encoding: "Encoding") -> "Output":
+def _drawn(each: OutputSpec, search: "Search", encoding: "Encoding") -> "Output":
     from vidseg.effects.parse import parse_effect
     from vidseg.pipeline.outputs import VideoOutput
 
@@ -119,7 +121,7 @@ def _drawn(each: Wanted, search: "Search", encoding: "Encoding") -> "Output":
     return VideoOutput(each.target, parse_effect(text, search.names), encoding)
 
 
-def _saved(each: Wanted) -> "Output":
+def _saved(each: OutputSpec) -> "Output":
     from vidseg.pipeline.outputs import ExportOutput, MaskFolderOutput
 
     on = _switched_on(each)
@@ -128,7 +130,7 @@ def _saved(each: Wanted) -> "Output":
     return ExportOutput(each.target, each.kind, image="image" in on)
 
 
-def _switched_on(each: Wanted) -> set[str]:
+def _switched_on(each: OutputSpec) -> set[str]:
     known, on = SWITCHES[each.kind], set[str]()
     for setting in each.settings.split(",") if each.settings else ():
         name, _, value = setting.strip().replace("_", "-").partition("=")
@@ -142,7 +144,7 @@ def _switched_on(each: Wanted) -> set[str]:
 
 
 def _encodings(targets: Sequence[str], quality: Quality) -> "dict[str, Encoding]":
-    """How to encode each target; the options are for videos, and photos may stand beside them."""
+    """How to encode each target; the options apply to videos, not to photos among them."""
     from vidseg.video.codecs import choose_codec, output_kind
 
     given = quality.codec, quality.crf, quality.preset

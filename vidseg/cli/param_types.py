@@ -1,4 +1,4 @@
-"""Kinds of option values that click lacks."""
+"""Types of option values that click lacks."""
 
 import re
 from collections.abc import Iterable
@@ -7,6 +7,7 @@ from fractions import Fraction
 import click
 from click.shell_completion import CompletionItem
 
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
 
 
@@ -22,7 +23,7 @@ class Time(click.ParamType):
             return value
         match = TIME.fullmatch(str(value).strip())
         if match is None:
-            self.fail(f"{value!r} is no time; write seconds, 12.5, or 00:01:02.5", param, ctx)
+            self.fail(f"{value!r} is not a time; write seconds, 12.5, or 00:01:02.5", param, ctx)
         hours, minutes, seconds = match.groups()
         return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)
 
@@ -36,7 +37,7 @@ class Device(click.ParamType):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", str(value)):
-            self.fail(f"{value!r} is no device; use auto, cpu, cuda, cuda:N or mps", param, ctx)
+            self.fail(f"{value!r} is not a device; use auto, cpu, cuda, cuda:N or mps", param, ctx)
         return str(value)
 
     def shell_complete(
@@ -60,12 +61,12 @@ class BatchSize(click.ParamType):
         except ValueError:
             number = 0
         if number < 1:
-            self.fail(f"{value!r} is no batch size; use auto or a number from 1 on", param, ctx)
+            self.fail(f"{value!r} is not a batch size; use auto or a number from 1", param, ctx)
         return number
 
 
 class ClassNames(click.ParamType):
-    """One class name, or several with commas between."""
+    """One class name, or several separated by commas."""
 
     name = "name"
     envvar_list_splitter = ","
@@ -82,7 +83,7 @@ class ClassNames(click.ParamType):
         for model in [asked] if asked else MODELS:
             try:
                 known.update(class_names(model).values())
-            except VidsegError:  # a model that is not there has no names to offer
+            except VidsegError:  # a missing model has no names to offer
                 continue
         return _starting(sorted(f"{typed}{comma}{name}" for name in known), incomplete)
 
@@ -101,7 +102,7 @@ class Model(click.ParamType):
 
 
 class FilePath(click.ParamType):
-    """A path; an empty one, as an unset variable of the shell leaves it, would mean this folder."""
+    """A path; an empty one, as of an unset shell variable, would mean this folder."""
 
     name = "path"
 
@@ -134,14 +135,21 @@ class OutputPath(FilePath):
 
 
 class InputPath(FilePath):
-    """One of several inputs, which come before an output: the only path given counts as that."""
+    """One of several inputs before an output; if only one path is given, it is the output."""
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        if URL.match(str(value)):
+            self.fail(f"{value} is a URL; download the file first, and give its path", param, ctx)
+        return super().convert(value, param, ctx)
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
         return "Name the input or inputs first, and what to write last."
 
 
 def split_names(values: tuple[str, ...]) -> tuple[str, ...]:
-    """`("a,b", "c")` is a, b, c; spaces around a name are dropped, and so are repeats."""
+    """`("a,b", "c")` is a, b, c; spaces around names and repeated names are dropped."""
     stripped = (name.strip() for value in values for name in value.split(","))
     names = tuple(dict.fromkeys(name for name in stripped if name))
     if values and not names:

@@ -1,4 +1,4 @@
-"""How far a run has come, on stderr."""
+"""Progress of a run, on stderr."""
 
 import sys
 import time
@@ -8,17 +8,19 @@ from types import TracebackType
 from vidseg.cli.console import Bar, say
 from vidseg.cli.exit_codes import check_stopped
 
-LONG_RUN = 600
-"""Seconds from which on a run is announced as long."""
-ENOUGH = 5
-"""Seconds of measured work that an estimate needs."""
+LONG_RUN_SECONDS = 600
+"""A run with more than this left is announced as long."""
+ESTIMATE_AFTER_SECONDS = 5
+"""Measured work that an estimate needs."""
+
+
+LOADING = "loading..."
 
 
 class Progress:
-    """A context manager whose `on_frame` moves a bar, and which announces a long run once.
+    """A context manager: shows a bar that `on_frame` moves, and announces a long run once.
 
-    The clock starts at the first frame: loading a model, which comes before, is no part of the
-    speed.
+    The bar appears at once and says that the model loads; the speed counts from the first frame.
     """
 
     def __init__(
@@ -28,9 +30,12 @@ class Progress:
         self._bar: Bar | None = None
         self._first: float | None = None
         self._estimated = False
+        self._skipped = 0
         self.done = 0
 
     def __enter__(self) -> "Progress":
+        if self._wants_bar:
+            self._bar = Bar(desc=LOADING, bar_format="{desc}", file=sys.stderr, leave=False)
         return self
 
     def __exit__(
@@ -43,36 +48,48 @@ class Progress:
             self._bar.close()
 
     def on_frame(self, done: int, total: int | None) -> None:
-        """`done` of `total` frames are written; raises Stopped where a signal came unheard."""
+        """`done` of `total` frames are written; raises Stopped if a signal went unnoticed."""
         check_stopped()
         self.done, now = done, self._clock()
         if self._first is None:
-            self._first = now
-            if self._wants_bar:
-                self._bar = Bar(total=total, unit=" frames", file=sys.stderr, dynamic_ncols=True)
+            self._first, self._skipped = now, done - 1
+            self._show_frames(total)
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
-        if not self._estimated and now - self._first >= ENOUGH:
+        if not self._estimated and now - self._first >= ESTIMATE_AFTER_SECONDS:
             self._estimated = True
             self._announce(done, total, now - self._first)
 
+    def _show_frames(self, total: int | None) -> None:
+        """Replace the bar that says that the model loads; a resumed run begins where it stands."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = Bar(
+                total=total,
+                initial=self._skipped,
+                unit=" frames",
+                file=sys.stderr,
+                dynamic_ncols=True,
+            )
+
     def _announce(self, done: int, total: int | None, seconds: float) -> None:
-        left = (total - done) * seconds / (done - 1) if total and done > 1 else 0
-        if left > LONG_RUN and not self._quiet:
+        measured = done - self._skipped - 1
+        left = (total - done) * seconds / measured if total and measured > 0 else 0
+        if left > LONG_RUN_SECONDS and not self._quiet:
             say(
-                f"This will take about {duration(left)} more. The output is put in place "
-                "at the end: a run that is broken off before loses all of it."
+                f"This will take about {duration(left)} more. The output appears at the end: if "
+                "the run is interrupted before, all of it is lost."
             )
 
 
 class Download:
-    """A bar for the weights of a model, which come before the first frame is done."""
+    """A bar for the download of a model's weights."""
 
     def __init__(self) -> None:
         self._bar: Bar | None = None
 
     def on_bytes(self, done: int, total: int | None) -> None:
-        """`done` of `total` bytes are there."""
+        """`done` of `total` bytes have arrived."""
         if self._bar is None:
             self._bar = Bar(total=total, unit="B", unit_scale=True, desc="weights", file=sys.stderr)
         self._bar.update(done - self._bar.n)

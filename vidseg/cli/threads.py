@@ -1,4 +1,4 @@
-"""How many threads the libraries may use: the library leaves that alone, the program decides."""
+"""How many threads the libraries may use. Only the program decides that, never the library."""
 
 import os
 
@@ -6,20 +6,22 @@ from vidseg.cpu_budget import cores, threads_per_frame
 
 
 def numpy_on_one_thread() -> None:
-    """To be called before numpy is imported: its products, of small matrices all, gain nothing from
-    a second thread, which waits for the next one by counting. On two cores it took a fifth of all
-    processor time. OPENBLAS_NUM_THREADS, where the user set it, stays."""
+    """Call this before numpy is imported.
+
+    Our matrix products are small: a second BLAS thread only spins, and took a fifth of all
+    processor time on two cores. A value of OPENBLAS_NUM_THREADS that the user set is kept.
+    """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def limit_threads(*, several: bool = True) -> None:
-    """Threads for the model and for OpenCV; to be called before torch is imported.
+    """Set the threads of the model and of OpenCV. Call this before torch is imported.
 
-    With `several` frames to look at, the model takes some of them at once, each on a share of the
-    cores; else one on all cores. Drawing and encoding run beside it: with all cores for OpenCV too,
-    each would wait for the other. So do threads that wait for more work by counting: on a machine
-    that others use too, a frame took 0.7 s of processor time with that and 0.06 without.
-    OMP_NUM_THREADS and OMP_WAIT_POLICY, where the user set them, stay.
+    With `several` frames, the model runs several at once, each on a share of the cores; a single
+    photo gets all cores. Drawing and encoding run beside the model, so OpenCV gets a few cores
+    only. Threads that spin while they wait are switched off: on a shared machine a frame took 0.7 s
+    of processor time with them and 0.06 s without. Values of OMP_NUM_THREADS and OMP_WAIT_POLICY
+    that the user set are kept.
     """
     import cv2
 

@@ -1,4 +1,4 @@
-"""The options of following objects: how often to look, what to smooth, and whom to show."""
+"""The options of tracking: keyframes, gaps, smoothing, and which tracks to show."""
 
 from fractions import Fraction
 from functools import wraps
@@ -21,12 +21,12 @@ class Every(click.ParamType):
         if value == "auto":
             return "auto"
         if not str(value).isdecimal() or not int(str(value)):
-            self.fail(f"{value!r} is no step; use auto or a number from 1 on", param, ctx)
+            self.fail(f"{value!r} is not a step; use auto or a number from 1", param, ctx)
         return int(str(value))
 
 
 class Ids(click.ParamType):
-    """Numbers of objects, with commas between."""
+    """Ids of objects, separated by commas."""
 
     name = "n"
     envvar_list_splitter = ";"
@@ -36,7 +36,7 @@ class Ids(click.ParamType):
     ) -> tuple[int, ...]:
         words = str(value).split(",")
         if not all(word.strip().isdecimal() for word in words):
-            self.fail(f"{value!r} is no id; write numbers such as 3 or 1,4", param, ctx)
+            self.fail(f"{value!r} is not an id; write numbers such as 3 or 1,4", param, ctx)
         return tuple(int(word) for word in words)
 
 
@@ -53,7 +53,7 @@ class Point(click.ParamType):
         try:
             x, y = (float(word) for word in str(value).split(","))
         except ValueError:
-            self.fail(f"{value!r} is no point; write x,y in pixels: 320,180", param, ctx)
+            self.fail(f"{value!r} is not a point; write x,y in pixels: 320,180", param, ctx)
         return x, y
 
 
@@ -66,7 +66,7 @@ class Follow(click.ParamType):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
         if str(value) not in ("largest", "first") and not str(value).isdecimal():
-            self.fail(f"{value!r} is nobody; use largest, first or an id", param, ctx)
+            self.fail(f"{value!r} is an unknown target; use largest, first or an id", param, ctx)
         return str(value)
 
 
@@ -74,17 +74,18 @@ EVERY = option(
     "--every",
     type=Every(),
     default=1,
-    help="Run the model on every N-th frame and move objects between; auto goes by motion.",
+    help="Run the model on every N-th frame only, and move objects in between; auto adapts N to "
+    "the motion.",
 )
 
 
 def follow_options(command: Command) -> Command:
-    """How objects are followed, and which: gives `following`, what `Search` calls these options."""
+    """How objects are tracked, and which to show: gives `following`, keywords of `Search`."""
 
     @option(
         "--track/--no-track",
         default=True,
-        help="Follow the objects of a video: ids, steady colours, gaps filled, edges smoothed.",
+        help="Track the objects of a video: ids, steady colours, gaps filled, edges smoothed.",
     )
     @EVERY
     @option(
@@ -92,14 +93,14 @@ def follow_options(command: Command) -> Command:
         type=int,
         metavar="K",
         show_default="5, or N of --every",
-        help="Fill in an object missed for at most so many frames; 0 is off.",
+        help="Longest gap, in frames, that is filled where an object is missed; 0 is off.",
     )
     @option(
         "--smooth",
         type=int,
         metavar="R",
         default=2,
-        help="Smooth boxes and edges by so many frames before and after; 0 is off.",
+        help="Smoothing radius of boxes and edges, in frames; 0 is off.",
     )
     @_choice_options
     @wraps(command)
@@ -119,7 +120,7 @@ def follow_options(command: Command) -> Command:
 
 
 def _choice_options(command: Command) -> Command:
-    """Which of the objects to show: gives `chosen`."""
+    """Which tracks to show: gives `chosen`."""
 
     @option(
         "--id",
@@ -127,25 +128,25 @@ def _choice_options(command: Command) -> Command:
         type=Ids(),
         multiple=True,
         show_default="all objects",
-        help="Show only the object with this number; repeat it or put commas between.",
+        help="Show only the object with this id; repeat the option, or separate ids by commas.",
     )
     @option(
         "--follow",
         type=Follow(),
         show_default="all objects",
-        help="Show one object: the largest or the first until it is gone, or that id.",
+        help="Show one object: the largest or the first until it is gone, or an id.",
     )
     @option(
         "--at",
         type=Time(),
         show_default="none",
-        help="With --point: show the object that is there at this time, in the whole video.",
+        help="Time of --point.",
     )
     @option(
         "--point",
         type=Point(),
         show_default="none",
-        help="With --at: a point on the object, in pixels of the video.",
+        help="x,y in pixels: show the object at this point at the time --at, in the whole video.",
     )
     @wraps(command)
     def wrapper(

@@ -2,7 +2,7 @@
 
 import click
 
-from vidseg.cli.options import examples, option, talk_options
+from vidseg.cli.options import examples, option, verbosity_options
 from vidseg.cli.param_types import Model
 
 
@@ -10,7 +10,7 @@ from vidseg.cli.param_types import Model
 @option(
     "--model", type=Model(), show_default="the default model", help="Name of a model, or a file."
 )
-@talk_options
+@verbosity_options
 def classes(*, model: str | None) -> None:
     """List the classes that a model knows, one on a line."""
     from vidseg.detection.plugin import is_plugin, load_plugin

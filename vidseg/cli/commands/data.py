@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidseg.cli.console import say
-from vidseg.cli.options import Command, examples, option, talk_options
+from vidseg.cli.options import Command, examples, option, verbosity_options
 from vidseg.cli.param_types import FilePath, OutputPath
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ Read = Callable[..., "Content"]
 )
 @click.argument("path", type=FilePath(), metavar="DATASET")
 @dataset_options
-@talk_options
+@verbosity_options
 def check(*, path: str, read: Read) -> None:
     """Count photos, objects and classes, and name all that cannot be used and why.
 
@@ -115,7 +115,7 @@ def check(*, path: str, read: Read) -> None:
 @option("--seed", type=int, default=0, help="Another seed, another division.")
 @option("-f", "--force", is_flag=True, help="Overwrite the lists where they exist.")
 @dataset_options
-@talk_options
+@verbosity_options
 def split(*, path: str, folder: str | None, val: float, by: Any, seed: int, force: bool,
           read: Read) -> None:  # fmt: skip
     """Divide the photos into train and val: train.txt and val.txt in OUTDIR.
@@ -165,7 +165,7 @@ def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
 )
 @option("-f", "--force", is_flag=True, help="Overwrite the output where it exists.")
 @dataset_options
-@talk_options
+@verbosity_options
 def convert(*, path: str, target: str, to: Any, split: str | None, tolerance: float, force: bool,
             read: Read) -> None:  # fmt: skip
     """Write the annotations as COCO or VIA; the photos stay where they are.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidseg.cli.options import examples, talk_options
+from vidseg.cli.options import examples, verbosity_options
 from vidseg.cli.param_types import FilePath
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog=examples("vidseg info clip.mp4", "vidseg info clip.mp4 | jq .frames"))
 @click.argument("source", type=FilePath(), metavar="IN")
-@talk_options
+@verbosity_options
 def info(*, source: str) -> None:
     """Print what IN is, as JSON: size, exact rate, frames, times, rotation, streams."""
     from vidseg.video.probe import probe

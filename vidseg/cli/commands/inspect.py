@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vidseg.cli.commands.data import Read, dataset_options
-from vidseg.cli.options import SCORE, examples, option, talk_options
+from vidseg.cli.options import SCORE, examples, option, verbosity_options
 from vidseg.cli.param_types import FilePath, Model, OutputPath
 from vidseg.cli.threads import limit_threads
 
@@ -48,7 +48,7 @@ PAGE = click.argument("target", type=OutputPath(), metavar="OUT.html")
 @option("--split", show_default="all", help="Only this split: train, val or test.")
 @FORCE
 @dataset_options
-@talk_options
+@verbosity_options
 def data(
     *, path: str, target: str, model: str, photos: int, split: str | None, force: bool, read: Read
 ) -> None:
@@ -82,7 +82,7 @@ def data(
 )
 @SCORE
 @FORCE
-@talk_options
+@verbosity_options
 def model(*, source: str, target: str, model: str, score: float, force: bool) -> None:
     """Anchors, proposals, classes, masks, the picture, activations and weights, step by step."""
     from vidseg.atomic_output import check_output

@@ -2,11 +2,11 @@
 
 import click
 
-from vidseg.cli.options import examples, talk_options
+from vidseg.cli.options import examples, verbosity_options
 
 
 @click.command(epilog=examples("vidseg models", "vidseg overlay --model balloon in.mp4 out.mp4"))
-@talk_options
+@verbosity_options
 def models() -> None:
     """List the models that --model knows by name."""
     from vidseg.models.catalog import MODELS, class_names

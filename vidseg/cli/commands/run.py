@@ -17,7 +17,7 @@ from vidseg.cli.options import (
     search_options,
     span_options,
 )
-from vidseg.cli.output_specs import Wanted, outputs_for, refuse_slashes, to_option
+from vidseg.cli.output_specs import OutputSpec, outputs_for, refuse_slashes, to_option
 from vidseg.cli.param_types import FilePath
 from vidseg.cli.threads import limit_threads
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 def run(
     *,
     source: str,
-    wanted: list[Wanted],
+    wanted: list[OutputSpec],
     search: "Search",
     span: Span,
     quality: Quality,
