@@ -15,7 +15,7 @@ from tests.results.test_formats import contents
 from tests.support.commands import fails, process, run
 from tests.support.doubles import OraclePredictor
 from tests.support.scenes import scene_image, write_scene
-from vidseg.cli.output_specs import To, OutputSpec
+from vidseg.cli.output_specs import OutputSpec, To
 from vidseg.errors import OptionError, OutputError
 from vidseg.pipeline.outputs import ExportOutput, MaskFolderOutput, RunContext, Write
 from vidseg.pipeline.run import run as pass_over

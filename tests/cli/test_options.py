@@ -166,7 +166,8 @@ def complete(words: list[str], incomplete: str) -> list[str]:
 
 def test_completion_knows_classes_and_models(model_file: Path) -> None:
     assert complete(["overlay", "--class"], "traf") == ["traffic light"]
-    assert complete(["overlay", "--model", str(model_file), "--class"], "disc,re") == ["disc,rectangle"]
+    asked = ["overlay", "--model", str(model_file), "--class"]
+    assert complete(asked, "disc,re") == ["disc,rectangle"]
     assert complete(["overlay", "--model"], "ball") == ["balloon"]
     assert complete(["overlay", "--device"], "cu") == ["cuda", "cuda:0"]
 
