@@ -185,6 +185,11 @@ def open_start(folder: Path) -> Path:
     return remux(whole, folder / "open.ts", change=after_second_key)
 
 
+def open_start_matroska(folder: Path) -> Path:
+    """The same in Matroska."""
+    return remux(open_start(folder), folder / "open.mkv")
+
+
 def new_size(folder: Path) -> Path:
     """A transport stream that changes from 192 x 128 to 288 x 192 after 30 frames."""
     first = write_scene(folder / "a.ts")

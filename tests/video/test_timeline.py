@@ -50,16 +50,37 @@ def doubled(folder: Path) -> Path:
     return corpus.doubled_timestamp(folder, ".mp4")
 
 
+def matroska(folder: Path) -> Path:
+    options = {"x264-params": "bframes=3:b-pyramid=normal:open-gop=1:keyint=12"}
+    return write_scene(folder / "reordered.mkv", frames=50, sound=2, options=options)
+
+
+def av1(folder: Path) -> Path:
+    return write_scene(folder / "av1.webm", frames=20, codec="libsvtav1", options={"preset": "12"})
+
+
+def doubled_matroska(folder: Path) -> Path:
+    return corpus.doubled_timestamp(folder, ".mkv")
+
+
+def screen_recording(folder: Path) -> Path:
+    return corpus.remux(corpus.screen_recording(folder), folder / "gaps.mkv")
+
+
+def webm(folder: Path) -> Path:
+    return write_scene(folder / "sound.webm", sound=1)
+
+
 @pytest.mark.parametrize(
     "make",
     [
         *(plain, reordered, fast_start, doubled, corpus.variable_rate, corpus.screen_recording),
         *(corpus.delayed_video, corpus.timecode, corpus.cover_art),
+        *(matroska, webm, av1, doubled_matroska, screen_recording, corpus.no_duration),
+        *(corpus.late_start, corpus.two_videos, corpus.with_subtitles, corpus.open_start_matroska),
     ],
 )
-def test_the_index_of_an_mp4_tells_what_its_packets_tell(
-    tmp_path: Path, make: Callable[[Path], Path]
-) -> None:
+def test_an_index_tells_what_the_packets_tell(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     path = make(tmp_path)
     by_index, by_packets = indexed(path), scanned(path)
     assert by_index is not None

@@ -3,18 +3,19 @@
 import re
 from collections.abc import Iterator
 
-from vidseg.video.damage._element_chain import Bytes, DamagedRange, follow_chain
+from vidseg.video.damage._element_chain import DamagedRange, follow_chain
+from vidseg.video.demuxing.file_bytes import FileBytes
 
 _CHUNK = re.compile(rb"\d\d(?:dc|db|wb|tx|pc|sb)|ix\d\d|JUNK|LIST....rec |idx1|RIFF....AVIX", re.S)
 
 
-def avi_chunks(data: Bytes) -> Iterator[DamagedRange]:
+def avi_chunks(data: FileBytes) -> Iterator[DamagedRange]:
     """Damaged ranges between the chunks."""
     for start, end in _movi_lists(data):
         yield from follow_chain(data, start, end, _chunk_end, _CHUNK)
 
 
-def chunks_of_stream(data: Bytes, index: int) -> int:
+def chunks_of_stream(data: FileBytes, index: int) -> int:
     """How many chunks a video stream has, empty ones included, which repeat the frame before."""
     count, kinds = 0, (b"%02ddc" % index, b"%02ddb" % index)
     for at, end in _movi_lists(data):
@@ -24,7 +25,7 @@ def chunks_of_stream(data: Bytes, index: int) -> int:
     return count
 
 
-def _movi_lists(data: Bytes) -> Iterator[tuple[int, int]]:
+def _movi_lists(data: FileBytes) -> Iterator[tuple[int, int]]:
     """Where the content of each `movi` list begins and ends."""
     at = 12
     while at + 12 <= len(data):
@@ -38,7 +39,7 @@ def _movi_lists(data: Bytes) -> Iterator[tuple[int, int]]:
         at += 8 + size + size % 2
 
 
-def _chunk_end(data: Bytes, at: int) -> int | None:
+def _chunk_end(data: FileBytes, at: int) -> int | None:
     near = data.read(at - 1, at + 12)
     for start in (at, at - 1):  # some writers leave out the byte that makes a size even
         head = near[start - at + 1 :]

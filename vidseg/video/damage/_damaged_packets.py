@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vidseg.video.damage import _avi, _element_chain, _matroska
-from vidseg.video.damage._element_chain import Bytes, DamagedRange
+from vidseg.video.damage._element_chain import DamagedRange
 from vidseg.video.damage._ffv1 import SliceChecksums
+from vidseg.video.demuxing.file_bytes import FileBytes
 from vidseg.video.demuxing.packets import VideoPacket
 from vidseg.video.info import VideoInfo
 
-CHAINS: dict[str, Callable[[Bytes], Iterator[DamagedRange]]] = {
+CHAINS: dict[str, Callable[[FileBytes], Iterator[DamagedRange]]] = {
     "avi": _avi.avi_chunks,
     "mov": _element_chain.mp4_fragments,
 }
@@ -26,14 +27,14 @@ def broken_chain(path: Path, container: str) -> list[DamagedRange]:
 
     `container` is libavformat's list of names.
     """
-    data = Bytes(path)
+    data = FileBytes(path)
     try:
         return [found for _, found in _check(data, container, contents_from=None) if found]
     finally:
         data.close()
 
 
-def _check(data: Bytes, container: str, contents_from: int | None) -> Iterator[_matroska.Step]:
+def _check(data: FileBytes, container: str, contents_from: int | None) -> Iterator[_matroska.Step]:
     """Steps through a file: up to which byte it was checked, and the damage found there."""
     names = container.split(",")
     if "matroska" in names:
@@ -53,7 +54,7 @@ class DamagedPackets:
         """`from_middle`: reading starts at a keyframe in the middle; damage before is ignored."""
         self.found = bool(info.damage)
         """The file is damaged, as far as is known by now."""
-        self._data = Bytes(info.path)
+        self._data = FileBytes(info.path)
         self._size = len(self._data)
         self._container = info.container if self._is_worthwhile(info) else ""
         self._steps: Iterator[_matroska.Step] | None = None

@@ -4,14 +4,11 @@ Demuxers skip damage silently and search for the next element they know. Here th
 by its own lengths, so that the place where it breaks is known.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
-SEARCH_BYTES = 1 << 20
-"""Bytes that are read at a time in a search."""
+from vidseg.video.demuxing.file_bytes import SEARCH_BYTES, FileBytes
 
 
 class DamagedRange(NamedTuple):
@@ -21,46 +18,12 @@ class DamagedRange(NamedTuple):
     end: int
 
 
-class Bytes:
-    """The bytes of a file, of which only those asked for are read; close it after use."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        self._size = path.stat().st_size
-
-    def __len__(self) -> int:
-        return self._size
-
-    def read(self, start: int, end: int) -> bytes:
-        """The bytes from `start` to before `end`, as far as there are any."""
-        if end <= start:
-            return b""
-        os.lseek(self._file, start, os.SEEK_SET)
-        return os.read(self._file, end - start)
-
-    def blocks(self, start: int, end: int, overlap: int = 0) -> Iterator[tuple[int, bytes]]:
-        """(place, bytes) in blocks of bounded size; each also begins the next one's `overlap`."""
-        while start < min(end, self._size):
-            yield start, self.read(start, min(start + SEARCH_BYTES + overlap, end))
-            start += SEARCH_BYTES
-
-    def search(self, pattern: re.Pattern[bytes], start: int, end: int) -> Iterator[int]:
-        """Where `pattern` (of at most 32 bytes) is found."""
-        for at, data in self.blocks(start, end, overlap=31):
-            for found in pattern.finditer(data):
-                if found.start() < SEARCH_BYTES:
-                    yield at + found.start()
-
-    def close(self) -> None:
-        os.close(self._file)
-
-
-Step = Callable[[Bytes, int], int | None]
+Step = Callable[[FileBytes, int], int | None]
 """Where the element at a byte ends; None where there is none."""
 
 
 def follow_chain(
-    data: Bytes, at: int, end: int, step: Step, resume: re.Pattern[bytes]
+    data: FileBytes, at: int, end: int, step: Step, resume: re.Pattern[bytes]
 ) -> Iterator[DamagedRange]:
     """The damaged ranges of a chain of elements from `at` to `end`.
 
@@ -80,7 +43,7 @@ def follow_chain(
         yield DamagedRange(before, end)
 
 
-def _resumed(data: Bytes, at: int, end: int, step: Step, resume: re.Pattern[bytes]) -> int:
+def _resumed(data: FileBytes, at: int, end: int, step: Step, resume: re.Pattern[bytes]) -> int:
     for found in data.search(resume, at + 1, end):
         after = step(data, found)
         if after is not None and after < end and step(data, after) is not None:
@@ -93,13 +56,13 @@ def _resumed(data: Bytes, at: int, end: int, step: Step, resume: re.Pattern[byte
 _BOX = re.compile(rb"....(?:moof|styp|sidx|mdat|mfra)", re.S)
 
 
-def mp4_fragments(data: Bytes) -> Iterator[DamagedRange]:
+def mp4_fragments(data: FileBytes) -> Iterator[DamagedRange]:
     """Damaged ranges between boxes; files without fragments may end in data of the camera's own."""
     if b"mvex" in data.read(0, SEARCH_BYTES):
         yield from follow_chain(data, 0, len(data), _box_end, _BOX)
 
 
-def _box_end(data: Bytes, at: int) -> int | None:
+def _box_end(data: FileBytes, at: int) -> int | None:
     head = data.read(at, at + 16)
     length = int.from_bytes(head[:4], "big")
     if length == 1:

@@ -8,10 +8,11 @@ from pathlib import Path
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from vidseg.video.damage import _avi, _matroska
-from vidseg.video.damage._element_chain import Bytes
+from vidseg.video.damage import _avi
 from vidseg.video.demuxing.avi import is_avi
 from vidseg.video.demuxing.container import READ_ERRORS, open_container, time_base
+from vidseg.video.demuxing.ebml import MAGIC, announced_end
+from vidseg.video.demuxing.file_bytes import FileBytes
 from vidseg.video.demuxing.mp4_boxes import boxes
 
 MAX_EARLY_END = Fraction(1, 2)
@@ -52,7 +53,7 @@ def _missing_chunks(path: Path, stream: VideoStream, end: Fraction) -> str:
     announced, found = stream.duration or 0, round(end / time_base(stream))
     if found >= announced:
         return ""
-    with closing(Bytes(path)) as data:
+    with closing(FileBytes(path)) as data:
         found = max(found, _avi.chunks_of_stream(data, stream.index))
     return f"it ends after {found} of {announced} frames" if found < announced else ""
 
@@ -75,12 +76,12 @@ def _end_of_all_streams(path: Path, after: Fraction) -> Fraction:
 
 def _announced_bytes(path: Path, container: InputContainer) -> int | None:
     """The size that MP4, Matroska or AVI announce, or that a whole last packet of TS would give."""
-    with closing(Bytes(path)) as data:
+    with closing(FileBytes(path)) as data:
         start = data.read(0, 12)
         if start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp"):
             return max(_mp4_ends(path, container), default=None)
-        if start[:4] == _matroska.MAGIC:
-            return _matroska.announced_end(data)
+        if start[:4] == MAGIC:
+            return announced_end(data)
         if start[:4] == b"RIFF":  # some writers count the 8 bytes of this header too
             return int.from_bytes(start[4:8], "little")
         return _end_of_whole_packets(data)
@@ -96,7 +97,7 @@ def _mp4_ends(path: Path, container: InputContainer) -> Iterator[int]:
             yield entries[-1].pos + entries[-1].size
 
 
-def _end_of_whole_packets(data: Bytes) -> int | None:
+def _end_of_whole_packets(data: FileBytes) -> int | None:
     """The size of a transport stream if its last packet were whole (ISO/IEC 13818-1)."""
     head = data.read(0, 6 * max(TS_PACKET_BYTES))
     for size in TS_PACKET_BYTES:

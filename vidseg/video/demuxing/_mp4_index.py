@@ -5,53 +5,42 @@ and composition offsets are missing; they are read here (ISO/IEC 14496-12 sectio
 """
 
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
+from vidseg.video.demuxing._frame_index import FrameIndex, Ticks
 from vidseg.video.demuxing.mp4_boxes import Box, boxes
 from vidseg.video.demuxing.packets import VideoPacket
-
-Ticks = NDArray[np.int64]
 
 KEYFRAME, DISCARDED = 1, 2
 """Flags of an index entry (AVINDEX_KEYFRAME and AVINDEX_DISCARD_FRAME of avformat.h)."""
 
 
-class Mp4Index(NamedTuple):
-    """Every frame of a stream, in decoding order; times in ticks."""
-
-    pts: Ticks
-    durations: Ticks
-    keys: NDArray[np.bool_]
-    """Whether decoding can start at the frame."""
-    shown: NDArray[np.bool_]
-    """Whether the frame lies inside the edit list."""
-
-
 def read_mp4_index(
     path: Path, container: InputContainer, stream: VideoStream, first: VideoPacket
-) -> Mp4Index | None:
+) -> FrameIndex | None:
     """The index, checked against the `first` packet; None if it does not tell all times.
 
     That is so in other containers, in fragmented files, and where edits repeat or drop frames.
     """
     if "mov" not in container.format.name.split(","):
         return None
-    entries = [(entry.timestamp, entry.flags) for entry in stream.index_entries]
-    tables = _time_tables(path, stream.id, len(entries)) if entries else None
+    entries = stream.index_entries
+    count = len(entries)
+    tables = _time_tables(path, stream.id, count) if count else None
     if tables is None or first.pts is None or first.dts is None:
         return None
     durations, offsets = tables
-    dts, flags = np.array(entries, np.int64).T
+    dts = np.fromiter((entry.timestamp for entry in entries), np.int64, count)
+    flags = np.fromiter((entry.flags for entry in entries), np.uint8, count)
     place = int(np.searchsorted(dts, first.dts))
     if place >= len(dts) or dts[place] != first.dts:
         return None
     pts = dts + offsets
-    return Mp4Index(
+    return FrameIndex(
         pts=pts + (first.pts - pts[place]),
         durations=durations,
         keys=(flags & KEYFRAME) != 0,

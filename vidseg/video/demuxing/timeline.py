@@ -10,7 +10,9 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from vidseg.video.demuxing._mp4_index import Mp4Index, Ticks, read_mp4_index
+from vidseg.video.demuxing._frame_index import FrameIndex, Ticks
+from vidseg.video.demuxing._matroska_index import read_matroska_index
+from vidseg.video.demuxing._mp4_index import read_mp4_index
 from vidseg.video.demuxing.avi import is_reordered
 from vidseg.video.demuxing.packets import VideoPacket, is_joint
 from vidseg.video.demuxing.picture_counts import needs_packets, picture_counter
@@ -135,7 +137,7 @@ class TimelineScan:
     def timeline(self) -> Timeline:
         """What was found so far."""
         keys = array("q") if self._clock.has_restarted else self._keys
-        pts, keys = np.array(self._pts, np.int64), np.array(keys, np.int64)
+        pts, keys = np.frombuffer(self._pts, np.int64), np.frombuffer(keys, np.int64)
         pts.sort()
         keys.sort()
         broken = self.broken or self._suspects > 0
@@ -175,17 +177,20 @@ class _Clock:
 def indexed_timeline(
     path: Path, container: InputContainer, stream: VideoStream, first: VideoPacket
 ) -> Timeline | None:
-    """The timeline from the index of an MP4 file; None if only its packets tell it.
+    """The timeline from the index of an MP4, or the headers of a Matroska file's blocks.
 
-    `first` is the first packet of the stream.
+    None if only the packets tell it. `first` is the first packet of the stream.
     """
     if needs_packets(stream):
         return None
-    index = read_mp4_index(path, container, stream, first)
-    return None if index is None else _from_index(index)
+    for read_index in (read_mp4_index, read_matroska_index):
+        index = read_index(path, container, stream, first)
+        if index is not None:
+            return _from_index(index)
+    return None
 
 
-def _from_index(index: Mp4Index) -> Timeline | None:
+def _from_index(index: FrameIndex) -> Timeline | None:
     starts = np.flatnonzero(index.keys)
     if not len(starts):
         return None
