@@ -8,7 +8,8 @@
 
 An effect never changes the picture it is given, keeps no state between frames, and may run in
 several threads at once. State lives in a run, see `effect`. Effects are computed on the CPU in
-integer arithmetic, so that equal masks give equal pictures on every machine.
+integer arithmetic: equal masks give equal pictures, to one level where a stack blur rounds by the
+number of OpenCV's threads (`splash:feather`, `halo`, `spotlight`).
 
 To add one: a class in a file here, a line in `parse.EFFECTS`, a row in README.md. The room imports
 `structures`, `tracking`, `detection` and `video`; no torch.
