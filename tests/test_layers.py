@@ -24,7 +24,7 @@ The package itself, "", only hands out names, when they are asked for.
 PARTS = {
     "video": [
         *("info", "pyav_versions", "large_arrays", "orientation", "codecs", "color", "analysis"),
-        *("demuxing", "damage", "decoding", "encoding", "probe", "moviepy_clip"),
+        *("demuxing", "damage", "decoding", "encoding", "probe", "saved_info", "moviepy_clip"),
     ],
 }
 """The parts of a room, lowest first, by the same rule."""

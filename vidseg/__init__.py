@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from vidseg.models.options import ModelOptions as ModelOptions
     from vidseg.models.predictor import load_predictor as load_predictor
     from vidseg.pipeline.compare_models import compare as compare
+    from vidseg.pipeline.detect_part import detect_part as detect_part
     from vidseg.pipeline.detect_to_file import detect_to_file as detect_to_file
     from vidseg.pipeline.export_file import export as export
     from vidseg.pipeline.find import find as find
+    from vidseg.pipeline.merge import merge as merge
     from vidseg.pipeline.outputs import CutoutOutput as CutoutOutput
     from vidseg.pipeline.outputs import ExportOutput as ExportOutput
     from vidseg.pipeline.outputs import MaskFolderOutput as MaskFolderOutput
@@ -82,11 +84,13 @@ _HOMES = {
     "compare": "pipeline.compare_models",
     "cutout": "pipeline.shortcuts",
     "detect": "detection.batched",
+    "detect_part": "pipeline.detect_part",
     "detect_to_file": "pipeline.detect_to_file",
     "export": "pipeline.export_file",
     "find": "pipeline.find",
     "frames": "pipeline.shortcuts",
     "load_predictor": "models.predictor",
+    "merge": "pipeline.merge",
     "on_image": "effects",
     "open_writer": "video.encoding.writer",
     "overlay": "pipeline.shortcuts",

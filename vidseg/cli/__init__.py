@@ -17,6 +17,7 @@ from vidseg.cli.commands.export import export
 from vidseg.cli.commands.frames import frames
 from vidseg.cli.commands.info import info
 from vidseg.cli.commands.inspect import inspect
+from vidseg.cli.commands.merge import merge
 from vidseg.cli.commands.models import models
 from vidseg.cli.commands.overlay import overlay
 from vidseg.cli.commands.run import run
@@ -57,6 +58,7 @@ class Program(click.Group):
         frames,
         run,
         detect,
+        merge,
         export,
         data,
         train,

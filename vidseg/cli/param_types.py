@@ -28,6 +28,25 @@ class Time(click.ParamType):
         return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)
 
 
+class FrameSpan(click.ParamType):
+    """A:B, the frames from A to before B; A: is to the end."""
+
+    name = "a:b"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int | None]:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d{1,15}):(\d{1,15})?", str(value))
+        if match is None:
+            self.fail(f"{value!r} are no frames; write A:B, as in 960:1920, or A:", param, ctx)
+        first, end = int(match[1]), None if match[2] is None else int(match[2])
+        if end is not None and end <= first:
+            self.fail(f"{value!r} holds no frame; B must be above A", param, ctx)
+        return first, end
+
+
 class Device(click.ParamType):
     """auto, cpu, cuda, cuda:N or mps."""
 

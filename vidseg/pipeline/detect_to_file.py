@@ -82,17 +82,17 @@ def detect_to_file(
         ):
             for frame, instances in islice(pairs, known, None):
                 writer.write(frame, quantize_masks(instances) if compact else instances)
-                counter.add(_confident(instances, search, tracked=bool(tracking)))
+                counter.add(confident(instances, search.score, tracked=bool(tracking)))
                 if options.on_frame is not None:
                     options.on_frame(writer.count, total)
     return counter.result()
 
 
-def _confident(instances: Instances, search: Search, *, tracked: bool) -> Instances:
+def confident(instances: Instances, score: float, *, tracked: bool) -> Instances:
     """The objects that other commands will show."""
     if tracked:
         return instances[instances.ids != UNTRACKED]
-    return shown(instances, score=search.score)
+    return shown(instances, score=score)
 
 
 def _check_resume(search: Search, *, resume: bool) -> None:

@@ -54,6 +54,10 @@ class Detections:
         Raises:
             InputError: the file is corrupted.
         """
+        return self.frames()
+
+    def frames(self, *, whole: bool = False) -> Generator[SavedFrame, None, None]:
+        """The same; with `whole`, the file of an interrupted run is an InputError at its end."""
         count, last_index = 0, -1
         with self.path.open("rb") as file:
             read_header_line(file)
@@ -66,6 +70,8 @@ class Detections:
                     raise corrupted(self.path, record.start, "its frames are not in order")
                 count, last_index = count + 1, moment.index
                 yield moment, instances
+        if whole:
+            raise InputError(f"{self.path} ends after {count} frames: its run was interrupted.")
         log.warning("%s ends after %d frames: its run was interrupted.", self.path, count)
 
 

@@ -1,6 +1,7 @@
 """vidseg detect."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -8,6 +9,7 @@ import click
 from vidseg.cli.batch import (
     Job,
     Plan,
+    Todo,
     detections_plan,
     folder_made,
     introduce,
@@ -26,7 +28,9 @@ from vidseg.cli.options import (
     run_options,
     span_options,
 )
+from vidseg.cli.param_types import FrameSpan
 from vidseg.cli.threads import limit_threads
+from vidseg.errors import OptionError
 
 if TYPE_CHECKING:
     from vidseg.pipeline.run_options import RunOptions, RunResult
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "vidseg detect street.mp4 street.vidseg",
         "vidseg detect --resume street.mp4 street.vidseg",
+        "vidseg detect --frames 960:1920 street.mp4 parts/",
         "vidseg splash --detections street.vidseg --class dog street.mp4 dogs.mp4",
     )
 )
@@ -65,6 +70,13 @@ if TYPE_CHECKING:
     help="Store masks in 16 levels instead of 256: smaller by a third or more, edges as good.",
 )
 @option("--resume", is_flag=True, help="Go on where a run that was broken off ended.")
+@option(
+    "--frames",
+    type=FrameSpan(),
+    metavar="A:B",
+    show_default="all",
+    help="Look at frames A to before B alone; they become a part, for merge, in the folder OUT.",
+)
 @model_options
 @span_options
 @run_options
@@ -78,6 +90,7 @@ def detect(
     every: int | Literal["auto"],
     compact: bool,
     resume: bool,
+    frames: tuple[int, int | None] | None,
     searching: "Callable[..., Search]",
     span: Span,
     run: RunFlags,
@@ -89,6 +102,10 @@ def detect(
     """
     kept = max(score, keep_score)
     search = searching(score=kept, keep_score=keep_score, track=track, every=every)
+    if frames is not None:
+        job = _part_job(sources, target, span)
+        _detect_part(job, frames, search, compact=compact, resume=resume, run=run)
+        return
     plan = detections_plan(sources, target)
     with folder_made(plan):
         todo = sort_jobs(plan, run, _output_check(plan, resume=resume, force=run.force))
@@ -115,3 +132,39 @@ def _output_check(plan: Plan, *, resume: bool, force: bool) -> Callable[[Job], N
 
     sources = [job.source for job in plan.jobs]
     return lambda job: check_detections_output(job.target, sources, resume=resume, force=force)
+
+
+def _part_job(sources: tuple[str, ...], target: str, span: Span) -> Job:
+    source, *others = sources
+    if others:
+        raise OptionError("--frames is for one input; run the inputs one after another.")
+    if not span.is_whole or span.keep_going:
+        raise OptionError("--frames goes without --start, --end and --keep-going.")
+    return Job(Path(source), Path(target))
+
+
+def _detect_part(
+    job: Job,
+    frames: tuple[int, int | None],
+    search: "Search",
+    *,
+    compact: bool,
+    resume: bool,
+    run: RunFlags,
+) -> None:
+    limit_threads()
+    from vidseg.pipeline.detect_part import detect_part
+
+    def do(job: Job, options: "RunOptions") -> "RunResult | None":
+        return detect_part(
+            job.source,
+            job.target,
+            frames,
+            search=search,
+            options=options,
+            compact=compact,
+            resume=resume,
+        )
+
+    introduce(search, run)
+    run_jobs(Todo([job], [], single=True), do, run)

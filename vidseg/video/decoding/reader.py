@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
 from math import ceil
-from typing import cast
+from typing import NamedTuple, cast
 
 from av import VideoFrame
 from av.video.reformatter import VideoReformatter
@@ -34,42 +34,60 @@ def read_frames(
     *,
     start: Fraction | None = None,
     end: Fraction | None = None,
+    first: int = 0,
+    stop: int | None = None,
     keep_going: bool = False,
     keep_interlaced: bool = False,
 ) -> Reader:
     """The frames shown from `start` (seconds) until before `end`; `info` comes from `probe`.
+
+    Of these, `first` and `stop` choose the ones with an index from `first` to before `stop`.
 
     Images are upright, writable and contiguous (H, W, 3) uint8 RGB. Index and time are those of the
     whole source. Interlaced frames are deinterlaced, one frame for each, unless `keep_interlaced`
     is given. Damage raises `DamagedInputError` after the good frames before it; with `keep_going`
     corrupted frames are left out, and a warning tells their number.
     """
+    wanted = _Wanted(start or Fraction(0), end, first, stop)
     if info.kind == "video":
-        yield from _read_video(info, start or Fraction(0), end, keep_going, keep_interlaced)
+        yield from _read_video(info, wanted, keep_going, keep_interlaced)
     else:
-        yield from _read_images(info, start or Fraction(0), end, keep_going)
+        yield from _read_images(info, wanted, keep_going)
+
+
+class _Wanted(NamedTuple):
+    """Which frames to read, by time and by index."""
+
+    start: Fraction
+    end: Fraction | None
+    first: int
+    stop: int | None
+
+    def ended(self, index: int, time: Fraction) -> bool:
+        """Whether such a frame comes after all that are wanted."""
+        late = self.end is not None and time >= self.end
+        return late or (self.stop is not None and index >= self.stop)
+
+    def begun(self, index: int, time: Fraction) -> bool:
+        return index >= self.first and time >= self.start
 
 
 def _read_video(
-    info: VideoInfo,
-    start: Fraction,
-    end: Fraction | None,
-    keep_going: bool,
-    keep_interlaced: bool,
+    info: VideoInfo, wanted: _Wanted, keep_going: bool, keep_interlaced: bool
 ) -> Reader:
     if info.hdr:
         log.warning("%s is HDR; its colours are tone-mapped to standard range.", info.path)
-    decoding, first, decoded = _decode_from(info, start)
+    decoding, first, decoded = _decode_from(info, wanted)
     to_image, count, ended = _ToImage(info), 0, False
     with closing(decoded):
         shown = timed_frames(info, decoding, decoded, first, keep_going=keep_going)
         if not keep_interlaced:
             shown = deinterlaced(shown, info.path)
         for item in shown:
-            ended = end is not None and item.time >= end
+            ended = wanted.ended(item.number, item.time)
             if ended:
                 break
-            if item.time >= start:
+            if wanted.begun(item.number, item.time):
                 count += 1
                 yield Frame(item.number, item.time, to_image(item.frame), item.duration)
     missing = "" if ended else decoding.damage
@@ -80,11 +98,15 @@ def _read_video(
 Decoded = Generator[VideoFrame, None, None]
 
 
-def _decode_from(info: VideoInfo, start: Fraction) -> tuple[Decoding, int, Decoded]:
-    """Decoding from the keyframe before `start`, with the index and the frames from there on."""
-    ticks = ceil((start + info.origin) / info.time_base)
-    place = bisect_right(info.keyframes, ticks, key=lambda keyframe: keyframe[0]) - 1
-    if start > info.start and place > 0:
+def _decode_from(info: VideoInfo, wanted: _Wanted) -> tuple[Decoding, int, Decoded]:
+    """Decoding from a keyframe before what is wanted, with the index and the frames from there."""
+    ticks = ceil((wanted.start + info.origin) / info.time_base)
+    by_time = bisect_right(info.keyframes, ticks, key=lambda keyframe: keyframe[0]) - 1
+    # The frame before an interlaced one decides how that one is deinterlaced.
+    needed = wanted.first - 1 if info.interlaced else wanted.first
+    by_index = bisect_right(info.keyframes, needed, key=lambda keyframe: keyframe[1]) - 1
+    place = max(by_time if wanted.start > info.start else 0, by_index)
+    if place > 0:
         pts, index = info.keyframes[place]
         decoding = Decoding(info, pts)
         frames = cast(Decoded, decoding.frames())
@@ -123,19 +145,17 @@ class _ToImage:
         return in_own_memory(upright(image, self._orientation))
 
 
-def _read_images(
-    info: VideoInfo, start: Fraction, end: Fraction | None, keep_going: bool
-) -> Reader:
+def _read_images(info: VideoInfo, wanted: _Wanted, keep_going: bool) -> Reader:
     time, count, lost = Fraction(0), 0, 0
     images = _animation(info) if info.kind == "animation" else _photos(info)
     for index, (duration, image) in enumerate(images):
-        if end is not None and time >= end:
+        if wanted.ended(index, time):
             return
         if image is None:
             lost += 1
             if not keep_going:
                 break
-        elif time >= start:
+        elif wanted.begun(index, time):
             count += 1
             yield Frame(index, time, image, duration)
         time += duration

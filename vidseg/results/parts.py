@@ -1,0 +1,157 @@
+"""Detections of one video in several files, one for each span of its frames.
+
+    PARTS/index.json                  facts about the video, found once; see `known_input`
+    PARTS/00000000-00000960.vidseg    the objects of frames 0 to 959, not tracked
+    PARTS/00000960-end.vidseg         those of the rest
+
+The header of a part has `part`: its `frames`, the `path` of the video, and `equal`, what must be
+the same in all parts for them to be those of one run (precision, device, batch size, releases).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from vidseg.errors import InputError
+from vidseg.results._fingerprint import fingerprint_of_file
+from vidseg.results._part_file import part_of
+from vidseg.results._records import SavedFrame
+from vidseg.results.vidseg_file import Detections, read_detections
+from vidseg.results.vidseg_header import Header
+from vidseg.version import __version__
+from vidseg.video.info import VideoInfo
+from vidseg.video.probe import probe
+from vidseg.video.saved_info import info_from_json, info_to_json
+
+INDEX_NAME = "index.json"
+
+Frames = tuple[int, int | None]
+"""(first, end) indexes of a span, `end` exclusive; None is the end of the video."""
+
+
+def part_path(folder: Path, frames: Frames) -> Path:
+    """Where the detections of a span lie."""
+    first, end = frames
+    return folder / f"{first:08d}-{'end' if end is None else f'{end:08d}'}.vidseg"
+
+
+def known_input(source: Path, folder: Path) -> VideoInfo:
+    """`probe(source)`, which the first one to ask leaves in the folder for all others."""
+    index = folder / INDEX_NAME
+    mark = {**fingerprint_of_file(source), "program": __version__}
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        facts = json.loads(index.read_bytes())
+        if facts["of"] == mark:
+            return info_from_json(facts["info"], source)
+    info = probe(source)
+    if info.kind == "video":
+        text = json.dumps({"of": mark, "info": info_to_json(info)})
+        fresh = folder / f".{INDEX_NAME}.{secrets.token_hex(4)}"
+        fresh.write_text(text, encoding="utf-8")
+        os.replace(fresh, index)
+    return info
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedParts(Detections):
+    """The parts of a whole video, read one after another; nothing is open beyond the one in use."""
+
+    parts: Sequence[Detections]
+
+    def __iter__(self) -> Generator[SavedFrame, None, None]:
+        """Each frame of the video in order, with its objects."""
+        for part in self.parts:
+            yield from part
+
+
+def join_parts(folder: Path, *, frames: int | None, mixed: bool = False) -> JoinedParts:
+    """The parts in `folder`, which make up a video of so many `frames` (None: unknown).
+
+    Raises InputError: frames are missing, or in two parts; a part is not finished, or comes from
+    another input or run, or, unless `mixed`, from another kind of machine.
+    """
+    parts = sorted(map(read_detections, _finished(folder)), key=lambda part: _frames(part)[0])
+    for part in parts[1:]:
+        _check_alike(parts[0], part, mixed=mixed)
+    _check_cover(parts, folder, frames)
+    for part in parts:
+        _check_whole(part, last=part is parts[-1])
+    return JoinedParts(folder, replace(parts[0].header, part=None), parts)
+
+
+def _finished(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder of parts; vidseg detect --frames makes one.")
+    paths = sorted(folder.glob("*.vidseg"))
+    for path in folder.glob("*.vidseg.part"):
+        if not any(part_of(whole) == path for whole in paths):
+            raise InputError(f"{path} is not finished; run its span again with --resume.")
+    if not paths:
+        raise InputError(f"{folder} holds no parts; vidseg detect --frames makes them.")
+    return paths
+
+
+def _frames(part: Detections) -> Frames:
+    if part.header.part is None:
+        raise InputError(f"{part.path} is not a part; merge takes those of detect --frames alone.")
+    first, end = part.header.part["frames"]
+    return first, end
+
+
+def _check_alike(one: Detections, other: Detections, *, mixed: bool) -> None:
+    known, found = _facts(one.header), _facts(other.header)
+    names = [name for name in known if known[name] != found.get(name)]
+    if mixed:
+        names = [name for name in names if name not in _equal(one.header)]
+    if names:
+        name = names[0]
+        hint = "; --mixed takes them" if name in _equal(one.header) else ""
+        raise InputError(
+            f"{one.path} and {other.path} are of different runs: {name} is {known[name]} and "
+            f"{found.get(name)}{hint}."
+        )
+
+
+def _facts(header: Header) -> dict[str, Any]:
+    named = {f.name: getattr(header, f.name) for f in fields(Header) if f.name != "part"}
+    return named | _equal(header)
+
+
+def _equal(header: Header) -> dict[str, Any]:
+    return {} if header.part is None else header.part["equal"]
+
+
+def _check_whole(part: Detections, *, last: bool) -> None:
+    """Reads it once, so that nothing is found wrong after hours of tracking."""
+    due, end = _frames(part)
+    for moment, _ in part.frames(whole=True):
+        if moment.index != due:
+            break
+        due += 1
+    else:
+        if last or due == end:
+            return
+    raise InputError(f"{part.path} lacks frame {due}; run its span again.")
+
+
+def _check_cover(parts: Sequence[Detections], folder: Path, frames: int | None) -> None:
+    if (first := _frames(parts[0])[0]) != 0:
+        raise InputError(f"{folder} lacks the frames from 0 to {first - 1}.")
+    for one, other in pairwise(parts):
+        end, start = _frames(one)[1], _frames(other)[0]
+        if end is None or end > start:
+            raise InputError(f"{one.path} and {other.path} hold the same frames; remove one.")
+        if end < start:
+            raise InputError(f"{folder} lacks the frames from {end} to {start - 1}.")
+    end = _frames(parts[-1])[1]
+    if end is not None and (frames is None or end < frames):
+        last = "the last one" if frames is None else str(frames - 1)
+        raise InputError(f"{folder} lacks the frames from {end} to {last}.")
