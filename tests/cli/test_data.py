@@ -9,7 +9,7 @@ import pytest
 from tests.datasets.test_formats import SQUARE, photo, via, write
 from tests.support.commands import fails, run
 from vidseg.cli.commands.data import FORMATS, data
-from vidseg.datasets.format_detection import FORMATS as KNOWN
+from vidseg.datasets.format_names import FORMATS as KNOWN
 from vidseg.datasets.loading import READERS
 
 

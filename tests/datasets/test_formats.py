@@ -353,7 +353,7 @@ def test_photos_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     assert [sample.path.name for sample in content.samples] == ["good.jpg"]
     assert told.pop("broken.jpg").startswith(f"{tmp_path / 'broken.jpg'} is a damaged image")
     assert told == {
-        "gone.jpg": "the photo is not there",
+        "gone.jpg": "the photo does not exist",
         "twice.jpg": "2 photos have this name",
         "good.jpg": "the photo was described before",
         "unnamed.jpg": "no annotation names this photo",

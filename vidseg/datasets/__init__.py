@@ -6,12 +6,12 @@ and `vectorize` lead back to files, `split` divides a dataset, and `statistics` 
 imports `structures`, `video` and `atomic_output`; only `torch_dataset` imports torch.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from vidseg.datasets.loading import read_dataset
-from vidseg.datasets.records import Annotation, Content, Sample, Skipped
-
 if TYPE_CHECKING:
+    from vidseg.datasets.loading import read_dataset
+    from vidseg.datasets.records import Annotation, Content, Sample, Skipped
     from vidseg.datasets.torch_dataset import Dataset, open_dataset
 
 __all__ = [
@@ -24,11 +24,15 @@ __all__ = [
     "read_dataset",
 ]
 
+_HOMES = {
+    **dict.fromkeys(("Annotation", "Content", "Sample", "Skipped"), "records"),
+    **dict.fromkeys(("Dataset", "open_dataset"), "torch_dataset"),
+    "read_dataset": "loading",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """Import what needs torch on first use."""
-    if name in ("Dataset", "open_dataset"):
-        from vidseg.datasets import torch_dataset as dataset
-
-        return getattr(dataset, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import each name on first use: only some of them need torch or numpy."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

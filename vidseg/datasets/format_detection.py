@@ -4,16 +4,15 @@ import mmap
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
+from vidseg.datasets.annotation_files import check_readable, is_regular_file
+from vidseg.datasets.format_names import Format
 from vidseg.datasets.formats.mask_folder import pair_in
+from vidseg.datasets.formats.nuclei import is_nuclei
+from vidseg.datasets.formats.yolo import CLASS_LISTS
 from vidseg.datasets.records import Skipped
 from vidseg.errors import InputError
-
-Format = Literal[
-    "via", "coco", "labelme", "yolo", "masks", "voc", "rectlabel", "labelbox", "frames"
-]
-FORMATS: tuple[Format, ...] = get_args(Format)
 
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -26,12 +25,29 @@ ANNOTATION_FOLDERS = (".", "annotations", "Annotations", "annotation", "labels",
 JSON_MARKERS: tuple[tuple[Format, tuple[bytes, ...]], ...] = (
     ("frames", (b'"format": "vidseg frames"',)),
     ("labelbox", (b'"data_row"', b'"projects"')),
+    ("label-studio", (b'"original_width"', b'"original_height"')),
+    ("via3", (b'"fid_list"', b'"metadata"', b'"xy"')),
     ("via", (b'"_via_img_metadata"',)),
     ("labelme", (b'"shapes"', b'"imagePath"')),
+    ("datumaro", (b'"items"', b'"annotations"', b'"label_id"')),
+    ("datumaro", (b'"items"', b'"categories"', b'"labels"')),
     ("coco", (b'"images"', b'"annotations"', b'"categories"')),
     ("via", (b'"filename"', b'"regions"')),
 )
 """Bytes that a JSON file of each format contains; the first match counts."""
+XML_MARKERS: tuple[tuple[Format, bytes], ...] = (
+    ("cvat", rb"<annotations[\s>][\s\S]*<(image|track)\s"),
+    ("labelme-xml", rb"<annotation[\s>][\s\S]*<(pt|nrows|segm)>"),
+    ("rectlabel", rb"<annotation[\s>]"),
+)
+"""Patterns that an XML file of each format contains; the first match counts."""
+ONE_PER_FOLDER: tuple[Format, ...] = ("labelme", "labelme-xml", "rectlabel")
+"""Formats with a file per photo, which are read by folder."""
+OF_FOLDERS: tuple[Format, ...] = ("masks", "voc", "nuclei", *ONE_PER_FOLDER)
+NOT_ANNOTATIONS = ("notes.json",)
+"""Files of annotation tools that hold no annotations: Label Studio's, beside a YOLO dataset."""
+MAX_XML_HEAD_BYTES = 1 << 20
+"""Of an XML file, so much is looked at."""
 ANNOTATION_SUFFIXES = {".json", ".ndjson", ".jsonl", ".csv", ".yaml", ".yml", ".xml"}
 
 
@@ -49,7 +65,7 @@ def detect_sources(path: Path) -> list[Source | Skipped]:
 
     Raises InputError: the path is missing.
     """
-    if path.is_file():
+    if path.exists() and not path.is_dir():
         kind = format_of_file(path)
         return [Source(kind, path)] if kind else []
     if not path.is_dir():
@@ -81,25 +97,30 @@ def find_sources(kind: Format, path: Path) -> list[Source | Skipped]:
     wanted = [s for s in found if isinstance(s, Skipped) or s.format == kind]
     if any(isinstance(each, Source) for each in wanted):
         return wanted
-    if path.is_file() or kind in ("masks", "voc", "labelme", "rectlabel"):
+    if path.is_file() or kind in OF_FOLDERS:
         return [Source(kind, path)]
     raise InputError(f"{path} holds nothing in the format {kind}; give its file.")
 
 
 def format_of_file(path: Path) -> Format | None:
+    """By its name and content; None for no known format.
+
+    Raises InputError: it cannot be read.
+    """
     suffix = path.suffix.lower()
+    if path.name in CLASS_LISTS and (path.parent / "labels").is_dir():
+        return "yolo"
     if suffix in (".json", ".ndjson", ".jsonl"):
         return _format_of_json(path)
-    start = _start(path) if suffix in ANNOTATION_SUFFIXES else b""
     if suffix == ".csv":
-        return "via" if b"region_shape_attributes" in start else None
+        return "via" if b"region_shape_attributes" in _start(path) else None
     if suffix == ".xml":
-        return "rectlabel" if b"<annotation" in start else None
-    return (
-        "yolo"
-        if re.search(rb"^names\s*:", _whole(path), re.MULTILINE) and suffix in ANNOTATION_SUFFIXES
-        else None
-    )
+        content = bytes(_whole(path)[:MAX_XML_HEAD_BYTES])
+        return next((kind for kind, mark in XML_MARKERS if re.search(mark, content)), None)
+    if suffix in (".yaml", ".yml"):
+        has_names = re.search(rb"^[\"']?names[\"']?\s*:", _start(path, 1 << 20), re.MULTILINE)
+        return "yolo" if has_names else None
+    return None
 
 
 def _format_of_json(path: Path) -> Format | None:
@@ -112,6 +133,7 @@ def _format_of_json(path: Path) -> Format | None:
 
 def _whole(path: Path) -> mmap.mmap | bytes:
     """The file's bytes, mapped and not loaded: COCO's files are large."""
+    check_readable(path)
     try:
         with path.open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -121,8 +143,8 @@ def _whole(path: Path) -> mmap.mmap | bytes:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _start(path: Path) -> bytes:
-    return bytes(_whole(path)[:4096])
+def _start(path: Path, size: int = 4096) -> bytes:
+    return bytes(_whole(path)[:size])
 
 
 def _folder(path: Path, split: str | None) -> Iterator[Source | Skipped]:
@@ -131,13 +153,17 @@ def _folder(path: Path, split: str | None) -> Iterator[Source | Skipped]:
     if voc:
         yield from (Source("voc", root, split) for root in voc)
     elif yaml:
-        yield from (Source("yolo", file, split) for file in yaml)
+        yield from (Source("yolo", file, split) for file in yaml[:1])
     else:
         found = list(_files(path, split))
-        if any(isinstance(each, Source) for each in found) or not pair_in(path):
+        if any(isinstance(each, Source) for each in found):
             yield from found
-        else:
+        elif pair_in(path):
             yield Source("masks", path, split)
+        elif is_nuclei(path):
+            yield Source("nuclei", path, split)
+        else:
+            yield from found
 
 
 def _is_voc(path: Path) -> bool:
@@ -145,14 +171,14 @@ def _is_voc(path: Path) -> bool:
 
 
 def _files(path: Path, split: str | None) -> Iterator[Source | Skipped]:
-    """Each file is a source; LabelMe and RectLabel have one source per folder."""
+    """Each file is a source; formats with a file per photo have one source per folder."""
     seen = set()
     for folder in dict.fromkeys((path / name).resolve() for name in ANNOTATION_FOLDERS):
         for file in _data_files(folder) if folder.is_dir() else []:
             kind = format_of_file(file)
             if kind is None:
                 yield Skipped(str(file), "", "the file has no annotations of a known format")
-            elif kind in ("labelme", "rectlabel"):
+            elif kind in ONE_PER_FOLDER:
                 if (kind, folder) not in seen:
                     seen.add((kind, folder))
                     yield Source(kind, folder, split)
@@ -161,12 +187,14 @@ def _files(path: Path, split: str | None) -> Iterator[Source | Skipped]:
 
 
 def _data_files(folder: Path) -> list[Path]:
-    files = (
-        p
-        for p in folder.iterdir()
-        if p.suffix.lower() in ANNOTATION_SUFFIXES and not p.name.startswith(".")
-    )
+    files = [path for path in folder.iterdir() if _may_annotate(path) and is_regular_file(path)]
     return sorted(files, key=lambda p: (p.suffix.lower() != ".json", p.name))
+
+
+def _may_annotate(path: Path) -> bool:
+    if path.name.startswith(".") or path.name in NOT_ANNOTATIONS:
+        return False
+    return path.suffix.lower() in ANNOTATION_SUFFIXES or path.name in CLASS_LISTS
 
 
 def split_in(stem: str) -> str | None:

@@ -5,31 +5,50 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from vidseg.datasets.annotation_files import MALFORMED
-from vidseg.datasets.format_detection import (
-    SPLIT_NAMES,
-    Format,
-    Source,
-    detect_sources,
-    find_sources,
+from vidseg.datasets.annotation_files import MALFORMED, reason
+from vidseg.datasets.format_detection import SPLIT_NAMES, Source, detect_sources, find_sources
+from vidseg.datasets.format_names import Format
+from vidseg.datasets.formats import (
+    coco,
+    cvat,
+    datumaro,
+    label_studio,
+    labelbox,
+    labelme,
+    labelme_xml,
+    mask_folder,
+    nuclei,
+    rectlabel,
+    via,
+    via3,
+    vidseg_frames,
+    voc,
+    yolo,
 )
-from vidseg.datasets.formats import coco, labelbox, labelme, mask_folder, rectlabel, via, voc, yolo
-from vidseg.datasets.formats import vidseg_frames as frames
+from vidseg.datasets.photo_finder import photos_in
 from vidseg.datasets.records import NO_CLASS, Content, Naming, Reading, Sample, Skipped
-from vidseg.datasets.sample_builder import photos_in
+from vidseg.datasets.split_lists import with_listed_splits
 from vidseg.errors import InputError, OptionError
 
 READERS: dict[Format, Callable[[Path, Naming], Reading]] = {
     "via": via.read,
+    "via3": via3.read,
     "coco": coco.read,
     "labelme": labelme.read,
+    "labelme-xml": labelme_xml.read,
     "yolo": yolo.read,
     "masks": mask_folder.read,
+    "nuclei": nuclei.read,
     "voc": voc.read,
+    "cvat": cvat.read,
     "rectlabel": rectlabel.read,
     "labelbox": labelbox.read,
-    "frames": frames.read,
+    "label-studio": label_studio.read,
+    "datumaro": datumaro.read,
+    "frames": vidseg_frames.read,
 }
+MAX_ID_GAP = 100
+"""Class numbers that exceed ten times their count by more than this are hashes, not numbers."""
 
 
 def read_dataset(
@@ -39,6 +58,7 @@ def read_dataset(
     split: str | None = None,
     class_attribute: str | None = None,
     class_name: str = NO_CLASS,
+    crowds_as_objects: bool = False,
 ) -> Content:
     """All photos, objects and classes at `path`, and everything that could not be used; no torch.
 
@@ -50,6 +70,8 @@ def read_dataset(
             of the folder or file. Classes are numbered over all splits, so that they agree.
         class_attribute: VIA's region attribute that holds the class.
         class_name: class of shapes without one.
+        crowds_as_objects: read COCO's crowds as single objects: CVAT marks every brush mask as a
+            crowd, and crowds are not trained on.
 
     Raises:
         InputError: nothing can be read there.
@@ -57,27 +79,33 @@ def read_dataset(
     """
     root = Path(path)
     sources = detect_sources(root) if format is None else find_sources(_known(format), root)
-    naming = Naming(class_attribute, class_name)
+    naming = Naming(class_attribute, class_name, crowds_as_objects)
     kept = [source for source in sources if isinstance(source, Source)]
     found: list[Sample | Skipped] = [each for each in sources if isinstance(each, Skipped)]
-    tables = []
-    for source in kept:
-        try:
-            reading = READERS[source.format](source.path, naming)
-            found += _in_split(reading.found, source.split)
-        except OptionError:
-            raise  # an OptionError is a ValueError too
-        except MALFORMED as error:
-            sentence = f"{source.path} does not follow the format {source.format}"
-            raise InputError(f"{sentence}: {error!r}.") from error
-        tables.append(reading.classes)
-    samples, skipped = _unique(_listed(found, root))
+    readings = [_read(source, naming) for source in kept]
+    for source, reading in zip(kept, readings, strict=True):
+        found += _in_split(reading.found, source.split)
+    samples, skipped = _unique(found)
+    samples, skipped = _listed(samples, skipped, root)
     skipped += _unmentioned(samples, skipped)
     if not samples:
         raise InputError(_nothing(root, skipped))
-    classes = number_classes(tables, samples)
-    content = Content(samples, skipped, classes, tuple(dict.fromkeys(s.format for s in kept)))
+    classes = number_classes((reading.classes for reading in readings), samples)
+    formats = tuple(dict.fromkeys(source.format for source in kept))
+    ids = {s.path: r.category_ids for s, r in zip(kept, readings, strict=True) if r.category_ids}
+    content = Content(samples, skipped, classes, formats, ids)
     return content if split is None else only_split(content, split)
+
+
+def _read(source: Source, naming: Naming) -> Reading:
+    try:
+        reading = READERS[source.format](source.path, naming)
+        return reading._replace(found=iter(list(reading.found)))
+    except OptionError:
+        raise  # an OptionError is a ValueError too
+    except MALFORMED as error:
+        sentence = f"{source.path} does not follow the format {source.format}"
+        raise InputError(f"{sentence}: {reason(error)}.") from error
 
 
 def only_split(content: Content, split: str) -> Content:
@@ -94,7 +122,11 @@ def only_split(content: Content, split: str) -> Content:
 def number_classes(
     tables: Iterable[Mapping[str, int]], samples: Iterable[Sample]
 ) -> dict[int, str]:
-    """Number to class name, from 1: as in the files if they agree, else in alphabetical order."""
+    """Number to class name, from 1: as in the files if they agree, else in alphabetical order.
+
+    Numbers that are hashes of the names are replaced, in alphabetical order: the size of a model
+    depends on the greatest number.
+    """
     tables = [table for table in tables if table]
     joined: dict[int, str] = {}
     for table in tables:
@@ -102,9 +134,10 @@ def number_classes(
             if joined.setdefault(number, name) != name:
                 return _by_name({name for table in tables for name in table})
     used = {each.label for sample in samples for each in sample.objects}
-    extra = sorted(used - set(joined.values()))
-    start = max(joined, default=0) + 1
-    return joined | dict(enumerate(extra, start))
+    greatest = max(joined, default=0)
+    if min(joined, default=1) < 1 or greatest > 10 * len(joined) + MAX_ID_GAP:
+        return _by_name({*joined.values(), *used})
+    return joined | dict(enumerate(sorted(used - set(joined.values())), greatest + 1))
 
 
 def _by_name(names: set[str]) -> dict[int, str]:
@@ -128,38 +161,42 @@ def _in_split(found: Iterable[Sample | Skipped], split: str | None) -> Iterator[
             yield each
 
 
-def _listed(found: Iterable[Sample | Skipped], root: Path) -> Iterator[Sample | Skipped]:
-    """Set the splits of the lists in the folder, which name photos by path or by bare name."""
-    folder = root if root.is_dir() else root.parent
-    lists: dict[str, str] = {}
-    for split in ("train", "val", "test"):
-        file = folder / f"{split}.txt"
-        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-        lists |= {line.strip(): split for line in lines if line.strip()}
-    paths = {(folder / name).resolve(): split for name, split in lists.items()}
-    for each in found:
-        if isinstance(each, Sample) and lists:
-            split = paths.get(each.path.resolve(), lists.get(each.path.name, each.split))
-            each = replace(each, split=split)
-        yield each
-
-
 def _unique(
     found: Iterable[Sample | Skipped],
 ) -> tuple[tuple[Sample, ...], tuple[Skipped, ...]]:
-    """Each photo once; the first description of it counts."""
+    """Each photo once: the first description that names it by its path counts."""
+    everything = list(found)
     samples: dict[Path, Sample] = {}
-    skipped = []
-    for each in found:
-        if isinstance(each, Skipped):
-            skipped.append(each)
-        elif each.path.resolve() in samples:
-            first = samples[each.path.resolve()].split
-            where = f" in the split {first}" if first else ""
-            skipped.append(Skipped(str(each.path), "", f"the photo was described before{where}"))
-        else:
-            samples[each.path.resolve()] = each
-    return tuple(samples.values()), tuple(skipped)
+    for each in sorted((s for s in everything if isinstance(s, Sample)), key=_is_guess):
+        samples.setdefault(each.path.resolve(), each)
+    kept = {id(sample) for sample in samples.values()}
+    skipped = [
+        each if isinstance(each, Skipped) else _told_twice(each, samples[each.path.resolve()])
+        for each in everything
+        if id(each) not in kept
+    ]
+    return tuple(s for s in everything if isinstance(s, Sample) and id(s) in kept), tuple(skipped)
+
+
+def _is_guess(sample: Sample) -> bool:
+    return sample.by_name
+
+
+def _told_twice(sample: Sample, first: Sample) -> Skipped:
+    if sample.by_name and not first.by_name:
+        return Skipped(sample.path.name, "", "the photo does not exist")
+    where = f" in the split {first.split}" if first.split else ""
+    count = f", and these {len(sample.objects)} objects are left out" if sample.objects else ""
+    return Skipped(str(sample.path), "", f"the photo was described before{where}{count}")
+
+
+def _listed(
+    samples: tuple[Sample, ...], skipped: tuple[Skipped, ...], root: Path
+) -> tuple[tuple[Sample, ...], tuple[Skipped, ...]]:
+    folder = root if root.is_dir() else root.parent
+    found = list(with_listed_splits(samples, folder))
+    problems = tuple(each for each in found if isinstance(each, Skipped))
+    return tuple(each for each in found if isinstance(each, Sample)), skipped + problems
 
 
 def _unmentioned(samples: tuple[Sample, ...], skipped: tuple[Skipped, ...]) -> tuple[Skipped, ...]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from vidseg.datasets.annotation_files import MAX_PHOTO_PIXELS
 from vidseg.datasets.records import Polygon
 from vidseg.structures.masks import RLE, from_rle, to_rle
 from vidseg.video.orientation import Orientation, upright
@@ -17,6 +18,13 @@ ELLIPSE_CORNERS = 16, 1000
 """Minimum and maximum number of corners; the maximum suffices for radii up to 10000 pixels."""
 MAX_PHOTO_SIDES = 10
 """A point farther away than this many photo sides is a mistake in the file, and slow to draw."""
+MAX_OUTLINE_PIXELS = 2_000_000
+"""Greatest length of an object's outlines, and of the steps between their points: pycocotools takes
+about 100 bytes a pixel of it, and crashes where there is not so much memory."""
+MAX_POLYGONS = 10_000
+"""Most polygons of an object."""
+MAX_RUN_BITS = 60
+"""A run length needs fewer bits; text with more has no end to its numbers."""
 
 
 def polygon(points: Any) -> Polygon:
@@ -70,8 +78,24 @@ def rasterize(polygons: Sequence[Polygon], size: tuple[int, int]) -> RLE:
     return {"size": [height, width], "counts": drawn["counts"].decode("ascii")}
 
 
-def is_far_outside(polygons: Sequence[Polygon], size: tuple[int, int]) -> bool:
-    return any(np.abs(corners).max() > MAX_PHOTO_SIDES * max(size) for corners in polygons)
+def why_not_drawn(polygons: Sequence[Polygon], size: tuple[int, int]) -> str | None:
+    """Why the polygons cannot be drawn in bounded time and memory; None if they can."""
+    if len(polygons) > MAX_POLYGONS:
+        return f"it has {len(polygons)} polygons, and at most {MAX_POLYGONS} are drawn"
+    if any(np.abs(corners).max() > MAX_PHOTO_SIDES * max(size) for corners in polygons):
+        return "it lies far outside the photo"
+    length = sum(map(_outline_length, polygons))
+    if length > MAX_OUTLINE_PIXELS:
+        return (
+            f"its outline is {length:.0f} pixels long, and at most {MAX_OUTLINE_PIXELS} are drawn"
+        )
+    return None
+
+
+def _outline_length(corners: Polygon) -> float:
+    """In steps along the longer axis, each edge at least one."""
+    steps = np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1)
+    return float(np.maximum(steps, 0.2).sum())  # pycocotools draws on a grid of 0.2 pixels
 
 
 def checked_rle(size: Any, counts: Any) -> RLE:
@@ -80,6 +104,8 @@ def checked_rle(size: Any, counts: Any) -> RLE:
     pycocotools reads uninitialised memory where runs do not fill the mask.
     """
     height, width = (int(side) for side in size)
+    if min(height, width) < 1 or height * width > MAX_PHOTO_PIXELS:
+        raise ValueError(f"a mask of {width}x{height} pixels")
     if isinstance(counts, bytes):
         counts = counts.decode("ascii")
     runs = [int(each) for each in counts] if isinstance(counts, list) else _runs(str(counts))
@@ -98,6 +124,8 @@ def _runs(text: str) -> list[int]:
     value = shift = 0
     for character in text:
         bits = ord(character) - 48
+        if not 0 <= bits < 64 or shift > MAX_RUN_BITS:
+            raise ValueError("its run lengths are not packed as in COCO")
         value |= (bits & 31) << shift
         shift += 5
         if not bits & 32:

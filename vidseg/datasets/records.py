@@ -30,6 +30,8 @@ class Naming:
     """VIA's region attribute that holds the class; None: the only one."""
     class_name: str = NO_CLASS
     """Class of shapes without one."""
+    crowds_as_objects: bool = False
+    """Read COCO's crowds as single objects: CVAT marks every brush mask as a crowd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +78,28 @@ class Annotation:
     """As annotated; empty where the file holds pixels."""
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The annotation file that describes a photo, if results refer to photos by ids in it."""
+
+    file: Path
+    image_id: int | str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
     """A photo with its objects."""
 
     path: Path
+    """The photo, or the LabelMe file that it is embedded in."""
     size: tuple[int, int]
     """(height, width) of the upright photo."""
     objects: tuple[Annotation, ...]
     split: str | None = None
     """`train`, `val` or `test`; None if unknown."""
+    origin: Origin | None = None
+    by_name: bool = False
+    """Whether the photo lies elsewhere than its file says, and was found by its bare name."""
 
 
 class Reading(NamedTuple):
@@ -94,6 +108,8 @@ class Reading(NamedTuple):
     found: Iterator[Sample | Skipped]
     classes: Mapping[str, int] = {}
     """Class name to number, in files that number their classes."""
+    category_ids: Mapping[int | str, str] = {}
+    """Category id in the file to class name, in files whose results refer to categories by ids."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +122,8 @@ class Content:
     """Number to class name, from 1; 0 is background."""
     formats: tuple[str, ...] = ()
     """The formats that were read."""
+    category_ids: Mapping[Path, Mapping[int | str, str]] = field(default_factory=dict)
+    """Annotation file to its category ids and their class names."""
 
     @property
     def splits(self) -> tuple[str, ...]:

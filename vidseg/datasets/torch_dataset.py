@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from vidseg.datasets.format_detection import Format
+from vidseg.datasets.format_names import Format
 from vidseg.datasets.loading import only_split, read_dataset
 from vidseg.datasets.records import NO_CLASS, Content, Sample, Skipped
 from vidseg.datasets.sample_builder import read_pixels
@@ -83,6 +83,7 @@ def open_dataset(
     split: str | None = None,
     class_attribute: str | None = None,
     class_name: str = NO_CLASS,
+    crowds_as_objects: bool = False,
 ) -> Dataset:
     """The dataset at `path`; the arguments are those of `vidseg.datasets.loading.read_dataset`."""
     return Dataset(
@@ -92,6 +93,7 @@ def open_dataset(
             split=split,
             class_attribute=class_attribute,
             class_name=class_name,
+            crowds_as_objects=crowds_as_objects,
         )
     )
 

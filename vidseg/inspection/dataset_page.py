@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from vidseg.datasets import Content, Sample
+from vidseg.datasets.sample_builder import read_pixels
 from vidseg.datasets.statistics import report
 from vidseg.datasets.torch_dataset import masks_of
 from vidseg.evaluation.annotated_pictures import colors_of, scaled, shrunk, with_boxes, with_masks
@@ -14,7 +15,6 @@ from vidseg.inspection._html_page import bars, figure, heading, page, paragraph,
 from vidseg.inspection.anchors import MAX_IOU_MISSED, MIN_IOU_FITTING, Anchors
 from vidseg.structures.boxes import Boxes
 from vidseg.structures.frame import Image
-from vidseg.video.decoding.image_reader import load_photo
 
 HISTOGRAM_BINS = 24
 MAX_MISSED_SHOWN = 12
@@ -73,7 +73,7 @@ def _photos(content: Content, count: int) -> Iterator[str]:
 
 def annotated(sample: Sample, content: Content) -> Image:
     """The photo with its objects, small enough for a page."""
-    picture, scale = scaled(load_photo(sample.path))
+    picture, scale = scaled(read_pixels(sample))
     numbers = {name: number for number, name in content.classes.items()}
     several = len(content.classes) > 1
     labels = [numbers[o.label] if several else row for row, o in enumerate(sample.objects, 1)]
@@ -146,7 +146,7 @@ def _sides(cell: torch.Tensor) -> torch.Tensor:
 
 
 def _pointed_at(fit: Fit) -> Image:
-    picture, scale = scaled(load_photo(fit.sample.path), 320)
+    picture, scale = scaled(read_pixels(fit.sample), 320)
     box: Boxes = np.array([fit.sample.objects[fit.row].box], np.float32) * scale
     return with_boxes(picture, box, [(239, 68, 68)])
 

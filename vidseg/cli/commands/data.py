@@ -13,13 +13,11 @@ import click
 from vidseg.cli.console import say
 from vidseg.cli.options import Command, examples, option, verbosity_options
 from vidseg.cli.param_types import FilePath, OutputPath
+from vidseg.datasets.format_names import FORMATS, Format
 
 if TYPE_CHECKING:
     from vidseg.datasets import Content
-    from vidseg.datasets.format_detection import Format
 
-FORMATS = ("via", "coco", "labelme", "yolo", "masks", "voc", "rectlabel", "labelbox", "frames")
-"""As in `vidseg.datasets.format_detection`, which is too heavy to import for a help text."""
 SHOWN = 20
 """Lines of a long list in the table, the commonest classes first; the JSON has all."""
 
@@ -57,7 +55,7 @@ def dataset_options(command: Command) -> Command:
     @CLASS_NAME
     @wraps(command)
     def wrapper(
-        *, format: "Format | None", class_attribute: str | None, class_name: str, **others: Any
+        *, format: Format | None, class_attribute: str | None, class_name: str, **others: Any
     ) -> Any:
         def read(path: str, split: str | None = None) -> "Content":
             from vidseg.datasets import read_dataset

@@ -4,15 +4,22 @@ Masks that Labelbox keeps on its server are skipped. If several people labelled 
 label counts.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vidseg.datasets.annotation_files import MALFORMED, checked_name, read_text
+from vidseg.datasets.annotation_files import (
+    MALFORMED,
+    checked_name,
+    checked_size,
+    parse_json,
+    read_text,
+    reason,
+)
+from vidseg.datasets.photo_finder import Located, PhotoFinder
 from vidseg.datasets.rasterize import polygon
 from vidseg.datasets.records import Naming, Reading, Sample, Shape, Skipped
-from vidseg.datasets.sample_builder import PhotoFinder, build_sample
+from vidseg.datasets.sample_builder import build_sample
 
 UNSUPPORTED_KINDS = {
     "ImageBoundingBox": "a box without a mask",
@@ -30,20 +37,22 @@ def _found(path: Path) -> Iterator[Sample | Skipped]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parse_json(line)
             names, size = _names(row["data_row"]), _size(row.get("media_attributes") or {})
             drawn = list(_objects(row.get("projects") or {}))
         except MALFORMED as error:
             yield Skipped(
-                str(path), f"line {number}", f"the row does not follow Labelbox's format: {error!r}"
+                str(path),
+                f"line {number}",
+                f"the row does not follow Labelbox's format: {reason(error)}",
             )
             continue
         yield from build_sample(_photo(photos, names), drawn, size=size)
 
 
-def _photo(photos: PhotoFinder, names: list[str]) -> Path | Skipped:
+def _photo(photos: PhotoFinder, names: list[str]) -> Located | Skipped:
     tried = [photos.locate(name) for name in names]
-    there = [path for path in tried if isinstance(path, Path)]
+    there = [photo for photo in tried if isinstance(photo, Located)]
     return there[0] if there else tried[0]
 
 
@@ -55,7 +64,7 @@ def _names(row: Any) -> list[str]:
 
 def _size(media: Any) -> tuple[int, int] | None:
     height, width = media.get("height"), media.get("width")
-    return (int(height), int(width)) if height and width else None
+    return checked_size(height, width)
 
 
 def _objects(projects: Any) -> Iterator[Shape | Skipped]:

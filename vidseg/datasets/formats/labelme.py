@@ -1,27 +1,38 @@
 """LabelMe: one JSON file per photo. Shapes of one class and `group_id` are parts of one object.
 
-polygon, rectangle, oriented_rectangle, circle (centre and a point on it) and mask (an image inside
-a box) have an area. LabelMe shows photos upright and stores fractions of pixels.
+polygon, rectangle, oriented_rectangle or rotation (a turned one), circle (centre and a point on it)
+and mask (an image inside a box) have an area. LabelMe shows photos upright and stores fractions of
+pixels. A photo that is missing as a file is read from `imageData`.
 """
 
 import base64
 import io
 from collections.abc import Callable, Iterator
-from itertools import chain, count
 from math import dist
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image as Pictures
+import PIL.Image
 
-from vidseg.datasets.annotation_files import MALFORMED, checked_name, read_json
-from vidseg.datasets.rasterize import ellipse, polygon, rasterize, rectangle
+from vidseg.datasets.annotation_files import (
+    MALFORMED,
+    checked_name,
+    checked_size,
+    read_json,
+    reason,
+)
+from vidseg.datasets.grouping import joined
+from vidseg.datasets.photo_finder import Located, PhotoFinder
+from vidseg.datasets.rasterize import ellipse, polygon, rectangle
 from vidseg.datasets.records import Naming, Polygon, Reading, Sample, Shape, Skipped
-from vidseg.datasets.sample_builder import PhotoFinder, build_sample
+from vidseg.datasets.sample_builder import build_sample
 from vidseg.errors import InputError
-from vidseg.structures.masks import from_rle, to_rle
+from vidseg.structures.masks import to_rle
 from vidseg.video.decoding.image_reader import PHOTO_ERRORS
+
+NON_CLASSES = ("__ignore__", "_background_")
+"""Labels of LabelMe's own class lists that are not classes."""
 
 
 def read(path: Path, naming: Naming) -> Reading:
@@ -33,62 +44,43 @@ def read(path: Path, naming: Naming) -> Reading:
 def _file(path: Path) -> Iterator[Sample | Skipped]:
     try:
         document = read_json(path)
+        size = checked_size(document.get("imageHeight"), document.get("imageWidth"))
+        drawn = _objects(document["shapes"], size)
+        photo = _photo(path, document)
+    except KeyError as error:
+        yield Skipped(str(path), "", f"it does not follow LabelMe's format: {error} is missing")
+        return
+    except MALFORMED as error:
+        yield Skipped(str(path), "", f"it does not follow LabelMe's format: {reason(error)}")
+        return
     except InputError as error:
         yield Skipped(str(path), "", str(error))
         return
-    if "shapes" not in document or "imagePath" not in document:
-        yield Skipped(
-            str(path), "", "it does not follow LabelMe's format: shapes or imagePath is missing"
-        )
-        return
-    size = _size(document)
-    photo = PhotoFinder(path, path.parent).locate(document["imagePath"])
-    yield from build_sample(photo, _objects(document["shapes"], size), size=size)
+    yield from build_sample(photo, drawn, size=size)
 
 
-def _size(document: dict[str, Any]) -> tuple[int, int] | None:
-    height, width = document.get("imageHeight"), document.get("imageWidth")
-    return (int(height), int(width)) if height and width else None
+def _photo(path: Path, document: dict[str, Any]) -> Located | Skipped:
+    found = PhotoFinder(path, path.parent).locate(document["imagePath"])
+    embedded = isinstance(document.get("imageData"), str) and document["imageData"]
+    return Located(path) if embedded and isinstance(found, Skipped) else found
 
 
 def _objects(shapes: list[Any], size: tuple[int, int] | None) -> list[Shape | Skipped]:
     """One object per group; parts that cannot be used are listed one by one."""
-    found: list[Shape | Skipped] = []
-    groups: dict[Any, list[Shape]] = {}
-    alone = count()
+    parts = []
     for number, shape in enumerate(shapes):
-        part = _drawn(number, shape, size)
-        if isinstance(part, Skipped):
-            found.append(part)
-            continue
-        group = shape.get("group_id")
-        key = ("alone", next(alone)) if group is None else (part.label, str(group))
-        groups.setdefault(key, []).append(part)
-    return found + [_merge(parts, size) for parts in groups.values()]
-
-
-def _merge(parts: list[Shape], size: tuple[int, int] | None) -> Shape:
-    if len(parts) == 1:
-        return parts[0]
-    item = ", ".join(part.item for part in parts)
-    polygons = [part.geometry for part in parts if isinstance(part.geometry, tuple)]
-    if len(polygons) == len(parts):
-        return Shape(parts[0].label, tuple(chain.from_iterable(polygons)), item)
-    assert size is not None  # `_drawn` skips masks without it
-    masks = [
-        from_rle(
-            rasterize(part.geometry, size) if isinstance(part.geometry, tuple) else part.geometry
-        )
-        for part in parts
-    ]
-    return Shape(parts[0].label, to_rle(np.logical_or.reduce(masks)), item)
+        group = shape.get("group_id") if isinstance(shape, dict) else None
+        parts.append((None if group is None else str(group), _drawn(number, shape, size)))
+    return joined(parts, size)
 
 
 def _drawn(number: int, shape: Any, size: tuple[int, int] | None) -> Shape | Skipped:
     item, kind = f"shape {number}", "shape"
     try:
-        kind = str(shape.get("shape_type") or "polygon")
+        kind = str(shape.get("shape_type") or "polygon")[:40]
         label = checked_name(shape["label"])
+        if label in NON_CLASSES:
+            return Skipped("", item, f"{label} is not a class")
         if kind == "mask":
             if size is None:
                 return Skipped("", item, "a mask in a file without imageHeight and imageWidth")
@@ -104,7 +96,7 @@ def _drawn(number: int, shape: Any, size: tuple[int, int] | None) -> Shape | Ski
 
 def _mask(shape: Any, size: tuple[int, int]) -> np.ndarray:
     """The mask image, placed with its top left corner at the first point, in a photo of `size`."""
-    with Pictures.open(io.BytesIO(base64.b64decode(shape["mask"]))) as picture:
+    with PIL.Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as picture:
         little = np.asarray(picture.convert("L")) > 0
     left, top = (int(value) for value in shape["points"][0])
     full = np.zeros(size, bool)
@@ -130,6 +122,7 @@ def _circle(points: Any) -> Polygon:
 OUTLINES: dict[str, Callable[[Any], Polygon]] = {
     "polygon": polygon,
     "oriented_rectangle": polygon,
+    "rotation": polygon,  # of X-AnyLabeling
     "rectangle": _rectangle,
     "circle": _circle,
 }

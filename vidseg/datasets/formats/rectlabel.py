@@ -14,11 +14,12 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from vidseg.datasets.annotation_files import read_xml
+from vidseg.datasets.annotation_files import checked_size, read_xml
 from vidseg.datasets.label_images import read_values
+from vidseg.datasets.photo_finder import PhotoFinder
 from vidseg.datasets.rasterize import bezier, polygon
 from vidseg.datasets.records import Naming, Polygon, Reading, Sample, Shape, Skipped
-from vidseg.datasets.sample_builder import PhotoFinder, build_sample
+from vidseg.datasets.sample_builder import build_sample
 from vidseg.errors import InputError
 from vidseg.structures.masks import to_rle
 
@@ -46,7 +47,7 @@ def _file(path: Path, photos: PhotoFinder) -> Iterator[Sample | Skipped]:
 
 def _size(root: Element) -> tuple[int, int] | None:
     height, width = (root.findtext(f"size/{side}") or "0" for side in ("height", "width"))
-    return (int(height), int(width)) if int(height) and int(width) else None
+    return checked_size(int(height), int(width))
 
 
 def _drawn(path: Path, number: int, thing: Element) -> Shape | Skipped:
@@ -71,6 +72,7 @@ def _drawn(path: Path, number: int, thing: Element) -> Shape | Skipped:
 
 def _points(shape: Element, end: str = "") -> Polygon:
     """The points x1, y1, x2, y2 ..., with `end` appended to their names."""
-    pairs = ((shape.findtext(f"x{n}{end}"), shape.findtext(f"y{n}{end}")) for n in count(1))
+    values = {child.tag: child.text for child in shape}
+    pairs = ((values.get(f"x{n}{end}"), values.get(f"y{n}{end}")) for n in count(1))
     there = takewhile(lambda pair: None not in pair, pairs)
     return np.array([(float(x or 0), float(y or 0)) for x, y in there]).reshape(-1, 2)

@@ -6,17 +6,24 @@ circle, ellipse (rotated by `theta` radians since 2.0.9), and polyline, which is
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vidseg.datasets.annotation_files import MALFORMED, read_json, read_text
+from vidseg.datasets.annotation_files import (
+    MALFORMED,
+    checked_name,
+    parse_json,
+    read_json,
+    read_text,
+    reason,
+)
+from vidseg.datasets.photo_finder import PhotoFinder
 from vidseg.datasets.rasterize import ellipse, polygon, rectangle
 from vidseg.datasets.records import Naming, Polygon, Reading, Shape, Skipped
-from vidseg.datasets.sample_builder import PhotoFinder, build_sample
+from vidseg.datasets.sample_builder import build_sample
 from vidseg.errors import InputError, OptionError
 
 CLASS_ATTRIBUTES = ("class", "label", "name", "category", "type", "object")
@@ -30,24 +37,35 @@ class Region(NamedTuple):
     attributes: Mapping[str, Any]
 
 
+Files = list[tuple[str, list[Region] | Skipped]]
+"""The name of each photo with its regions, or with why they cannot be read."""
+
+
 def read(path: Path, naming: Naming) -> Reading:
     """Raises OptionError: it is not clear which attribute holds the class."""
     files, folder = _files(path)
-    photos = PhotoFinder(path, path.parent, path.parent / folder, path.parent / "images")
+    folders = (path.parent, path.parent / folder, path.parent / "images")
+    photos = PhotoFinder(path, *folders, names=[name for name, _ in files])
     chosen = class_attribute(files, naming.class_attribute)
 
     def found() -> Iterator[Any]:
         for name, regions in files:
+            if isinstance(regions, Skipped):
+                yield regions
+                continue
             drawn = [_drawn(i, region, chosen, naming) for i, region in enumerate(regions)]
             yield from build_sample(photos.locate(name), drawn)
 
     return Reading(found())
 
 
-def class_attribute(files: list[tuple[str, list[Region]]], asked: str | None) -> str | None:
+def class_attribute(files: Files, asked: str | None) -> str | None:
     """The region attribute that holds the class; None if no region has any."""
-    every = (region for _, regions in files for region in regions)
-    used = Counter(key for region in every for key in region.attributes if _value(region, key))
+    sound = (regions for _, regions in files if not isinstance(regions, Skipped))
+    every = (region for regions in sound for region in regions)
+    used = Counter(
+        key for region in every for key in region.attributes if region_class(region, key)
+    )
     if asked is not None:
         if asked not in used:
             raise OptionError(_no_attribute(asked, list(used)))
@@ -68,20 +86,30 @@ def _no_attribute(asked: str, used: list[str]) -> str:
     return f"No region has the attribute {asked}; they have: {', '.join(used) or 'none'}.{meant}"
 
 
-def _files(path: Path) -> tuple[list[tuple[str, list[Region]]], str]:
-    """(photo, its regions) of each photo, and the folder of photos in VIA 2's settings."""
+def _files(path: Path) -> tuple[Files, str]:
+    """The photos with their regions, and the folder of photos in VIA 2's settings."""
     if path.suffix.lower() == ".csv":
         return _csv(path), "."
     document = read_json(path)
-    settings = document.get("_via_settings", {})
-    folder = settings.get("core", {}).get("default_filepath", "") if settings else ""
-    entries = document.get("_via_img_metadata", document)
     try:
+        settings = document.get("_via_settings") or {}
+        folder = str((settings.get("core") or {}).get("default_filepath") or "")
+        entries = document.get("_via_img_metadata", document)
         choices = _choices(document)
-        files = [(e["filename"], _regions(e["regions"], choices)) for e in entries.values()]
+        return [_entry(path, key, each, choices) for key, each in entries.items()], folder
     except MALFORMED as error:
-        raise InputError(f"{path} does not follow VIA's format: {error!r}.") from error
-    return files, folder
+        raise InputError(f"{path} does not follow VIA's format: {reason(error)}.") from error
+
+
+def _entry(
+    path: Path, key: str, entry: Any, choices: Mapping[str, Mapping[str, str]]
+) -> tuple[str, list[Region] | Skipped]:
+    try:
+        return checked_name(entry["filename"]), _regions(entry["regions"], choices)
+    except MALFORMED as error:
+        return key, Skipped(
+            str(path), key[:80], f"it does not follow VIA's format: {reason(error)}"
+        )
 
 
 def _choices(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
@@ -108,23 +136,35 @@ def _told(
     }
 
 
-def _csv(path: Path) -> list[tuple[str, list[Region]]]:
+def _csv(path: Path) -> Files:
     """One line per region; a photo without regions has a line with an empty shape."""
     files: dict[str, list[Region]] = {}
-    for row in csv.DictReader(io.StringIO(read_text(path), newline="")):
+    for row in _rows(read_text(path)):
         name = row.get("filename", row.get("#filename"))
         try:
-            shape = json.loads(row["region_shape_attributes"])
-            region = Region(shape, json.loads(row["region_attributes"]))
+            shape = parse_json(row["region_shape_attributes"])
+            region = Region(shape, parse_json(row["region_attributes"]))
         except MALFORMED as error:
-            raise InputError(f"{path} does not follow VIA's format: {error!r}.") from error
+            raise InputError(f"{path} does not follow VIA's format: {reason(error)}.") from error
         files.setdefault(str(name), []).extend([region] if shape else [])
     return list(files.items())
 
 
+def _rows(text: str) -> Iterator[dict[str, Any]]:
+    """The rows of a CSV file, whose cells may be longer than Python's default limit."""
+    before = csv.field_size_limit(max(len(text), 1))
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except csv.Error as error:
+        raise InputError(f"The CSV file cannot be read: {error}.") from error
+    finally:
+        csv.field_size_limit(before)
+    yield from rows
+
+
 def _drawn(number: int, region: Region, chosen: str | None, naming: Naming) -> Shape | Skipped:
     item = f"region {number}"
-    label = _value(region, chosen) if chosen else naming.class_name
+    label = region_class(region, chosen) if chosen else naming.class_name
     if not label:
         return Skipped("", item, f"it has no single value for the attribute {chosen}")
     kind = str(region.shape.get("name"))
@@ -138,7 +178,7 @@ def _drawn(number: int, region: Region, chosen: str | None, naming: Naming) -> S
         return Skipped("", item, f"not a valid {kind}: {error}")
 
 
-def _value(region: Region, attribute: str) -> str:
+def region_class(region: Region, attribute: str) -> str:
     """A text or the id of an option; of check boxes (id to bool) the only one that is ticked."""
     value = region.attributes.get(attribute, "")
     if isinstance(value, dict):

@@ -7,10 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vidseg.datasets.annotation_files import MALFORMED, checked_name, read_json
+from vidseg.datasets.annotation_files import (
+    MALFORMED,
+    checked_name,
+    checked_size,
+    read_json,
+    reason,
+)
+from vidseg.datasets.photo_finder import PhotoFinder
 from vidseg.datasets.rasterize import checked_rle
 from vidseg.datasets.records import Naming, Reading, Sample, Shape, Skipped
-from vidseg.datasets.sample_builder import PhotoFinder, build_sample
+from vidseg.datasets.sample_builder import build_sample
 from vidseg.errors import InputError
 
 
@@ -18,27 +25,24 @@ def read(path: Path, naming: Naming) -> Reading:
     document = read_json(path)
     try:
         classes = {str(name): int(number) for number, name in document["classes"].items()}
-        frames = [(f["file"], _size(f["size"]), _drawn(f["objects"])) for f in document["frames"]]
+        frames = [
+            (f["file"], checked_size(*f["size"]), _drawn(f["objects"])) for f in document["frames"]
+        ]
     except MALFORMED as error:
         raise InputError(
-            f"{path} is not an instances.json of `vidseg frames`: {error!r}."
+            f"{path} is not an instances.json of `vidseg frames`: {reason(error)}."
         ) from error
     return Reading(_found(path, frames), classes)
 
 
 def _found(path: Path, frames: list[Any]) -> Iterator[Sample | Skipped]:
-    photos = PhotoFinder(path, path.parent / "images")
+    photos = PhotoFinder(path, path.parent / "images", names=[file for file, _, _ in frames])
     for file, size, drawn in frames:
         yield from build_sample(photos.locate(file), drawn, size=size)
 
 
 def _drawn(objects: Any) -> list[Shape | Skipped]:
     return [_object(f"object {each['object']}", each) for each in objects]
-
-
-def _size(size: Any) -> tuple[int, int]:
-    height, width = size
-    return int(height), int(width)
 
 
 def _object(item: str, found: Any) -> Shape | Skipped:

@@ -19,8 +19,9 @@ from vidseg.datasets.label_images import (
     palette_indexes,
     read_values,
 )
+from vidseg.datasets.photo_finder import photos_below
 from vidseg.datasets.records import Naming, Reading, Sample, Shape, Skipped
-from vidseg.datasets.sample_builder import build_sample, photos_below
+from vidseg.datasets.sample_builder import build_sample
 from vidseg.errors import InputError
 from vidseg.structures.masks import to_rle
 
@@ -50,7 +51,7 @@ def _found(path: Path, photos: dict[str, Path]) -> Iterator[Sample | Skipped]:
         try:
             values = palette_indexes(read_values(mask))
             drawn = list(_objects(path, mask.stem, values, names))
-        except InputError as error:
+        except (InputError, ValueError) as error:
             yield Skipped(str(mask), "", str(error))
             continue
         size = values.shape[0], values.shape[1]
