@@ -211,8 +211,9 @@ def _unmentioned(samples: tuple[Sample, ...], skipped: tuple[Skipped, ...]) -> t
 def _nothing(root: Path, skipped: tuple[Skipped, ...]) -> str:
     if skipped:
         first = skipped[0]
+        item = f", {first.item}" if first.item else ""
         return (
-            f"{root} holds no photo that can be used; "
-            f"{len(skipped)} were left out, the first, {first.file}, because {first.reason}."
+            f"{root} holds no photo that can be used; {len(skipped)} files or parts were left out. "
+            f"The first is {first.file}{item}: {first.reason.rstrip('.')}."
         )
     return f"{root} holds no annotations of a known format ({', '.join(READERS)})."

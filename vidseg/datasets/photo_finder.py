@@ -63,7 +63,8 @@ class PhotoFinder:
         name = _composed(Path(plain).name)
         exact, folded = self._below
         alike = exact.get(name) or folded.get(name.casefold(), [])
-        if self._used_folders and "/" in plain:
+        of_another_machine = PureWindowsPath(plain).root != ""
+        if self._used_folders and "/" in plain and not of_another_machine:
             end = _composed("/" + plain.lstrip("./")).casefold()
             alike = [path for path in alike if _composed(path.as_posix()).casefold().endswith(end)]
         return alike

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidseg.atomic_output import atomic_output, check_output
+from vidseg.datasets.copies import groups_of_copies, source_stem
 from vidseg.datasets.records import Content, Sample
 from vidseg.errors import OptionError
 
@@ -20,16 +21,18 @@ def divide(
 ) -> dict[str, list[Sample]]:
     """Samples of `train` and `val`, the share `val` of the photos in val, as near as possible.
 
-    By `video`, the frames of one video stay together, since neighbouring frames look alike: photos
-    with the same name before their number or, where the name is only a number, in the same folder.
+    Copies of one photo stay together (see `vidseg.datasets.copies`). By `video`, the frames of one
+    video do too, since neighbouring frames look alike: photos with the same name before their
+    number or, where the name is only a number, in the same folder.
 
     Raises OptionError: a part would be empty.
     """
     if not 0 < val < 1:
         raise OptionError(f"The share of val must lie between 0 and 1, and it is {val:g}.")
-    groups = defaultdict(list)
-    for sample in content.samples:
-        groups[str(sample.path) if by == "image" else source_video(sample.path)].append(sample)
+    groups: dict[str, list[Sample]] = defaultdict(list)
+    for copies in groups_of_copies(content.samples):
+        photo = copies[0].path
+        groups[str(photo) if by == "image" else source_video(photo)] += copies
     if len(groups) < 2:
         raise OptionError(_one_group(by, content))
     names = sorted(groups)
@@ -48,8 +51,9 @@ def divide(
 
 def source_video(photo: Path) -> str:
     """A name for the video that the photo was taken from."""
-    match = FRAME_NAME.match(photo.stem)
-    name = match["video"] if match else photo.stem
+    stem = source_stem(photo)
+    match = FRAME_NAME.match(stem)
+    name = match["video"] if match else stem
     return str(photo.parent / name) if name else str(photo.parent)
 
 

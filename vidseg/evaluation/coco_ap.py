@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields
@@ -40,6 +41,8 @@ from vidseg.structures.masks import instance_rle
 MIN_SCORE = 0.05
 """Detections below this score are left out, as in detectron2 and torchvision."""
 PHOTOS_AHEAD = 2
+MAX_OBJECTS = 100
+"""Detections per photo that count, those with the highest scores, as in COCO."""
 
 Kind = Literal["segm", "bbox"]
 OnPhoto = Callable[[int, int | None], None]
@@ -97,9 +100,20 @@ class Result:
     """The ground truth as a COCO dataset."""
     found: list[CocoRecord]
     """The detections as COCO results."""
+    max_objects: int
+    """Detections per photo that counted."""
     precision: NDArray[np.float64]
     """(T, 101, K) of masks (of boxes, if there are no masks): IoU 0.50 to 0.95, recall 0 to 1, and
     evaluated class; -1 where there is nothing to measure."""
+
+    @property
+    def crowded_photos(self) -> int:
+        """Photos with more true objects or more detections than count."""
+        rows = (*self.truth["annotations"], *self.found)
+        true = Counter(each["image_id"] for each in self.truth["annotations"])
+        found = Counter(each["image_id"] for each in self.found)
+        photos = {each["image_id"] for each in rows}
+        return sum(max(true[n], found[n]) > self.max_objects for n in photos)
 
     def to_json(self) -> CocoRecord:
         """Everything but the ground truth and the detections themselves."""
@@ -109,6 +123,8 @@ class Result:
             "objects": sum(not each["iscrowd"] for each in annotations),
             "crowds": sum(each["iscrowd"] for each in annotations),
             "detections": len(self.found),
+            "max_objects": self.max_objects,
+            "photos_with_more_objects": self.crowded_photos,
             "masks": self.masks.to_json(),
             "boxes": self.boxes.to_json(),
             "classes": {
@@ -130,6 +146,7 @@ def evaluate(
     *,
     classes: Iterable[str] = (),
     ids: Sequence[int] | None = None,
+    max_objects: int = MAX_OBJECTS,
     on_photo: OnPhoto | None = None,
 ) -> Result:
     """COCO's measures of what `predictor` finds in the photos of `dataset`.
@@ -143,6 +160,7 @@ def evaluate(
         classes: evaluate only these.
         ids: COCO's image ids of the photos; by default 1, 2, ... Among detections of equal score,
             COCOeval takes those of the lower id first.
+        max_objects: detections per photo that count; more than 100 for crowded photos.
 
     Raises:
         OptionError: no class in common; a predictor that keeps less.
@@ -171,7 +189,7 @@ def evaluate(
             found += results(photo.number, instances, matching.numbers)
             if on_photo is not None:
                 on_photo(len(known), total)
-    return judge(coco_truth(known, dataset.classes), found, matching)
+    return judge(coco_truth(known, dataset.classes), found, matching, max_objects=max_objects)
 
 
 def results(number: int, instances: Instances, numbers: Mapping[int, int]) -> list[CocoRecord]:
@@ -190,7 +208,13 @@ def results(number: int, instances: Instances, numbers: Mapping[int, int]) -> li
     ]
 
 
-def judge(truth: CocoRecord, found: Sequence[CocoRecord], matching: ClassMatch) -> Result:
+def judge(
+    truth: CocoRecord,
+    found: Sequence[CocoRecord],
+    matching: ClassMatch,
+    *,
+    max_objects: int = MAX_OBJECTS,
+) -> Result:
     """Evaluate COCO results against a COCO dataset, for the classes of `matching`.
 
     Results without masks are evaluated by their boxes alone.
@@ -200,7 +224,7 @@ def judge(truth: CocoRecord, found: Sequence[CocoRecord], matching: ClassMatch) 
     if found and "segmentation" not in found[0]:
         kinds = ("bbox",)
     known = _coco(truth)
-    counted = {kind: _counted(known, found, kind, numbers) for kind in kinds}
+    counted = {kind: _counted(known, found, kind, numbers, max_objects) for kind in kinds}
     nothing = Measures(*[None] * 12)
     masks, boxes = (counted.get(kind) for kind in ("segm", "bbox"))
     classes = {
@@ -219,6 +243,7 @@ def judge(truth: CocoRecord, found: Sequence[CocoRecord], matching: ClassMatch) 
         matching=matching,
         truth=truth,
         found=list(found),
+        max_objects=max_objects,
         precision=next(iter(counted.values())).eval["precision"][:, :, :, 0, -1],
     )
 
@@ -227,12 +252,15 @@ def _counts(annotation: CocoRecord, number: int) -> bool:
     return annotation["category_id"] == number and not annotation["iscrowd"]
 
 
-def _counted(truth: COCO, found: Sequence[CocoRecord], kind: Kind, numbers: list[int]) -> Any:
+def _counted(
+    truth: COCO, found: Sequence[CocoRecord], kind: Kind, numbers: list[int], max_objects: int
+) -> Any:
     with _silent():
         copies: Any = [dict(row) for row in found]  # loadRes writes into them
         told = truth.loadRes(copies) if copies else _coco({**truth.dataset, "annotations": []})
         counting = COCOeval(truth, told, kind)
         counting.params.catIds = numbers
+        counting.params.maxDets = [1, min(10, max_objects), max_objects]
         counting.evaluate()
         counting.accumulate()
     return counting

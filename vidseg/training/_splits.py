@@ -18,6 +18,9 @@ log = logging.getLogger("vidseg")
 
 HELD_OUT_SHARE = 0.2
 """Share of the photos held out if the dataset has no val split."""
+MAX_USUAL_CROWDS = 0.05
+"""A greater share of crowds is no choice of the annotators; COCO has 0.012."""
+CROWD_ADVICE = "CVAT marks every brush mask so; --crowds-as-objects reads them as objects."
 
 
 def train_and_val(dataset: Dataset, share: float | None = None) -> tuple[Dataset, Dataset | None]:
@@ -114,13 +117,26 @@ def _with(dataset: Dataset, samples: tuple[Any, ...]) -> Dataset:
 
 
 def _check(content: Content) -> None:
-    counts = Counter(
-        each.label for sample in content.samples for each in sample.objects if not each.crowd
-    )
+    """Raises InputError: no object to train on. Warns of crowds, and of classes without objects."""
+    objects = [each for sample in content.samples for each in sample.objects]
+    counts = Counter(each.label for each in objects if not each.crowd)
+    if objects and not counts:
+        raise InputError(
+            f"All {len(objects)} objects to train on are marked as crowds, which are not trained "
+            f"on. {CROWD_ADVICE}"
+        )
     if not counts:
         raise InputError(
             f"None of the {len(content.samples)} photos to train on has an object; see `vidseg "
             "data check`."
+        )
+    crowds = len(objects) - counts.total()
+    if crowds > MAX_USUAL_CROWDS * len(objects):
+        log.warning(
+            "%d of %d objects are marked as crowds and not trained on. %s",
+            crowds,
+            len(objects),
+            CROWD_ADVICE,
         )
     missing = [name for name in content.classes.values() if not counts[name]]
     if missing:

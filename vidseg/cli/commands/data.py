@@ -1,6 +1,5 @@
 """vidseg data check, split and convert."""
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from functools import wraps
@@ -13,6 +12,7 @@ import click
 from vidseg.cli.console import say
 from vidseg.cli.options import Command, examples, option, verbosity_options
 from vidseg.cli.param_types import FilePath, OutputPath
+from vidseg.cli.report import JSON, is_quiet, print_report
 from vidseg.datasets.format_names import FORMATS, Format
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ SHOWN = 20
 
 @click.group(epilog=examples("vidseg data check photos/", "vidseg data split photos/ --val 0.2"))
 def data() -> None:
-    """Look into annotated photos, divide them, or write them in another format.
+    """Check annotated photos, split them, or convert them to another format.
 
-    The format is found by looking: VIA 1 and 2, COCO, LabelMe, YOLO-seg, Pascal VOC, RectLabel,
-    Labelbox, folders of mask pictures (Penn-Fudan, DAVIS), and what `vidseg frames` wrote.
+    The format is detected: VIA 1 to 3, COCO and LVIS, LabelMe (JSON and XML), YOLO-seg, CVAT,
+    Label Studio, Datumaro, Labelbox, RectLabel, Pascal VOC, folders of mask images (Penn-Fudan,
+    DAVIS, Carvana, one file per object), and the output of `vidseg frames`.
     """
 
 
@@ -39,6 +40,11 @@ CLASS_ATTRIBUTE = option(
 )
 CLASS_NAME = option(
     "--class-name", default="object", metavar="NAME", help="Class of shapes without one."
+)
+CROWDS = option(
+    "--crowds-as-objects",
+    is_flag=True,
+    help="Read COCO's crowds as single objects; CVAT marks every brush mask as a crowd.",
 )
 
 
@@ -53,9 +59,15 @@ def dataset_options(command: Command) -> Command:
     )
     @CLASS_ATTRIBUTE
     @CLASS_NAME
+    @CROWDS
     @wraps(command)
     def wrapper(
-        *, format: Format | None, class_attribute: str | None, class_name: str, **others: Any
+        *,
+        format: Format | None,
+        class_attribute: str | None,
+        class_name: str,
+        crowds_as_objects: bool,
+        **others: Any,
     ) -> Any:
         def read(path: str, split: str | None = None) -> "Content":
             from vidseg.datasets import read_dataset
@@ -66,6 +78,7 @@ def dataset_options(command: Command) -> Command:
                 split=split,
                 class_attribute=class_attribute,
                 class_name=class_name,
+                crowds_as_objects=crowds_as_objects,
             )
 
         return command(read=read, **others)
@@ -77,23 +90,23 @@ Read = Callable[..., "Content"]
 
 
 @data.command(
-    epilog=examples("vidseg data check photos/", "vidseg data check photos/ -q | jq .skipped")
+    epilog=examples("vidseg data check photos/", "vidseg data check photos/ --json | jq .skipped")
 )
 @click.argument("path", type=FilePath(), metavar="DATASET")
+@JSON
 @dataset_options
 @verbosity_options
-def check(*, path: str, read: Read) -> None:
-    """Count photos, objects and classes, and name all that cannot be used and why.
+def check(*, path: str, as_json: bool, read: Read) -> None:
+    """Count photos, objects and classes, and list what cannot be used, and why.
 
-    JSON goes to stdout, a table to stderr.
+    Also lists truncated photos, duplicates, and copies of one photo in several splits.
     """
+    from vidseg.datasets.copies import report_copies
     from vidseg.datasets.statistics import report
 
-    facts = report(read(path))
-    if not _quiet():
-        for line in table(facts):
-            say(line)
-    click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+    content = read(path)
+    facts = {**report(content), **report_copies(content)}
+    print_report(facts, table(facts), as_json=as_json)
 
 
 @data.command(
@@ -127,7 +140,7 @@ def split(*, path: str, folder: str | None, val: float, by: Any, seed: int, forc
     parts = divide(read(path), val=val, by=by, seed=seed)
     lists = write_lists(parts, folder or home, force=force)
     for (name, samples), file in zip(parts.items(), lists, strict=True):
-        if not _quiet():
+        if not is_quiet():
             say(f"{name}: {_count(len(samples), 'photo')}, listed in {file}")
 
 
@@ -176,11 +189,11 @@ def convert(*, path: str, target: str, to: Any, split: str | None, tolerance: fl
     content = read(path, split)
     lost = write_dataset(content, target, to=to, force=force, tolerance=tolerance)
     for file, missing in lost.items():
-        if not _quiet():
+        if not is_quiet():
             say(f"wrote {file}")
         for each, count in Counter((each.file, each.reason) for each in missing).items():
             say(f"Warning: {each[0]}: {_count(count, 'crowd')} left out, {each[1]}.")
-    if content.skipped and not _quiet():
+    if content.skipped and not is_quiet():
         say(f"{_count(len(content.skipped), 'item')} could not be used; see `vidseg data check`.")
 
 
@@ -203,7 +216,8 @@ def table(facts: dict[str, Any]) -> list[str]:
         for name, values in rows
     ]
     lines += [f"... and {len(names) - SHOWN} more classes"] if len(names) > SHOWN else []
-    return [f"format: {', '.join(facts['formats'])}", *lines, *_sizes(facts), *_skipped(facts)]
+    head = f"format: {', '.join(facts['formats'])}"
+    return [head, *lines, *_sizes(facts), *_copies(facts), *_skipped(facts)]
 
 
 def _sizes(facts: dict[str, Any]) -> list[str]:
@@ -213,6 +227,20 @@ def _sizes(facts: dict[str, Any]) -> list[str]:
     spread = " / ".join(f"{value:g}" for value in objects.values())
     lines = [f"photo sizes: {', '.join(sizes[:5])}{more}"]
     return lines + ([f"object sizes at 5/25/50/75/95 %: {spread} pixels"] if objects else [])
+
+
+def _copies(facts: dict[str, Any]) -> list[str]:
+    """What of the photos and objects is there twice."""
+    lines = [f"the same photo: {', '.join(group)}" for group in facts["duplicates"]]
+    lines += [
+        f"in {' and '.join(each['splits'])}: {', '.join(each['photos'])}" for each in facts["leaks"]
+    ]
+    lines += [
+        f"annotated twice in {each['file']}: {_count(each['objects'], 'object')}"
+        for each in facts["objects_twice"]
+    ]
+    more = [f"... and {len(lines) - SHOWN} more lines like these"] if len(lines) > SHOWN else []
+    return [*lines[:SHOWN], *more]
 
 
 def _skipped(facts: dict[str, Any]) -> list[str]:
@@ -228,9 +256,3 @@ def _skipped(facts: dict[str, Any]) -> list[str]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _quiet() -> bool:
-    from vidseg.cli.options import VERBOSITY
-
-    return click.get_current_context().meta[VERBOSITY] < 0

@@ -53,9 +53,10 @@ def judge_photos(
 def _judged(asked: Asked, content: Any) -> "Result":
     from vidseg.evaluation.coco_ap import MIN_SCORE, evaluate, judge
     from vidseg.evaluation.ground_truth import coco_truth, match_classes, photos
-    from vidseg.evaluation.read_results import VIDSEG_SUFFIX, numbering, read_coco, read_saved
+    from vidseg.evaluation.photo_results import coco_ids, read_coco, read_saved
+    from vidseg.evaluation.read_results import VIDSEG_SUFFIX
 
-    numbered = numbering(asked.path, content)
+    ids = coco_ids(content)
     if asked.detections is None:
         search = asked.search(score=MIN_SCORE, keep_score=MIN_SCORE)
         match_classes(content.classes, search.names, asked.classes)  # before weights load
@@ -64,15 +65,14 @@ def _judged(asked: Asked, content: Any) -> "Result":
                 content,
                 search.predictor(),
                 classes=asked.classes,
-                ids=numbered.ids,
+                ids=ids,
                 on_photo=progress.on_frame,
             )
-    if asked.detections.suffix == VIDSEG_SUFFIX:
-        found, matching = read_saved(asked.detections, content, numbered.ids, asked.classes)
-    else:
-        found = read_coco(asked.detections, numbered)
-        matching = match_classes(content.classes, content.classes, asked.classes)
-    truth = coco_truth(photos(content, ids=numbered.ids, pixels=False), content.classes)
+    read = read_saved if asked.detections.suffix == VIDSEG_SUFFIX else read_coco
+    found, matching, notes = read(asked.detections, content, asked.classes)
+    for note in notes:
+        asked.tell(note)
+    truth = coco_truth(photos(content, ids=ids, pixels=False), content.classes)
     return judge(truth, found, matching)
 
 

@@ -106,7 +106,7 @@ def _found(
         photo, origin = photos.locate(photo_name(image)), Origin(path, number)
         yield from build_sample(photo, drawn, size=size, origin=origin)
     for number, count in several.items():
-        mixed = f"{count} photos have this id, so that their annotations cannot be told apart"
+        mixed = f"{count} photos have the id {number}, so their annotations cannot be told apart"
         yield Skipped(str(path), f"image {number}", mixed)
     for number in annotations.keys() - {number for number, _ in images}:
         count = len(annotations[number])

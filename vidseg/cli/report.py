@@ -1,0 +1,38 @@
+"""Reports: a table for people, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+
+from vidseg.cli.console import say
+from vidseg.cli.option import option
+
+JSON = option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON, as where stdout is no terminal, in place of a table.",
+)
+
+
+def print_report(facts: Mapping[str, Any], table: Iterable[str], *, as_json: bool) -> None:
+    """On a terminal the table, else JSON on stdout and the table on stderr unless -q was given."""
+    on_terminal = sys.stdout.isatty()
+    if on_terminal and not as_json:
+        for line in table:
+            click.echo(line)
+        return
+    if not on_terminal and not is_quiet():
+        for line in table:
+            say(line)
+    click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+
+
+def is_quiet() -> bool:
+    """Whether -q was given."""
+    from vidseg.cli.options import VERBOSITY
+
+    return click.get_current_context().meta[VERBOSITY] < 0
