@@ -40,6 +40,22 @@ def test_check_gives_json_and_a_table(tmp_path: Path) -> None:
     assert json.loads(quiet.stdout) == facts
 
 
+def test_a_person_sees_the_table_and_a_program_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`CliRunner` gives no terminal; with one, the table is all there is."""
+    dataset(tmp_path)
+    assert "format:" not in run("data", "check", tmp_path, "-q").stdout
+    assert json.loads(run("data", "check", tmp_path, "--json").stdout)["photos"] == 2
+    monkeypatch.setattr("vidseg.cli.report.is_terminal", lambda: True)
+    table = run("data", "check", tmp_path)
+    assert table.stdout.startswith("format: via\n")
+    assert table.stderr == ""
+    both = run("data", "check", tmp_path, "--json")
+    assert json.loads(both.stdout)["photos"] == 2
+    assert both.stderr == ""
+
+
 def test_long_lists_end_early_in_the_table_alone(tmp_path: Path) -> None:
     via(tmp_path, *((SQUARE, {"class": f"class {n}"}) for n in range(30)))
     for n in range(30):

@@ -20,7 +20,7 @@ JSON = option(
 
 def print_report(facts: Mapping[str, Any], table: Iterable[str], *, as_json: bool) -> None:
     """On a terminal the table, else JSON on stdout and the table on stderr unless -q was given."""
-    on_terminal = sys.stdout.isatty()
+    on_terminal = is_terminal()
     if on_terminal and not as_json:
         for line in table:
             click.echo(line)
@@ -29,6 +29,11 @@ def print_report(facts: Mapping[str, Any], table: Iterable[str], *, as_json: boo
         for line in table:
             say(line)
     click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+
+
+def is_terminal() -> bool:
+    """Whether stdout is a terminal."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def is_quiet() -> bool:

@@ -37,23 +37,9 @@ def same_bytes(samples: Iterable[Sample]) -> list[list[Sample]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def groups_of_copies(samples: Iterable[Sample]) -> list[list[Sample]]:
-    """All samples, copies of one photo together, in their order."""
-    samples = list(samples)
-    home = {id(sample): id(sample) for sample in samples}
-
-    def root(key: int) -> int:
-        while home[key] != key:
-            key = home[key]
-        return key
-
-    for group in (*same_bytes(samples), *_same_source(samples)):
-        for other in group[1:]:
-            home[root(id(other))] = root(id(group[0]))
-    joined: dict[int, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        joined[root(id(sample))].append(sample)
-    return list(joined.values())
+def source_photo(photo: Path) -> Path:
+    """A path that copies of one photo, by their names, have in common."""
+    return photo.with_name(source_stem(photo))
 
 
 def report_copies(content: Content) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidseg.atomic_output import atomic_output, check_output
-from vidseg.datasets.copies import groups_of_copies, source_stem
+from vidseg.datasets.copies import source_photo, source_stem
 from vidseg.datasets.records import Content, Sample
 from vidseg.errors import OptionError
 
@@ -30,9 +30,9 @@ def divide(
     if not 0 < val < 1:
         raise OptionError(f"The share of val must lie between 0 and 1, and it is {val:g}.")
     groups: dict[str, list[Sample]] = defaultdict(list)
-    for copies in groups_of_copies(content.samples):
-        photo = copies[0].path
-        groups[str(photo) if by == "image" else source_video(photo)] += copies
+    for sample in content.samples:
+        source = source_photo(sample.path) if by == "image" else source_video(sample.path)
+        groups[str(source)].append(sample)
     if len(groups) < 2:
         raise OptionError(_one_group(by, content))
     names = sorted(groups)
