@@ -4,14 +4,14 @@ import base64
 import io
 from pathlib import Path
 
-import numpy as np
 import PIL.Image
 import PIL.ImageOps
 
 from vidseg.datasets.annotation_files import read_json
 from vidseg.errors import InputError
 from vidseg.structures.frame import Image
-from vidseg.video.decoding.image_reader import PHOTO_ERRORS, PILLOW_FORMATS
+from vidseg.video.decoding.image_files import PHOTO_ERRORS, PILLOW_FORMATS
+from vidseg.video.decoding.image_pixels import flatten, srgb_pixels
 
 
 def is_embedded(path: Path) -> bool:
@@ -30,7 +30,7 @@ def read_embedded(path: Path) -> Image:
     try:
         data = base64.b64decode(read_json(path)["imageData"], validate=True)
         with PIL.Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
-            return np.array(PIL.ImageOps.exif_transpose(image).convert("RGB"))
+            return flatten(srgb_pixels(PIL.ImageOps.exif_transpose(image)))
     except (*PHOTO_ERRORS, KeyError, TypeError) as error:
         if isinstance(error, InputError):
             raise
