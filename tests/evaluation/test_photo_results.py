@@ -20,12 +20,13 @@ from vidseg.evaluation.photo_results import coco_ids, read_coco
 SQUARE, OTHER = [10, 5, 30, 5, 30, 25, 10, 25], [40, 30, 60, 30, 60, 50, 40, 50]
 
 
-def packed(outline: list[float]) -> dict[str, Any]:
-    (rle,) = coco_masks.frPyObjects([outline], *SIZE)
+def packed(outline: Any) -> dict[str, Any]:
+    outlines: Any = [outline]
+    (rle,) = coco_masks.frPyObjects(outlines, *SIZE)
     return {"size": [*SIZE], "counts": rle["counts"].decode()}
 
 
-def plain(outline: list[float]) -> dict[str, Any]:
+def plain(outline: Any) -> dict[str, Any]:
     flat = coco_masks.decode(packed(outline)).ravel(order="F")  # pyright: ignore[reportArgumentType]
     runs, last = [0], 0
     for value in flat.tolist():
