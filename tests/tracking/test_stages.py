@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.support.doubles import OraclePredictor
 from tests.support.random_instances import blobs
 from tests.support.scenes import write_scene
 from tests.support.simulated_tracks import ALL, NONE, Faults, crossing, seen, watched
+from vidseg.errors import VidsegError
 from vidseg.pipeline.detect_to_file import detect_to_file, quantize_masks
 from vidseg.pipeline.search import Search
 from vidseg.results._part_file import part_of
@@ -79,6 +81,35 @@ def test_a_tracker_of_ones_own_takes_the_place_of_the_default_one() -> None:
     for (_, detected), (_, shown) in zip(pairs, shown_tracks(tracks, radius=0), strict=True):
         assert shown.ids.tolist() == shown.labels.tolist()
         assert set(shown.ids) == set(detected.labels)
+
+
+class Wrong:
+    """A tracker that returns what it was made with."""
+
+    def __init__(self, make: Callable[[Instances], Instances]) -> None:
+        self.make = make
+
+    def update(self, frame: Frame, instances: Instances) -> Instances:
+        return self.make(instances)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda found: found[:0],
+            r"Wrong.update returned 0 of [1-9]\d* objects; it must return all",
+        ),
+        (lambda found: found.with_ids(0 * found.ids + 3), r"the ids \[3, 3.*\]; ids start at 1"),
+        (lambda found: found.with_ids(0 * found.ids), r"the ids \[0.*\]; ids start at 1"),
+    ],
+)
+def test_a_tracker_of_ones_own_that_goes_wrong_is_told(
+    make: Callable[[Instances], Instances], message: str
+) -> None:
+    pairs = [pair for pair in watched(crossing(), NONE) if len(pair[1]) > 1]
+    with pytest.raises(VidsegError, match=message):
+        list(assign_ids(pairs, score=0.5, fill=5, tracker=Wrong(make)))
 
 
 def test_everything_detected_is_kept_when_ids_are_assigned() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from vidseg.errors import VidsegError
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances
 
@@ -22,9 +23,24 @@ class Predictor(Protocol):
 
 
 def predict_named(predictor: Predictor, images: Sequence[Image]) -> list[Instances]:
-    """The objects of each image, with the predictor's class names."""
-    names = predictor.classes
-    return [replace(found, names=names) for found in predictor.predict(images)]
+    """The objects of each image, with the predictor's class names.
+
+    Raises VidsegError: the predictor returned another number of results, or a result for a frame
+    of another size.
+    """
+    results, name = predictor.predict(images), type(predictor).__name__
+    if len(results) != len(images):
+        raise VidsegError(
+            f"{name}.predict returned {len(results)} results for {len(images)} images; "
+            "it must return one for each."
+        )
+    for image, found in zip(images, results, strict=True):
+        if found.size != image.shape[:2]:
+            raise VidsegError(
+                f"{name}.predict returned objects of size {found.size} for an image of "
+                f"{image.shape[:2]}; sizes are (height, width) of the image."
+            )
+    return [replace(found, names=predictor.classes) for found in results]
 
 
 def batches_at_once(predictor: Predictor) -> int:

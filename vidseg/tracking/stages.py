@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from vidseg.concurrency import closing_input
+from vidseg.errors import VidsegError
 from vidseg.structures.instances import UNTRACKED, Found, Instances
 from vidseg.tracking._smoothing import smoothed
 from vidseg.tracking.class_votes import vote_classes
@@ -85,10 +86,29 @@ def frames_ahead(fill: int = DEFAULT_FILL_FRAMES, radius: int = DEFAULT_SMOOTHIN
 
 
 def track(pairs: Iterable[Found], tracker: Tracker) -> Generator[Found, None, None]:
-    """The frames with all their objects, under the ids that `tracker` assigns."""
+    """The frames with all their objects, under the ids that `tracker` assigns.
+
+    Raises VidsegError: the tracker left out objects, or used an id twice in a frame.
+    """
     with closing_input(pairs) as source:
         for frame, instances in source:
-            yield frame, tracker.update(frame, instances)
+            tracked = tracker.update(frame, instances)
+            _check_tracked(tracker, instances, tracked)
+            yield frame, tracked
+
+
+def _check_tracked(tracker: Tracker, given: Instances, tracked: Instances) -> None:
+    name, ids = type(tracker).__name__, tracked.ids[tracked.ids != UNTRACKED]
+    if len(tracked) != len(given):
+        raise VidsegError(
+            f"{name}.update returned {len(tracked)} of {len(given)} objects; it must return all, "
+            f"with the id {UNTRACKED} for those without a track."
+        )
+    if len(np.unique(ids)) != len(ids) or ids.min(initial=1) < 1:
+        raise VidsegError(
+            f"{name}.update returned the ids {tracked.ids.tolist()}; ids start at 1 and occur once "
+            "in a frame."
+        )
 
 
 def fill_gaps(
