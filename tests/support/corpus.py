@@ -368,6 +368,19 @@ def _shorten_sample(path: Path, number: int) -> None:
 DOUBLED = (0, 33, 66, 100, 100, 133, 400, 433, 900, 933, 1500, 1533, 2000)
 
 
+def missing_timestamps(folder: Path, places: tuple[int, ...] = (7, 8, 20)) -> Path:
+    """A transport stream of 30 frames, of which those at `places` in coding order have no time."""
+    data = bytearray(write_scene(folder / "whole.ts", options={"bf": "2", "g": "15"}).read_bytes())
+    pictures = [at for at in range(len(data)) if data[at : at + 4] == b"\0\0\1\xe0"]
+    for number in places:  # PES header (ISO/IEC 13818-1 section 2.4.3.6): no times, only stuffing
+        at = pictures[number]
+        data[at + 7] &= 0x3F
+        data[at + 9 : at + 9 + data[at + 8]] = b"\xff" * data[at + 8]
+    path = folder / "missing.ts"
+    path.write_bytes(data)
+    return path
+
+
 def not_coded(folder: Path, suffix: str, places: tuple[int, ...] = (5, 6, 12, 20)) -> Path:
     """MPEG-4 with pictures at `places` of 30 that show nothing, as XviD writes them."""
     whole = write_scene(folder / "whole.avi", options={"g": "1"})

@@ -117,6 +117,14 @@ def test_a_doubled_timestamp_is_mended_in_a_part_too(tmp_path: Path) -> None:
     assert codes(part) == [frame.index for frame in part] == [5, 6, 7, 8, 9]
 
 
+def test_missing_timestamps_leave_the_others_as_they_are(tmp_path: Path) -> None:
+    path = corpus.missing_timestamps(tmp_path)
+    info, frames = probe(path), read(path)
+    assert (info.frames, info.rate, info.constant_rate, info.timed) == (30, 30, True, True)
+    assert codes(frames) == list(range(30))
+    assert [frame.time for frame in frames] == [Fraction(number, 30) for number in range(30)]
+
+
 @pytest.mark.parametrize("stamps", [1, 2])
 @pytest.mark.parametrize("suffix", [".ts", ".mkv"])
 def test_two_fields_are_one_frame(tmp_path: Path, suffix: str, stamps: int) -> None:
