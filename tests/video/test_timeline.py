@@ -10,7 +10,7 @@ import pytest
 from tests.support import corpus
 from tests.support.field_pictures import write_fields
 from tests.support.reading import codes, read
-from tests.support.scenes import write_scene
+from tests.support.scenes import needs_pyav_18, write_scene
 from vidseg.video.demuxing.container import choose_stream, open_container, read_only
 from vidseg.video.demuxing.timeline import Timeline, TimelineScan, indexed_timeline
 from vidseg.video.probe import probe
@@ -74,7 +74,8 @@ def webm(folder: Path) -> Path:
 @pytest.mark.parametrize(
     "make",
     [
-        *(plain, reordered, fast_start, doubled, corpus.variable_rate, corpus.screen_recording),
+        *(plain, reordered, fast_start, corpus.variable_rate, corpus.screen_recording),
+        pytest.param(doubled, marks=needs_pyav_18),  # before, libavformat ends at such a sample
         *(corpus.delayed_video, corpus.timecode, corpus.cover_art),
         *(matroska, webm, av1, doubled_matroska, screen_recording, corpus.no_duration),
         *(corpus.late_start, corpus.two_videos, corpus.with_subtitles, corpus.open_start_matroska),
@@ -99,7 +100,7 @@ def test_where_only_packets_tell_the_index_is_not_used(
     assert indexed(make(tmp_path)) is None
 
 
-@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".flv"])
+@pytest.mark.parametrize("suffix", [".mkv", ".flv", pytest.param(".mp4", marks=needs_pyav_18)])
 def test_a_doubled_timestamp_leaves_the_others_as_they_are(tmp_path: Path, suffix: str) -> None:
     path = corpus.doubled_timestamp(tmp_path, suffix)
     info, frames = probe(path), read(path)
@@ -133,7 +134,8 @@ def test_two_fields_are_one_frame(tmp_path: Path, suffix: str, stamps: int) -> N
     assert (info.frames, info.rate, info.constant_rate, info.timed) == (12, 25, True, True)
     assert codes(frames) == [frame.index for frame in frames] == list(range(12))
     assert [frame.time for frame in frames] == [Fraction(n, 25) for n in range(12)]
-    assert frames[-1].duration == Fraction(1, 25)
+    if stamps == 2 or suffix == ".ts":  # Matroska's muxer states half of the duration
+        assert frames[-1].duration == Fraction(1, 25)
     part = read(path, start=Fraction(9, 25), keep_interlaced=True)
     assert codes(part) == [frame.index for frame in part] == [9, 10, 11]
 
