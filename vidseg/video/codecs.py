@@ -15,6 +15,8 @@ ALPHA_PHOTO_SUFFIXES = (".png", ".webp", ".tiff", ".tif")
 """Suffixes of photo formats with an alpha channel."""
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tiff", ".tif")
 """Suffixes of photo formats that can be written."""
+Depth = Literal[8, 10]
+"""Bits per channel."""
 PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
 )  # fmt: skip
@@ -33,6 +35,10 @@ class Encoding:
     encoder: str = ""
     """ffmpeg's name for the encoder."""
     pixel_format: str = "yuv420p"
+    deep_pixel_format: str = ""
+    """The pixel format for 10 bits per channel; empty for codecs that are written with 8."""
+    depth: Depth | None = None
+    """Bits per channel of the output; None for those of the source, if the codec has them."""
     options: Mapping[str, str] = field(default_factory=dict)
     tag: str | None = None
     """Four-character code for MP4 and MOV where some players reject ffmpeg's default."""
@@ -52,6 +58,7 @@ class _Codec:
     """Maps a preset name to options of the encoder."""
     default_preset: str
     pixel_format: str = "yuv420p"
+    deep_pixel_format: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     tag: str | None = None
     crf_option: str = "crf"
@@ -70,6 +77,7 @@ CODECS: Mapping[str, _Codec] = {
     "h264": _Codec("libx264", 18, 51, _x26x_presets(), "veryfast"),
     "hevc": _Codec(
         "libx265", 20, 51, _x26x_presets(), "veryfast",
+        deep_pixel_format="yuv420p10le",
         options={"x265-params": "log-level=none"}, tag="hvc1",
     ),
     "vp9": _Codec(
@@ -77,12 +85,13 @@ CODECS: Mapping[str, _Codec] = {
         options={"b": "0", "deadline": "good", "row-mt": "1"},
     ),
     "av1": _Codec(
-        "libsvtav1", 26, 63, _speed_presets("preset", (12, 11, 10, 9, 8, 6, 5, 4, 3)), "veryfast"
+        "libsvtav1", 26, 63, _speed_presets("preset", (12, 11, 10, 9, 8, 6, 5, 4, 3)), "veryfast",
+        deep_pixel_format="yuv420p10le",
     ),
     "prores": _Codec(
         "prores_ks", None, 0,
         {name: {"profile": name} for name in ("proxy", "lt", "standard", "hq")}, "hq",
-        pixel_format="yuv422p10le", options={"vendor": "apl0"},
+        pixel_format="yuv422p10le", deep_pixel_format="yuv422p10le", options={"vendor": "apl0"},
     ),
     "gif": _Codec("gif", None, 0, {}, "", pixel_format="pal8"),
 }  # fmt: skip
@@ -151,6 +160,7 @@ def choose_codec(
     preset: str | None = None,
     *,
     alpha: bool = False,
+    depth: Depth | None = None,
 ) -> Encoding:
     """The encoding for a target of this name; None takes the default of the container or codec.
 
@@ -158,17 +168,20 @@ def choose_codec(
     unless `crf` is 0, which is lossless in x264 only.
     `crf` is the quality scale of the encoder, lower is better. `preset` is an x264 preset name for
     every codec except ProRes, where it is the profile (proxy, lt, standard, hq; with `alpha` 4444
-    and 4444xq). `alpha` asks for an output that keeps transparency.
+    and 4444xq). `alpha` asks for an output that keeps transparency. `depth` is 8 or 10 bits per
+    channel; None keeps 10 bits of the source, and its HDR, where the codec has them (hevc, av1,
+    prores).
 
     Raises OptionError for an unknown codec or preset, a codec that the container does not hold, a
-    `crf` out of range, and a name or codec without an alpha channel where `alpha` is set.
+    `crf` out of range, a name or codec without an alpha channel where `alpha` is set, and 10 bits
+    for a codec that has 8.
     """
     output = output_kind(path)
     suffix = Path(path).suffix.lower()
     is_auto = codec is not None and codec.lower() == AUTO
     codec = None if is_auto else codec
     if output in ("photo", "folder"):
-        _reject_photo_options(codec, crf, preset)
+        _reject_photo_options(codec, crf, preset, depth)
         if alpha and output == "photo" and suffix not in ALPHA_PHOTO_SUFFIXES:
             raise OptionError(_no_alpha_message(suffix))
         return Encoding(output, alpha=alpha)
@@ -181,6 +194,10 @@ def choose_codec(
         variant = " with transparency" if alpha else ""
         raise OptionError(f"{suffix} does not hold {name}{variant}; it holds {', '.join(codecs)}.")
 
+    if depth == 10 and not known[name].deep_pixel_format:
+        deep = ", ".join(each for each in CODECS if CODECS[each].deep_pixel_format)
+        raise OptionError(f"{name} is written with 8 bits; 10 bits need one of {deep}.")
+
     def encoding(found: _Codec) -> Encoding:
         return Encoding(
             output=output,
@@ -188,6 +205,8 @@ def choose_codec(
             codec=name,
             encoder=found.encoder,
             pixel_format=found.pixel_format,
+            deep_pixel_format=found.deep_pixel_format,
+            depth=depth,
             options={
                 **found.options,
                 **_crf_options(name, found, crf),
@@ -210,8 +229,10 @@ def _no_alpha_message(suffix: str) -> str:
     )
 
 
-def _reject_photo_options(codec: str | None, crf: int | None, preset: str | None) -> None:
-    given = {"codec": codec, "crf": crf, "preset": preset}
+def _reject_photo_options(
+    codec: str | None, crf: int | None, preset: str | None, depth: Depth | None
+) -> None:
+    given = {"codec": codec, "crf": crf, "preset": preset, "depth": depth}
     for option, value in given.items():
         if value is not None:
             raise OptionError(f"Photos have no {option} setting, got {value}; leave it out.")

@@ -1,4 +1,4 @@
-"""Colour: the matrix a video is encoded with, YUV to display RGB, and HDR to SDR."""
+"""Colour: the tags of a video, the matrix it is encoded with, and YUV to display RGB."""
 
 from functools import lru_cache
 
@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 from av import VideoFrame
 from av.video.reformatter import Colorspace, VideoReformatter
-from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from vidseg.structures.frame import Image
 from vidseg.video.info import UNKNOWN, Color, VideoInfo
+from vidseg.video.tone_mapping import tone_map
 
 # Code points of ITU-T H.273, by ffmpeg's names
 MATRIX_NAMES = {
@@ -42,21 +42,7 @@ FAST_PIXEL_FORMATS = {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p"}
 """Formats that swscale has a fast path to RGB for. Others need full chroma for neutral greys."""
 
 HDR_TRANSFERS = ("smpte2084", "arib-std-b67")
-SDR_WHITE_NITS = 203.0
-"""Luminance of SDR white in an HDR video, in candela per square metre (ITU-R BT.2408)."""
-MOBIUS_KNEE, MOBIUS_PEAK = 0.3, 10.0
-"""Where tone mapping starts and ends, as multiples of SDR white (ffmpeg's `tonemap=mobius`)."""
-BT2020_TO_BT709 = np.array(
-    [
-        [1.660491, -0.587641, -0.072850],
-        [-0.124550, 1.132900, -0.008349],
-        [-0.018151, -0.100579, 1.118730],
-    ],
-    np.float32,
-)
-"""For linear light (ITU-R BT.2087-0 section 4)."""
-BT2020_LUMA = np.array([[0.2627, 0.6780, 0.0593]], np.float32)
-"""ITU-R BT.2020, table 4."""
+"""PQ and HLG."""
 
 
 def frame_color(frame: VideoFrame) -> Color:
@@ -89,6 +75,16 @@ def to_rgb(
 
     The array is writable and contiguous. It may share memory with the converted frame.
     """
+    codes = rgb_codes(frame, info, size, scaler)
+    if info.hdr:
+        return tone_map(codes.astype(np.uint16, copy=False), info.color.transfer)
+    return codes.astype(np.uint8, copy=False)
+
+
+def rgb_codes(
+    frame: VideoFrame, info: VideoInfo, size: tuple[int, int], scaler: VideoReformatter
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """(H, W, 3) code values in the video's own primaries: uint16 if it is HDR, else uint8."""
     fast = _is_fast(frame, size) and not info.hdr
     converted = scaler.reformat(
         frame,
@@ -103,7 +99,7 @@ def to_rgb(
     )
     codes = np.ascontiguousarray(converted.to_ndarray())
     if info.hdr:
-        return tone_map(codes.astype(np.uint16, copy=False), info.color.transfer)
+        return codes.astype(np.uint16, copy=False)
     image = codes.astype(np.uint8, copy=False)
     return _undo_truncation(image) if fast else image
 
@@ -144,65 +140,3 @@ def _fast_path_truncates() -> bool:
     ).to_ndarray()  # fmt: skip
     true = (luma - 16.0) * 255 / 219 + (red - 128.0) * 1.5748 * 255 / 224
     return float(np.mean(got[..., 0] - true)) < -0.5
-
-
-def tone_map(codes: NDArray[np.uint16], transfer: str) -> Image:
-    """(H, W, 3) uint16 PQ or HLG code values in BT.2020 to uint8 SDR in BT.709.
-
-    White is at 203 cd/m2, the Mobius curve works on the largest channel, the display is BT.1886.
-    ffmpeg does the same for
-    ``zscale=t=linear:npl=203,zscale=p=bt709,tonemap=mobius:desat=0,zscale=t=bt709``.
-    """
-    light = _to_light(transfer).take(codes)
-    if transfer == "arib-std-b67":
-        light *= _system_gamma(light)
-    channels = cv2.split(cv2.transform(light, BT2020_TO_BT709))
-    factor = _mobius(cv2.max(cv2.max(channels[0], channels[1]), channels[2]))
-    display = [_to_display(channel, factor) for channel in channels]
-    return cv2.merge(display).astype(np.uint8, copy=False)
-
-
-def _to_display(light: MatLike, factor: MatLike) -> NDArray[np.uint8]:
-    clipped = cv2.multiply(light, factor, scale=65535, dtype=cv2.CV_16U)
-    return _from_light().take(clipped.astype(np.uint16, copy=False))
-
-
-@lru_cache(maxsize=2)
-def _to_light(transfer: str) -> NDArray[np.float32]:
-    """Linear light of all 65536 code values, 1 = SDR white.
-
-    PQ: SMPTE ST 2084. HLG: ITU-R BT.2100 table 5.
-    """
-    code = np.linspace(0, 1, 65536)
-    if transfer == "smpte2084":
-        m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
-        root = code ** (1 / m2)
-        light = 10000 * (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
-    else:
-        a, b, c = 0.17883277, 0.28466892, 0.55991073
-        light = 1000 * np.where(code <= 0.5, code**2 / 3, (np.exp((code - c) / a) + b) / 12)
-    return (light / SDR_WHITE_NITS).astype(np.float32)
-
-
-def _system_gamma(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Factor from HLG scene light to that of a 1000 cd/m2 display (ITU-R BT.2100, gamma 1.2)."""
-    luma = cv2.transform(light, BT2020_LUMA) * np.float32(SDR_WHITE_NITS / 1000)
-    return np.power(np.maximum(luma, 1e-6), np.float32(0.2)).reshape(*light.shape[:2], 1)
-
-
-def _mobius(level: MatLike) -> NDArray[np.float32]:
-    """Factor for light of `level` (ffmpeg, libavfilter/vf_tonemap.c)."""
-    knee, peak = MOBIUS_KNEE, MOBIUS_PEAK
-    a = -knee * knee * (peak - 1) / (knee * knee - 2 * knee + peak)
-    b = (knee * knee - 2 * knee * peak + peak) / (peak - 1)
-    scale = (b * b + 2 * b * knee + knee * knee) / (b - a)
-    bright = np.maximum(level, np.float32(knee))
-    mapped = (bright + np.float32(a)) * np.float32(scale)
-    mapped /= (bright + np.float32(b)) * bright
-    return mapped
-
-
-@lru_cache(maxsize=1)
-def _from_light() -> NDArray[np.uint8]:
-    """Code values of a BT.1886 display for light of 0 to 65535."""
-    return np.rint(255 * np.linspace(0, 1, 65536) ** (1 / 2.4)).astype(np.uint8)

@@ -1,11 +1,12 @@
 """Orientation of stored pictures: display matrices and EXIF tags, and rotation by them."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from vidseg.structures.frame import Image
+Value = TypeVar("Value", bound=np.generic)
 
 
 class Orientation(NamedTuple):
@@ -55,7 +56,7 @@ def frame_orientation(frame: Any) -> Orientation:
     return ORIENTATION_OF_SWAPS[True, c < 0, b < 0]
 
 
-def upright(image: Image, orientation: Orientation) -> Image:
+def upright(image: NDArray[Value], orientation: Orientation) -> NDArray[Value]:
     """`image` rotated upright; the same array if it is upright already."""
     turned: Any = image
     if orientation.rotation:

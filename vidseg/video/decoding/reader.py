@@ -75,8 +75,6 @@ class _Wanted(NamedTuple):
 def _read_video(
     info: VideoInfo, wanted: _Wanted, keep_going: bool, keep_interlaced: bool
 ) -> Reader:
-    if info.hdr:
-        log.warning("%s is HDR; its colours are tone-mapped to standard range.", info.path)
     decoding, first, decoded = _decode_from(info, wanted)
     to_image, count, ended = _ToImage(info), 0, False
     with closing(decoded):
@@ -93,6 +91,18 @@ def _read_video(
     missing = "" if ended else decoding.damage
     if len(decoding.lost) or missing:
         _report_damage(info, missing, len(decoding.lost), count, keep_going)
+
+
+def read_decoded(info: VideoInfo, first: int = 0) -> Generator[tuple[int, VideoFrame], None, None]:
+    """(index, frame) from the keyframe before frame `first` on: as decoded, neither RGB nor upright.
+
+    Corrupted frames are left out without a word.
+    """
+    wanted = _Wanted(Fraction(0), None, first, None)
+    decoding, index, decoded = _decode_from(info, wanted)
+    with closing(decoded):
+        for item in timed_frames(info, decoding, decoded, index, keep_going=True):
+            yield item.number, item.frame
 
 
 Decoded = Generator[VideoFrame, None, None]

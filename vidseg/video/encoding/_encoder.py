@@ -30,6 +30,7 @@ from vidseg.video.color import (
     TRANSFER_NAMES,
     matrix,
 )
+from vidseg.video.encoding._deep_frames import DeepFrames, is_deep, keeps_source
 from vidseg.video.encoding._hardware_encoders import available_encoding
 from vidseg.video.info import UNKNOWN, Color, VideoInfo
 
@@ -52,9 +53,12 @@ class VideoEncoder:
         self._shape, self._aspect = encoded_shape(info, encoding)
         self._size = self._shape[0] + self._shape[0] % 2, self._shape[1] + self._shape[1] % 2
         encoding = available_encoding(encoding, self._size)
-        self._format = encoding.pixel_format
+        deep = is_deep(info, encoding)
+        self._format = encoding.deep_pixel_format if deep else encoding.pixel_format
         self.unit = encoder_unit(info)
-        self._color = output_color(info)
+        keeps = keeps_source(info, encoding)
+        self._deep = DeepFrames(info, self._format, self._to_yuv) if keeps else None
+        self._color = output_color(info, keeps_hdr=keeps)
         self._matrix = matrix(info) if self._color.matrix == UNKNOWN else self._color.matrix
         self._scaler = VideoReformatter()
         self.count = 0
@@ -96,7 +100,7 @@ class VideoEncoder:
         self._last = at
         self.count += 1
         self._durations[at] = max(round(frame.duration / self.unit), 1)
-        converted = self._convert(frame.image)
+        converted = self._convert(frame)
         converted.pts, converted.time_base = at, self.unit
         return list(self._with_durations(self.stream.encode(converted)))
 
@@ -112,18 +116,39 @@ class VideoEncoder:
             packet.duration = self._durations.pop(packet.pts, 1) if packet.pts is not None else 1
             yield packet
 
-    def _convert(self, image: Image) -> av.VideoFrame:
-        fitted = fit(image, self._info.size, self._shape, self._size)
-        converted = self._scaler.reformat(
-            av.VideoFrame.from_numpy_buffer(fitted, "rgb24" if fitted.shape[2] == 3 else "rgba"),
+    def close(self) -> None:
+        """Stop decoding the source, if its frames were needed."""
+        if self._deep is not None:
+            self._deep.close()
+
+    def _convert(self, frame: Frame) -> av.VideoFrame:
+        if self._deep is not None:
+            image = _letterbox(frame.image, self._size)
+            converted = self._deep.compose(replace(frame, image=image))
+        else:
+            fitted = fit(frame.image, self._info.size, self._shape, self._size)
+            rgb = "rgb24" if fitted.shape[2] == 3 else "rgba"
+            converted = self._to_yuv(av.VideoFrame.from_numpy_buffer(fitted, rgb))
+        converted.pict_type = 0
+        self._tag(converted)
+        return converted
+
+    def _tag(self, frame: av.VideoFrame) -> None:
+        """Tag a frame with the colours of the stream: ProRes takes them from there."""
+        frame.colorspace = _code(MATRIX_NAMES, self._color.matrix, 2)
+        frame.color_range = _code(RANGE_NAMES, self._color.range, 0)
+        frame.color_primaries = _code(PRIMARIES_NAMES, self._color.primaries, 2)
+        frame.color_trc = _code(TRANSFER_NAMES, self._color.transfer, 2)
+
+    def _to_yuv(self, rgb: av.VideoFrame) -> av.VideoFrame:
+        return self._scaler.reformat(
+            rgb,
             format=self._format,
             interpolation=TO_YUV_FLAGS,
             dst_colorspace=SWS_MATRICES[self._matrix],
             dst_color_range=_code(RANGE_NAMES, self._color.range, 1),
             threads=1,
         )
-        converted.pict_type = 0
-        return converted
 
 
 @contextmanager
@@ -141,9 +166,9 @@ def _quiet_svt() -> Iterator[None]:
             del os.environ["SVT_LOG"]
 
 
-def output_color(info: VideoInfo) -> Color:
+def output_color(info: VideoInfo, *, keeps_hdr: bool = False) -> Color:
     """The colour tags of the output: those of the source, but never a matrix that was not used."""
-    if info.hdr:
+    if info.hdr and not keeps_hdr:
         return SDR_COLOR
     color = info.color
     if info.kind == "video" and VideoFormat(info.pixel_format).is_rgb:
@@ -199,8 +224,7 @@ def fit(
     """
     if image.shape[:2] == size == padded:
         return np.ascontiguousarray(image)
-    if image.shape[:2] != size:
-        image = _letterbox(image, size)
+    image = _letterbox(image, size)
     if size != scaled:
         image = _scale(image, scaled)
     size = scaled
@@ -209,6 +233,9 @@ def fit(
 
 
 def _letterbox(image: Image, size: tuple[int, int]) -> Image:
+    """An image fitted into `size` with bars; one of that size as it is."""
+    if image.shape[:2] == size:
+        return image
     scale = min(size[0] / image.shape[0], size[1] / image.shape[1])
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     top, left = (size[0] - height) // 2, (size[1] - width) // 2

@@ -70,6 +70,9 @@ class GifEncoder:
         paletted.pts, paletted.time_base = at, GIF_TICK
         return self._note_size(self.stream.encode(paletted))
 
+    def close(self) -> None:
+        """Do nothing: no other file is open."""
+
     def flush(self) -> list[Packet]:
         """The packets that the encoder still holds."""
         if self._dropped:

@@ -1,5 +1,6 @@
 """Writes videos: exact frames and times, everything else of the source, complete or not at all."""
 
+import logging
 import math
 from collections import deque
 from collections.abc import Iterator
@@ -18,12 +19,15 @@ from vidseg.atomic_output import atomic_output, output_error
 from vidseg.errors import OutputError, VidsegError
 from vidseg.structures.frame import Frame
 from vidseg.video.codecs import Encoding, choose_codec
+from vidseg.video.encoding._deep_frames import keeps_source, source_bits
 from vidseg.video.encoding._encoder import MAX_TIMESCALE, VideoEncoder, timescale
 from vidseg.video.encoding._gif import GifEncoder
 from vidseg.video.encoding._image_writer import PhotoFolderWriter, PhotoWriter
 from vidseg.video.encoding._stream_copier import StreamCopier
 from vidseg.video.info import VideoInfo
 from vidseg.video.pyav_versions import open_input, open_output
+
+log = logging.getLogger("vidseg")
 
 MAX_QUEUED_FRAMES = 1
 """Frames that may wait while the encoder works on another; 2 are no faster."""
@@ -62,11 +66,24 @@ def open_writer(
     Raises OptionError for a suffix that cannot be written, and for one photo of several frames.
     """
     encoding = encoding or choose_codec(path)
+    _warn_of_lost_depth(info, encoding)
     if encoding.output == "photo":
         return PhotoWriter(path, info, force=force)
     if encoding.output == "folder":
         return PhotoFolderWriter(path, info, alpha=encoding.alpha, force=force)
     return VideoWriter(path, info, encoding=encoding, start=start, end=end, force=force)
+
+
+def _warn_of_lost_depth(info: VideoInfo, encoding: Encoding) -> None:
+    """Say that 10-bit or HDR video becomes 8-bit SDR, and how it would not."""
+    bits = source_bits(info)
+    if keeps_source(info, encoding) or encoding.depth == 8 or not (info.hdr or bits > 8):
+        return
+    hint = "" if encoding.deep_pixel_format else "; hevc, av1 and prores keep it (--codec)"
+    if info.hdr:
+        log.warning("%s is HDR; it is tone-mapped to standard range%s.", info.path, hint)
+    else:
+        log.warning("%s has %d bits per channel, of which 8 are kept%s.", info.path, bits, hint)
 
 
 class VideoWriter:
@@ -110,6 +127,7 @@ class VideoWriter:
             stack.callback(self._abandon)
             encoder = GifEncoder if self._encoding.codec == "gif" else VideoEncoder
             self._encoder = encoder(self._output, self._info, self._encoding)
+            stack.callback(self._encoder.close)
             self._open_copier(stack)
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="vidseg-write")
             stack.callback(self._pool.shutdown, wait=True, cancel_futures=True)
