@@ -93,6 +93,8 @@ def test_wrong_options_come_before_everything(
         (["--codec", "h264", "out.webm"], "h264"),
         (["--crf", "99"], "99"),
         (["--preset", "warp"], "warp"),
+        (["--depth", "10"], "10 bits need one of hevc, av1, prores"),
+        (["--depth", "12"], "12"),
         (["out.avi"], "out.avi"),
     ],
 )

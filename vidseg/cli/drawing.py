@@ -49,7 +49,9 @@ def draw(
     plan = media_plan(sources, target)
     check_one_input(plan, search)
     encodings = {
-        job: choose_codec(job.target, quality.codec, quality.crf, quality.preset)
+        job: choose_codec(
+            job.target, quality.codec, quality.crf, quality.preset, depth=quality.depth
+        )
         for job in plan.jobs
     }
     with outputs_checked(plan, run) as todo:

@@ -25,6 +25,7 @@ from vidseg.structures.span import Span as Span
 
 if TYPE_CHECKING:
     from vidseg.pipeline.search import Search
+    from vidseg.video.codecs import Depth
 
 VERBOSITY = "vidseg.verbosity"
 """Key in `ctx.meta`: -1 for -q, 0, 1 for -v, 2 for -vv."""
@@ -47,7 +48,11 @@ class Quality:
     codec: str | None
     crf: int | None
     preset: str | None
+    depth: "Depth | None" = None
 
+
+DEPTHS: "dict[str, Depth | None]" = {"auto": None, "8": 8, "10": 10}
+"""What --depth takes, as bits per channel; None leaves it to the input and the codec."""
 
 CLASS = option(
     "--class",
@@ -240,9 +245,17 @@ def encoding_options(command: Command) -> Command:
         show_default="veryfast for H.264",
         help="Speed preset of the encoder, by its own name.",
     )
+    @option(
+        "--depth",
+        type=click.Choice(list(DEPTHS)),
+        default="auto",
+        help="Bits per channel: auto keeps 10 bits and HDR of the input with hevc, av1, prores.",
+    )
     @wraps(command)
-    def wrapper(*, codec: str | None, crf: int | None, preset: str | None, **others: Any) -> Any:
-        return command(quality=Quality(codec, crf, preset), **others)
+    def wrapper(
+        *, codec: str | None, crf: int | None, preset: str | None, depth: str, **others: Any
+    ) -> Any:
+        return command(quality=Quality(codec, crf, preset, DEPTHS[depth]), **others)
 
     return wrapper
 

@@ -148,13 +148,12 @@ def _encodings(targets: Sequence[str], quality: Quality) -> "dict[str, Encoding]
     from vidseg.video.codecs import choose_codec, output_kind
 
     given = quality.codec, quality.crf, quality.preset
+    depth = quality.depth
     videos = {target for target in targets if output_kind(target) == "video"}
-    if not videos and any(value is not None for value in given):
-        raise OptionError("--codec, --crf and --preset are for videos, and none is drawn.")
-    return {
-        target: choose_codec(target, *given) if target in videos else choose_codec(target)
-        for target in targets
-    }
+    if not videos and any(value is not None for value in (*given, depth)):
+        raise OptionError("--codec, --crf, --preset and --depth need a video; none is drawn.")
+    for_videos = {target: choose_codec(target, *given, depth=depth) for target in videos}
+    return {target: for_videos.get(target) or choose_codec(target) for target in targets}
 
 
 def _unknown(kind: str, known: Sequence[str]) -> str:

@@ -109,7 +109,7 @@ AUTO = "auto"
 ALPHA_CODECS: Mapping[str, _Codec] = {
     "prores": _Codec(
         "prores_ks", None, 0, {name: {"profile": name} for name in ("4444", "4444xq")}, "4444",
-        pixel_format="yuva444p10le", options={"vendor": "apl0"},
+        pixel_format="yuva444p10le", deep_pixel_format="yuva444p10le", options={"vendor": "apl0"},
     ),
     "vp9": replace(CODECS["vp9"], pixel_format="yuva420p"),
 }  # fmt: skip

@@ -77,7 +77,8 @@ def compare(
     }
     for each in options.values():
         Search(**each, score=score)  # wrong options come out before anything starts
-    encoding = choose_codec(target, quality.codec, quality.crf, quality.preset) if target else None
+    given = quality.codec, quality.crf, quality.preset
+    encoding = choose_codec(target, *given, depth=quality.depth) if target else None
     limit_threads()
     from vidseg.pipeline.compare_models import compare as measure
 

@@ -79,6 +79,7 @@ def cutout(
             quality.codec,
             quality.crf,
             quality.preset,
+            depth=quality.depth,
             alpha=not matte,
         )
         for job in plan.jobs
