@@ -23,7 +23,8 @@ The package itself, "", only hands out names, when they are asked for.
 """
 PARTS = {
     "video": [
-        *("info", "pyav_versions", "large_arrays", "orientation", "codecs", "color", "analysis"),
+        *("info", "pyav_versions", "large_arrays", "orientation", "codecs", "tone_mapping"),
+        *("color", "analysis"),
         *("demuxing", "damage", "decoding", "encoding", "probe", "saved_info", "moviepy_clip"),
     ],
 }

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidseg.cli.console import log_to_console
+from vidseg.cli.encoding_options import Quality as Quality
+from vidseg.cli.encoding_options import encoding_options as encoding_options
 from vidseg.cli.option import Command, option
 from vidseg.cli.option import examples as examples
 from vidseg.cli.param_types import BatchSize, ClassNames, Device, Model, Time, split_names
@@ -25,7 +27,6 @@ from vidseg.structures.span import Span as Span
 
 if TYPE_CHECKING:
     from vidseg.pipeline.search import Search
-    from vidseg.video.codecs import Depth
 
 VERBOSITY = "vidseg.verbosity"
 """Key in `ctx.meta`: -1 for -q, 0, 1 for -v, 2 for -vv."""
@@ -40,19 +41,6 @@ class RunFlags:
     quiet: bool
     progress: bool
 
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """How to encode; None leaves it to the container's default."""
-
-    codec: str | None
-    crf: int | None
-    preset: str | None
-    depth: "Depth | None" = None
-
-
-DEPTHS: "dict[str, Depth | None]" = {"auto": None, "8": 8, "10": 10}
-"""What --depth takes, as bits per channel; None leaves it to the input and the codec."""
 
 CLASS = option(
     "--class",
@@ -221,41 +209,6 @@ def span_options(command: Command) -> Command:
         *, start: Fraction | None, end: Fraction | None, keep_going: bool, **others: Any
     ) -> Any:
         return command(span=Span(start, end, keep_going), **others)
-
-    return wrapper
-
-
-def encoding_options(command: Command) -> Command:
-    """How to encode a video: gives `quality`, a `Quality`."""
-
-    @option(
-        "--codec",
-        show_default="by the name of OUT",
-        help="Video codec: h264, hevc, vp9, av1, prores or gif; auto encodes H.264 on an NVIDIA "
-        "card if there is one.",
-    )
-    @option(
-        "--crf",
-        type=int,
-        show_default="18 for H.264",
-        help="Constant quality: lower is better, and makes larger files.",
-    )
-    @option(
-        "--preset",
-        show_default="veryfast for H.264",
-        help="Speed preset of the encoder, by its own name.",
-    )
-    @option(
-        "--depth",
-        type=click.Choice(list(DEPTHS)),
-        default="auto",
-        help="Bits per channel: auto keeps 10 bits and HDR of the input with hevc, av1, prores.",
-    )
-    @wraps(command)
-    def wrapper(
-        *, codec: str | None, crf: int | None, preset: str | None, depth: str, **others: Any
-    ) -> Any:
-        return command(quality=Quality(codec, crf, preset, DEPTHS[depth]), **others)
 
     return wrapper
 

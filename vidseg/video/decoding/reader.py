@@ -94,7 +94,7 @@ def _read_video(
 
 
 def read_decoded(info: VideoInfo, first: int = 0) -> Generator[tuple[int, VideoFrame], None, None]:
-    """(index, frame) from the keyframe before frame `first` on: as decoded, neither RGB nor upright.
+    """(index, frame) from the keyframe before frame `first` on, neither RGB nor upright.
 
     Corrupted frames are left out without a word.
     """
