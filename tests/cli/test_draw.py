@@ -1,6 +1,5 @@
 """`vidseg draw` from end to end on scenes, with an oracle in the model's place."""
 
-import re
 from pathlib import Path
 
 import cv2
@@ -12,7 +11,6 @@ from tests.support.commands import ROOT, fails, run
 from tests.support.doubles import OraclePredictor
 from tests.support.scenes import SIZE, read_barcode, scene_image, scene_masks, write_scene
 from vidseg.cli.commands.draw import EffectText
-from vidseg.effects.parse import EFFECTS, settings_of
 from vidseg.structures.frame import Frame
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
@@ -153,14 +151,3 @@ def test_effects_name_the_classes_that_are_looked_for(
 def test_effects_come_from_the_environment_too() -> None:
     text = "blur:class=hot air balloon;contour"
     assert EffectText().split_envvar_value(text) == ["blur:class=hot air balloon", "contour"]
-
-
-def test_readme_and_help_name_every_effect_and_setting() -> None:
-    shown = run("draw", "--help").output.replace("\n", "")
-    table = README.split("### Effects", 1)[1].split("\n### ", 1)[0]
-    for name in EFFECTS:
-        assert name in re.sub(r"- +", "-", shown)
-        (row,) = re.findall(rf"^\| [^|]*`{name}`.*$", table, re.MULTILINE)
-        if name not in ("overlay", "splash"):
-            for setting in set(settings_of(name)) - {"class", "id"}:
-                assert f"`{setting}" in row, f"{setting} of {name}"
