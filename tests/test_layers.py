@@ -29,7 +29,15 @@ PARTS = {
     ],
     "cli": [
         *("option", "param_types", "threads", "console", "exit_codes", "progress"),
-        *("standard_output", "tracking_options", "options", "batch", "drawing", "output_specs"),
+        *(
+            "standard_output",
+            "tracking_options",
+            "options",
+            "report",
+            "batch",
+            "drawing",
+            "output_specs",
+        ),
         *("evaluate_request", "commands", ""),
     ],
 }
