@@ -25,7 +25,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from tests.benchmarks.balloon_clips import render
-from tests.support.simulated_tracks import ALL, BAR, SCENES, Scene, seen
+from tests.support.simulated_tracks import ALL_FAULTS, SCENES, SOME_FAULTS, Scene, with_faults
 from tests.support.track_stages import displayed
 from vidseg.evaluation.clips import ANY_CLASS, Clip, MaskTrack, collect_tracks
 from vidseg.evaluation.temporal_stability import Counts, measure_stability, rates
@@ -58,7 +58,11 @@ def main() -> None:
     parser.add_argument("--model", default="balloon")
     parser.add_argument("--oracle", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
-    eyes = {"10 % missed, 2 pixels jitter": BAR, "all faults": ALL} if options.oracle else {}
+    eyes = (
+        {"10 % missed, 2 pixels jitter": SOME_FAULTS, "all faults": ALL_FAULTS}
+        if options.oracle
+        else {}
+    )
     groups = {
         f"oracle, {name}": [oracle(make(), faults) for make in SCENES]
         for name, faults in eyes.items()
@@ -80,7 +84,7 @@ def oracle(scene: Scene, faults) -> Case:
     true = [scene.truth(index) for index in range(scene.frames)]
     tracks = collect_tracks(zip(frames, true, strict=True), None)
     clip = Clip(scene.name, scene.size, scene.frames, tracks, {})
-    pairs = [(f, seen(t, faults, random)) for f, t in zip(frames, true, strict=True)]
+    pairs = [(f, with_faults(t, faults, random)) for f, t in zip(frames, true, strict=True)]
     return Case(clip, pairs)
 
 

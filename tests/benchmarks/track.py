@@ -19,7 +19,16 @@ from typing import Any
 import numpy as np
 
 from tests.support.held_out_scenes import held_out
-from tests.support.simulated_tracks import ALL, BAR, RATE, SCENES, Faults, Scene, bounce, seen
+from tests.support.simulated_tracks import (
+    ALL_FAULTS,
+    RATE,
+    SCENES,
+    SOME_FAULTS,
+    Faults,
+    Scene,
+    bounce,
+    with_faults,
+)
 from tests.support.track_scores import Scores, scores
 from tests.support.track_stages import displayed, tracked
 from vidseg.structures.frame import Frame
@@ -39,7 +48,10 @@ def main() -> None:
     seeds = range(parser.parse_args().seeds)
     tuned = [make() for make in SCENES]
     for kind, scenes in (("tuned on", tuned), ("held out", held_out(71) + held_out(72))):
-        for title, faults in (("10 % missed, 2 pixels jitter", BAR), ("all faults", ALL)):
+        for title, faults in (
+            ("10 % missed, 2 pixels jitter", SOME_FAULTS),
+            ("all faults", ALL_FAULTS),
+        ):
             print(f"\n{kind}, {title}: {faults}")
             print(HEAD)
             rows = compared(ways(), scenes, faults, seeds)
@@ -71,7 +83,9 @@ def compared(
         frames = [scene.frame(index) for index in range(scene.frames)]
         for seed in seeds:
             random = np.random.default_rng(seed)
-            pairs = [(f, seen(t, faults, random)) for f, t in zip(frames, truth, strict=True)]
+            pairs = [
+                (f, with_faults(t, faults, random)) for f, t in zip(frames, truth, strict=True)
+            ]
             for name, make in makers.items():
                 found[name].append(scores(truth, [out for _, out in make()(pairs)]))
     return found

@@ -1,4 +1,4 @@
-"""Keyframe mode: objects of known motion, which the network sees on some frames only."""
+"""Keyframe mode, on objects of known motion."""
 
 import threading
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ from vidseg.video.probe import probe
 
 
 class Eye:
-    """Sees the truth of a scene, told by the pictures it gets; counts them."""
+    """Returns the truth of a scene by the picture, and counts the pictures."""
 
     def __init__(self, scene: Scene, blind: Iterable[int] = ()) -> None:
         self.classes = {1: "thing", 2: "other"}
@@ -59,7 +59,7 @@ def watched(
 
 
 def overlaps(scene: Scene, found: list[Instances]) -> list[float]:
-    """For each frame, the least IoU of a true object with the one found there."""
+    """For each frame, the least IoU of a true object with the one found."""
     least = []
     for index, instances in enumerate(found):
         truth = scene.truth(index)
@@ -86,14 +86,14 @@ def test_objects_follow_their_motion(move: str, every: int) -> None:
     assert eye.seen == sorted({*range(0, 16, every), 15})
 
 
-def test_what_was_moved_is_marked() -> None:
+def test_propagated_objects_are_marked() -> None:
     scene = Scene("slow", (Actor(MOVES["slow"], RED, "disc"),), frames=11)
     _, found = watched(scene, 5)
     assert [bool(one.filled[0]) for one in found] == [index % 5 != 0 for index in range(11)]
     assert {int(one.ids[0]) for one in found} == {UNTRACKED}
 
 
-def test_of_two_that_cross_each_stays_itself() -> None:
+def test_crossing_objects_stay_apart() -> None:
     actors = (
         Actor(line(150, 160, 8, 0, 80, 80), RED, "disc", label=1),
         Actor(line(400, 200, -8, 0, 80, 80), BLUE, "box", label=2),
@@ -123,13 +123,13 @@ def test_scores_go_from_one_keyframe_to_the_next() -> None:
     np.testing.assert_allclose(scores, np.linspace(0.9, 0.4, 6), atol=1e-5)
 
 
-def test_what_one_keyframe_misses_is_shown_half_of_the_way() -> None:
+def test_an_object_of_one_keyframe_is_shown_half_of_the_way() -> None:
     scene = Scene("slow", (Actor(MOVES["slow"], RED, "disc"),), frames=13)
     _, found = watched(scene, 6, blind=[6])
     assert [len(one) for one in found] == [1, 1, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1]
 
 
-def test_what_leaves_the_frame_is_shown_until_it_is_out() -> None:
+def test_an_object_that_leaves_is_shown_until_it_is_out() -> None:
     scene = Scene("leaving", (Actor(line(560, 180, 14, 0, 80, 80), RED, "disc"),), frames=13)
     there = [len(scene.truth(index)) for index in range(13)]
     assert there[0] == 1
@@ -139,7 +139,7 @@ def test_what_leaves_the_frame_is_shown_until_it_is_out() -> None:
     assert sum(a != b for a, b in zip(shown, there, strict=True)) <= 2, (shown, there)
 
 
-def test_what_enters_is_shown_from_the_edge_on() -> None:
+def test_an_object_that_enters_is_shown_from_the_edge() -> None:
     scene = Scene("entering", (Actor(line(-60, 180, 14, 0, 80, 80), RED, "disc"),), frames=11)
     there = [len(scene.truth(index)) for index in range(11)]
     _, found = watched(scene, 10)
@@ -210,7 +210,7 @@ def test_small_frames(size: tuple[int, int]) -> None:
     assert all(len(instances) == 1 for _, instances in found)
 
 
-def test_a_source_error_comes_after_the_frames_before_it() -> None:
+def test_a_source_error_arrives_after_the_frames_before_it() -> None:
     source, oracle, seen = BrokenSource(30, at=13), OraclePredictor(), []
 
     def drain() -> None:
@@ -225,7 +225,7 @@ def test_a_source_error_comes_after_the_frames_before_it() -> None:
     assert source.closed
 
 
-def test_a_predictor_error_comes_after_the_frames_that_can_be_had() -> None:
+def test_a_predictor_error_arrives_after_the_frames_before_it() -> None:
     source, seen = SceneSource(60), []
 
     def drain() -> None:

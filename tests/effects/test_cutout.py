@@ -1,4 +1,4 @@
-"""Cut-outs: opacity and colours against pictures that were mixed from known parts."""
+"""Cut-outs: opacity and colours, against pictures blended from known parts."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 
 def mixed() -> tuple[Image, NDArray[np.uint8], Floats]:
-    """A picture of a disc with a rim of 6 pixels before a field, its opacity, the disc's colour."""
+    """A picture of a disc with a soft edge of 6 pixels, its opacity, and the disc's colour."""
     y, x = np.mgrid[:160, :200] + 0.5
     opacity = ((55 - np.hypot(x - 100, y - 80)) / 6 + 0.5).clip(0, 1)
     own = np.stack([200 + 20 * np.sin(x / 15), 60 + x / 8, 50 + y / 8], 2)
@@ -29,7 +29,7 @@ def over(picture: Image, color: tuple[int, int, int]) -> Floats:
     return picture[..., :3] * share + np.array(color) * (1 - share)
 
 
-def test_the_background_is_taken_out_of_the_rim() -> None:
+def test_the_background_is_removed_from_the_edge() -> None:
     image, opacity, own = mixed()
     picture = cut(image, opacity)
     assert (picture[..., 3] == opacity).all()
@@ -72,7 +72,7 @@ def test_objects_of_a_scene_are_opaque_and_the_rest_is_gone(refine: bool) -> Non
 
 
 def test_touching_objects_show_no_seam() -> None:
-    """One opaque square in two halves, whose edge lies between pixels, cut at a mask's softness."""
+    """One opaque square in two halves that share an edge between pixels."""
     ramp = np.full((28, 28), 255, np.uint8)
     instances = Instances(
         boxes=np.array([[20, 20, 60.5, 100], [60.5, 20, 100, 100]], np.float32),

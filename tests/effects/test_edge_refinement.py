@@ -1,4 +1,4 @@
-"""Edges on the picture's edges, on pictures whose edges are known."""
+"""Edge refinement, on pictures whose edges are known."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def ellipse(x: float, y: float, half_x: float, half_y: float) -> Mask:
 
 
 def picture(mask: Mask, *, seed: int = 0) -> Image:
-    """The object warm, the rest cool, both with noise and light from one side."""
+    """A warm object on a cool ground, with noise and light from one side."""
     rng = np.random.default_rng(seed)
     light = np.linspace(0.7, 1.1, SIZE[1])[None, :, None]
     colors = np.where(mask[..., None], (190, 90, 60), (70, 110, 120)) * light
@@ -30,7 +30,7 @@ def picture(mask: Mask, *, seed: int = 0) -> Image:
 
 
 def found(*, shift: float = 0.0, softness: float = 1.5) -> Instances:
-    """What a network may say of the ellipse at (250, 200): edges `shift` cells off."""
+    """A plausible detection of the ellipse at (250, 200), with edges `shift` cells off."""
     cells = (np.arange(28) + 0.5) / 28 * 2 - 1
     x, y = cells[None, :] - shift / 14, cells[:, None] + shift / 14
     inside = (1 - np.hypot(x, y)) * 14 / softness

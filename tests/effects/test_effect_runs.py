@@ -1,4 +1,4 @@
-"""Effects over a run of frames: what holds, remembers or plays, begun anew for every run."""
+"""Effects with a state, which starts anew in every run."""
 
 import os
 from dataclasses import replace
@@ -29,13 +29,13 @@ def frame(index: int, rate: int = 30, image: Image = GREY) -> Frame:
     return Frame(index, Fraction(index, rate), image)
 
 
-def at(x: float, y: float, name: int = 1, label: int = 1) -> Instances:
-    """One solid object 20 pixels wide and high about (x, y)."""
+def at(x: float, y: float, track_id: int = 1, label: int = 1) -> Instances:
+    """One solid object of 20 x 20 pixels centred at (x, y)."""
     return replace(
         blobs(1, SIZE),
         boxes=np.array([[x - 10, y - 10, x + 10, y + 10]], np.float32),
         masks=np.full((1, 28, 28), 255, np.uint8),
-        ids=np.array([name]),
+        ids=np.array([track_id]),
         labels=np.array([label]),
     )
 
@@ -63,7 +63,7 @@ def test_every_run_begins_anew(name: str) -> None:
 
 
 @pytest.mark.parametrize("effect", [Fill(hold=2), Chain((Fill(hold=2), Contour()))], ids=str)
-def test_a_missed_object_stays_hidden(effect: Effect) -> None:
+def test_a_lost_object_stays_hidden(effect: Effect) -> None:
     seen, *missed, gone = run(effect, at(60, 60), NONE, NONE, NONE)
     black = (seen[52:68, 52:68] == 0).all()
     assert black
@@ -72,12 +72,12 @@ def test_a_missed_object_stays_hidden(effect: Effect) -> None:
     assert np.array_equal(gone, GREY)
 
 
-def test_an_effect_that_hides_nothing_draws_nothing_for_a_missed_object() -> None:
+def test_without_hold_nothing_is_drawn_for_a_lost_object() -> None:
     _, missed = run(Chain((Contour(), Fill(hold=0))), at(60, 60), NONE)
     assert np.array_equal(missed, GREY)
 
 
-def test_only_the_chosen_objects_are_held_even_if_their_class_wavers() -> None:
+def test_only_selected_objects_are_held_even_if_their_class_changes() -> None:
     effect = Only(Fill(hold=5), labels=frozenset({1}))
     _, other, wavering = run(effect, at(60, 60), at(120, 30, 2, 2), at(60, 60, 1, 2))
     assert (other[50:70, 50:70] == 0).all()
@@ -85,7 +85,7 @@ def test_only_the_chosen_objects_are_held_even_if_their_class_wavers() -> None:
     assert (wavering[50:70, 50:70] == 0).all()
 
 
-def test_trace_draws_the_way_that_an_object_has_come() -> None:
+def test_trace_draws_the_path_of_an_object() -> None:
     found = [at(20.0 + 6 * n, 60) for n in range(20)]
     pictures = run(Trace(length=10, width=3, color=(255, 0, 0)), *found)
     last = pictures[-1].astype(int)
@@ -154,7 +154,7 @@ def test_an_animation_and_a_single_frame_play_too(tmp_path: Path) -> None:
     assert shown(path, 5, 10) == [0, 0, 0, 0, 0]
 
 
-def test_the_backdrop_is_closed_and_not_drawn_upon(tmp_path: Path) -> None:
+def test_the_background_is_closed_and_not_drawn_on(tmp_path: Path) -> None:
     path = backdrop(tmp_path / "behind.mp4", 3, 1)
     image = np.full((*SIZE, 3), 255, np.uint8)
     with drawing(ReplaceBackground(file=path)) as draw:
@@ -167,7 +167,7 @@ def test_the_backdrop_is_closed_and_not_drawn_upon(tmp_path: Path) -> None:
     assert str(path) not in handles
 
 
-def test_a_frame_of_another_size_gets_a_backdrop_of_its_size(tmp_path: Path) -> None:
+def test_a_frame_of_another_size_gets_a_background_of_its_size(tmp_path: Path) -> None:
     path = backdrop(tmp_path / "behind.mp4", 3, 30)
     with drawing(ReplaceBackground(file=path)) as draw:
         for size in ((60, 80), (120, 160), (30, 200)):

@@ -46,7 +46,7 @@ def union(instances: Instances) -> np.ndarray:
 
 
 def luma(image: Image) -> Image:
-    """BT.601, in OpenCV's fixed-point rounding."""
+    """BT.601 luma with OpenCV's fixed-point rounding."""
     grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
     return grey[..., None].repeat(3, axis=2)
 
@@ -105,7 +105,7 @@ def test_threads_in_any_order_draw_the_same(effect: Effect) -> None:
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
 def test_overlay_blends_inside_masks_and_leaves_the_rest(alpha: float) -> None:
-    """torchvision's property of `draw_segmentation_masks`, without overlaps."""
+    """The behaviour of torchvision's `draw_segmentation_masks`, without overlaps."""
     found = blobs(1, (120, 160), share=0.3).with_ids(np.array([7]))
     image = noise(found.size)
     drawn = replace(MASKS_ONLY, alpha=alpha)(image, found)
@@ -278,7 +278,7 @@ def test_hard_splash_is_exact_on_both_sides() -> None:
 
 
 def opacity_of(effect: Splash, found: Instances) -> np.ndarray:
-    """How much of the colour is left, 0..255, told by a pure green picture."""
+    """How much of the colour is left, 0..255, measured on a pure green picture."""
     green = np.zeros((*found.size, 3), np.uint8)
     green[..., 1] = 255
     drawn = effect(green, found).astype(float)

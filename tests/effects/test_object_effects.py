@@ -1,5 +1,4 @@
-"""Effects on the objects or on all but them, pixel by pixel; those over time are in
-`test_effects_runs`."""
+"""Effects on the objects and on the background, pixel by pixel; `test_effect_runs` has the rest."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -82,7 +81,7 @@ def test_hiding_leaves_what_is_far_from_the_objects(effect: Effect, found: Insta
 
 
 @pytest.mark.parametrize("dilate", [0, 0.05, 0.2])
-def test_fill_covers_object_and_rim_with_its_colour_alone(dilate: float) -> None:
+def test_fill_covers_object_and_margin_with_its_colour(dilate: float) -> None:
     for found in (CORNER, MIDDLE, WHOLE, blobs(1, SIZE, share=0.2)):
         drawn = Fill(dilate=dilate, color=(9, 200, 77))(noise(), found)
         x0, y0, x1, y1 = found.boxes[0]
@@ -115,7 +114,7 @@ def test_cells_grow_in_steps_and_are_never_fine() -> None:
 
 @pytest.mark.parametrize("strength", [0.04, 0.08, 0.3])
 def test_blur_leaves_no_detail_in_the_object(strength: float) -> None:
-    """White noise comes out as flat as a Gaussian of that width makes it."""
+    """White noise becomes as flat as a Gaussian of that width makes it."""
     image = noise((400, 400))
     found = boxed((100, 100, 300, 300), size=(400, 400))
     drawn = Blur(strength=strength)(image, found)[100:300, 100:300]
@@ -162,7 +161,7 @@ def test_dimming_is_exact_outside() -> None:
 
 
 @pytest.mark.parametrize("strength", [0.01, 0.05, 0.2])
-def test_colours_of_objects_do_not_run_into_the_blur(strength: float) -> None:
+def test_colours_of_objects_do_not_bleed_into_the_blur(strength: float) -> None:
     image = np.full((240, 320, 3), (60, 90, 120), np.uint8)
     found = boxed((80, 60, 220, 160), size=(240, 320))
     opacity = soft_alpha(found)
@@ -198,7 +197,7 @@ def test_a_photo_behind_the_objects_fills_the_frame(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [(120, 160), (60, 160), (240, 160), (30, 40), (1, 1), (480, 640)])
-def test_covering_keeps_shapes_and_the_middle(size: tuple[int, int]) -> None:
+def test_fitting_keeps_the_aspect_and_the_middle(size: tuple[int, int]) -> None:
     """Left half red, right half blue: the border stays in the middle, and nothing is left empty."""
     picture = np.zeros((*size, 3), np.uint8)
     picture[:, : size[1] // 2, 0] = picture[:, size[1] // 2 :, 2] = 255
@@ -223,7 +222,7 @@ def test_the_contour_runs_along_the_edge_alone() -> None:
     assert len({tuple(color) for color in own[drawn > 250]}) < 20
 
 
-def test_the_halo_lies_about_the_object() -> None:
+def test_the_halo_lies_around_the_object() -> None:
     image = np.full((240, 320, 3), 40, np.uint8)
     found = boxed((80, 60, 220, 160), size=(240, 320))
     drawn = Halo(size=0.1, color=(255, 0, 255))(image, found)
@@ -289,7 +288,7 @@ def test_split_shows_the_original_on_the_left(at: float) -> None:
 
 
 def test_blending_is_that_of_the_whole_picture() -> None:
-    """Tiles do not show."""
+    """Tiles are invisible in the result."""
     size = (300, 400)
     under, over = noise(size, 1), noise(size, 2)
     opacity = np.tile(np.arange(400) * 255 // 399, (300, 1)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Effects from their descriptions, and descriptions that are wrong."""
+"""Effects from descriptions, and wrong descriptions."""
 
 from pathlib import Path
 
@@ -113,7 +113,7 @@ def test_wrong_descriptions_are_refused_in_one_sentence(text: str, says: str) ->
     assert str(caught.value).endswith(".")
 
 
-def test_wrong_options_are_told_before_missing_files() -> None:
+def test_wrong_options_are_raised_before_missing_files() -> None:
     with pytest.raises(OptionError, match="no effect 'bluur'"):
         parse_effects(["replace-background:file=missing.png", "bluur"], NAMES)
     with pytest.raises(InputError, match=r"missing\.png"):
@@ -130,7 +130,7 @@ def test_a_path_may_hold_commas_and_colons(tmp_path: Path) -> None:
     assert chosen == Only(effect, frozenset({2}))
 
 
-def test_a_backdrop_that_is_no_picture_is_refused_when_it_is_made(tmp_path: Path) -> None:
+def test_an_unreadable_background_is_refused_in_the_constructor(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("no picture")
     with pytest.raises(InputError, match=r"notes\.txt"):

@@ -1,4 +1,4 @@
-"""What is said after a run about effects that had nothing to draw on."""
+"""Warnings after a run about effects that had nothing to draw on."""
 
 from dataclasses import replace
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Objects that are missed stay hidden where they were."""
+"""Lost objects stay hidden where they were."""
 
 from dataclasses import replace
 from fractions import Fraction

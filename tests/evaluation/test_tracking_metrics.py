@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as Pictures
 from pycocotools import mask as coco
 
-from tests.support.simulated_tracks import Actor, Faults, Scene, crossing, line, watched
+from tests.support.simulated_tracks import Actor, Faults, Scene, crossing, faulty_detections, line
 from tests.support.track_stages import tracked
 from vidseg.errors import InputError, VidsegError
 from vidseg.evaluation import davis, mots, ytvis
@@ -35,8 +35,8 @@ FRAMES = 24
 def scenes() -> tuple[Stream, Stream]:
     """The truth, and what a tracker makes of a faulty eye; both without overlaps of masks."""
     scene = replace(crossing(), frames=60)
-    faults = Faults(miss=0.05, jitter=1.0, alarms=0.5)
-    found = list(tracked(watched(scene, faults)))[-FRAMES:]
+    faults = Faults(miss=0.05, jitter=1.0, false_positives=0.5)
+    found = list(tracked(faulty_detections(scene, faults)))[-FRAMES:]
     ours = [(Moment(n, Fraction(n)), i) for n, (_, i) in enumerate(found)]
     true = [(Moment(n, Fraction(n)), scene.truth(n + scene.frames - FRAMES)) for n in range(FRAMES)]
     known = [(m, i[np.isin(i.labels, (1, 2))]) for m, i in ours]

@@ -46,7 +46,7 @@ def test_it_is_a_value() -> None:
     assert found.ids.tolist() == [-1, -1]
 
 
-def test_rows_are_chosen_by_flags_numbers_or_a_slice() -> None:
+def test_rows_are_selected_by_bool_array_index_array_or_slice() -> None:
     found = blobs(4, (20, 30))
     by_flags = found[np.array([False, True, True, False])]
     assert same(by_flags, found[np.array([1, 2])])
@@ -106,7 +106,7 @@ def test_parts_are_joined_in_order() -> None:
 
 
 @given(any_instances(), st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]), st.sets(st.integers(1, 3)))
-def test_what_is_shown(found: Instances, score: float, labels: set[int]) -> None:
+def test_which_objects_are_shown(found: Instances, score: float, labels: set[int]) -> None:
     chosen = shown(found, score=score, labels=labels)
     wanted = [
         row
@@ -117,7 +117,7 @@ def test_what_is_shown(found: Instances, score: float, labels: set[int]) -> None
     assert same(shown(found, score=0.0), found)
 
 
-def test_too_many_leave_the_best_in_their_order() -> None:
+def test_of_too_many_the_best_stay_in_order() -> None:
     found = replace(blobs(4, (20, 30)), scores=np.array([0.6, 0.9, 0.6, 0.7], np.float32))
     assert shown(found, max_objects=3).scores.tolist() == found.scores[[0, 1, 3]].tolist()
     assert same(shown(found, max_objects=3), found[np.array([0, 1, 3])])
@@ -150,7 +150,7 @@ def test_colours_stay_and_differ() -> None:
 
 
 @pytest.mark.parametrize("color", [*colors.PALETTE, (0, 0, 0), (255, 255, 255), (90, 90, 90)])
-def test_ink_is_legible(color: colors.Color) -> None:
+def test_text_on_a_colour_is_legible(color: colors.Color) -> None:
     """4.5 : 1 is what WCAG 2.2 asks of text."""
     ground = colors.relative_luminance(color) + 0.05
     ink = colors.relative_luminance(colors.text_color_on(color)) + 0.05

@@ -25,7 +25,7 @@ SHAPES: dict[str, Shape] = {
     "rectangle": lambda u, v: (np.abs(u) <= 1) & (np.abs(v) <= 1),
     "ellipse": lambda u, v: (u + v) ** 2 / 1.8 + (u - v) ** 2 / 0.6 <= 1,
 }
-"""Inside or not, for points of the box taken as -1..1 both ways."""
+"""Whether points of the box, with coordinates -1..1, are inside."""
 
 
 def one(
@@ -47,7 +47,7 @@ def full_masks(instances: Instances) -> NDArray[np.bool_]:
 
 
 def in_frame(box: NDArray[np.float64], shape: Shape, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """The shape drawn at the frame's pixel centres."""
+    """The shape sampled at the frame's pixel centres."""
     x0, y0, x1, y1 = box
     u = (2 * (np.arange(size[1]) + 0.5) - x0 - x1) / (x1 - x0)
     v = (2 * (np.arange(size[0]) + 0.5) - y0 - y1) / (y1 - y0)
@@ -67,7 +67,7 @@ def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
 
 
 def bilinear(instances: Instances, row: int) -> NDArray[np.float64]:
-    """(H, W) probability x 255 by the book, one pixel at a time."""
+    """(H, W) probability x 255 by definition, pixel by pixel."""
     height, width = instances.size
     x0, y0, x1, y1 = instances.boxes[row].astype(np.float64)
     mask = instances.masks[row].astype(np.float64)

@@ -24,7 +24,7 @@ SHAPES = ("disc", "box", "star")
 def wave(
     x: float, y: float, dx: float, *, rise: float, pace: float, phase: float, side: float
 ) -> Path:
-    """Across, up and down as a sine, growing and shrinking a little."""
+    """A sine wave, slightly changing in size."""
 
     def path(index: int) -> tuple[float, float, float, float]:
         here = side * (1 + 0.15 * np.sin(0.7 * pace * index + phase))
@@ -34,7 +34,7 @@ def wave(
 
 
 def waves(seed: int) -> Scene:
-    """Nobody moves straight; they cross in twos and threes."""
+    """Curved paths that cross in twos and threes."""
     random = np.random.default_rng(seed)
     actors = tuple(
         Actor(
@@ -55,7 +55,7 @@ def waves(seed: int) -> Scene:
 
 
 def fence(seed: int) -> Scene:
-    """Everybody passes behind several posts."""
+    """All actors pass behind several posts."""
     random = np.random.default_rng(seed)
     walkers = [
         Actor(
@@ -76,7 +76,7 @@ def fence(seed: int) -> Scene:
 
 
 def door(seed: int) -> Scene:
-    """They turn behind a wall and come back, or leave the frame and come in again."""
+    """Actors that turn back behind a wall, or leave the frame and return."""
     random = np.random.default_rng(seed)
 
     def back(x: float, y: float, dx: float, at: int, wait: int, side: float) -> Path:
@@ -105,7 +105,7 @@ def door(seed: int) -> Scene:
 
 
 def rush(seed: int) -> Scene:
-    """Fast ones among slow ones, turning at the edges."""
+    """Fast actors among slow ones, reflected at the edges."""
     random = np.random.default_rng(seed)
     actors = tuple(
         Actor(
@@ -121,7 +121,7 @@ def rush(seed: int) -> Scene:
 
 
 def shots(seed: int) -> Scene:
-    """Shots of uneven contents, the same colours in each, every 25 frames."""
+    """Shots of 25 frames with different contents in the same colours."""
     random = np.random.default_rng(seed)
     actors = [
         Actor(
@@ -142,7 +142,7 @@ def shots(seed: int) -> Scene:
 
 
 def twins(seed: int) -> Scene:
-    """Equal stars on free paths."""
+    """Equal stars on random paths."""
     random = np.random.default_rng(seed)
     paths = [
         bounce(*random.uniform(60, 300, 2), *random.normal(0, 4, 2), side=60) for _ in range(6)
@@ -151,7 +151,7 @@ def twins(seed: int) -> Scene:
 
 
 def pairs(seed: int) -> Scene:
-    """Two by two, half in front of each other all the way, which invites merging."""
+    """Pairs that overlap by half all the way, which invites merging."""
     random = np.random.default_rng(seed)
     actors = []
     for number in range(3):
@@ -183,6 +183,6 @@ def throng(seed: int) -> Scene:
 
 
 def held_out(seed: int) -> list[Scene]:
-    """One scene of each kind; every seed draws others."""
+    """One scene of each kind; each seed draws others."""
     assert SIZE == (360, 640)
     return [make(seed) for make in (waves, fence, door, rush, shots, twins, pairs, throng)]

@@ -1,4 +1,4 @@
-"""Instances of any kind, for laws that hold for all of them."""
+"""Random instances, for properties that hold for all of them."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ def blobs(
     side: int = 28,
     classes: int = 4,
 ) -> Instances:
-    """Smooth round blobs in boxes of about `share` of the frame each, cut at its edges."""
+    """Smooth round blobs in boxes of about `share` of the frame each, clipped at its edges."""
     rng = np.random.default_rng(seed)
     height, width = size
     half = np.sqrt(share * height * width) / 2 * rng.uniform(0.5, 1.5, (count, 2))
@@ -36,7 +36,7 @@ def blobs(
 
 @st.composite
 def any_instances(draw: st.DrawFn, size: tuple[int, int] | None = None) -> Instances:
-    """Up to 5 objects; boxes of every kind, empty, tiny and frame-filling ones included."""
+    """Up to 5 objects with boxes of every kind, also empty, tiny and frame-filling ones."""
     if size is None:
         size = draw(st.tuples(st.integers(1, 30), st.integers(1, 30)))
     height, width = size

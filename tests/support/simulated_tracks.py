@@ -1,4 +1,4 @@
-"""Moving scenes with true identities, and an oracle that sees them with known faults."""
+"""Moving scenes with true track ids, and detections of them with known faults."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from vidseg.structures.masks import Crop, full_mask
 
 SIZE = (360, 640)
 RATE = Fraction(30)
-VISIBLE = 0.15
-"""An actor counts as there while this share of its shape can be seen, and 12 pixels."""
+MIN_VISIBLE_SHARE = 0.15
+"""An actor is in view while this share of its shape is visible, and 12 pixels."""
 
 Color = tuple[int, int, int]
 Place = tuple[float, float, float, float]
 Path = Callable[[int], Place | None]
-"""Frame index to centre x, centre y, width, height, in pixels; None while away."""
+"""Frame index to centre x, centre y, width, height in pixels; None while absent."""
 
 RED, BLUE, GREEN, GOLD = (200, 50, 40), (50, 70, 210), (40, 160, 70), (230, 190, 40)
 VIOLET, WHITE, TEAL, BROWN = (140, 60, 180), (225, 225, 220), (30, 150, 160), (120, 80, 50)
@@ -31,7 +31,7 @@ COLORS = (RED, BLUE, GREEN, GOLD, VIOLET, WHITE, TEAL, BROWN)
 
 @dataclass(frozen=True)
 class Actor:
-    """A shape on a path; those listed later in a scene stand in front."""
+    """A shape on a path. Actors listed later in a scene stand in front."""
 
     path: Path
     color: Color = RED
@@ -39,7 +39,7 @@ class Actor:
     """"disc", "box" or "star"."""
     label: int = 1
     prop: bool = False
-    """It hides others, but is no object to be found."""
+    """Whether it only hides others, and is no object itself."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Scene:
     frames: int = 90
     size: tuple[int, int] = SIZE
     shot: int = 1000
-    """Frames from cut to cut."""
+    """Frames from one cut to the next."""
 
     def truth(self, index: int) -> Instances:
-        """What can be seen of the objects, with their true ids (place in `actors`, from 1)."""
+        """The visible parts of the objects, with their true ids (place in `actors`, from 1)."""
         found = [
             (number, actor, seen)
             for number, (actor, seen) in enumerate(self._seen(index), 1)
@@ -73,43 +73,45 @@ class Scene:
         return Frame(index, index / RATE, image, 1 / RATE)
 
     def _seen(self, index: int) -> Iterator[tuple[Actor, Crop | None]]:
-        """Every actor with the part of it that no other hides; None for too little."""
+        """Each actor with its visible part; None if that is too small."""
         shapes = [_shape(actor, index, self.size) for actor in self.actors]
         top = np.zeros(self.size, np.int16)
         for number, (rows, cols, mask) in enumerate(shapes, 1):
             top[rows, cols][mask] = number
         for number, (actor, (rows, cols, _)) in enumerate(zip(self.actors, shapes, strict=True), 1):
             seen = top[rows, cols] == number
-            enough = np.count_nonzero(seen) >= max(12, VISIBLE * _whole_area(actor, index))
+            enough = np.count_nonzero(seen) >= max(
+                12, MIN_VISIBLE_SHARE * _whole_area(actor, index)
+            )
             yield actor, Crop(rows, cols, seen) if enough else None
 
 
 @dataclass(frozen=True)
 class Faults:
-    """What is wrong with what the oracle sees; shares are of objects, or per frame where said."""
+    """Faults of a detector, as shares of the objects unless another unit is given."""
 
     miss: float = 0.0
     jitter: float = 0.0
     """Standard deviation of every edge, in pixels."""
     weak: float = 0.0
-    """Share with scores of 0.15..0.45 instead of 0.6..0.99."""
-    alarms: float = 0.0
-    """False objects a frame, sure ones and weak ones."""
+    """Share with scores in 0.15..0.45 instead of 0.6..0.99."""
+    false_positives: float = 0.0
+    """False positives per frame."""
     merge: float = 0.0
-    """Share of pairs of touching objects seen as one."""
+    """Share of pairs of touching objects detected as one."""
     mislabel: float = 0.0
 
 
-NONE = Faults()
-BAR = Faults(miss=0.1, jitter=2.0)
-ALL = Faults(miss=0.1, jitter=2.0, weak=0.15, alarms=0.1, merge=0.1, mislabel=0.05)
+NO_FAULTS = Faults()
+SOME_FAULTS = Faults(miss=0.1, jitter=2.0)
+ALL_FAULTS = Faults(miss=0.1, jitter=2.0, weak=0.15, false_positives=0.1, merge=0.1, mislabel=0.05)
 
 
-def seen(truth: Instances, faults: Faults, random: np.random.Generator) -> Instances:
-    """The truth through a faulty eye: untracked, shuffled."""
+def with_faults(truth: Instances, faults: Faults, random: np.random.Generator) -> Instances:
+    """The truth as a faulty detector finds it: untracked, in random order."""
     found = _merged(truth, faults.merge, random)
     found = found[random.random(len(found)) >= faults.miss]
-    found = _joined(found, _alarms(random.poisson(faults.alarms), truth, random))
+    found = _joined(found, _false_positives(random.poisson(faults.false_positives), truth, random))
     n = len(found)
     weak = random.random(n) < faults.weak
     scores = np.where(weak, random.uniform(0.15, 0.45, n), random.uniform(0.6, 0.99, n))
@@ -127,17 +129,19 @@ def seen(truth: Instances, faults: Faults, random: np.random.Generator) -> Insta
     )[random.permutation(n)]
 
 
-def watched(scene: Scene, faults: Faults, seed: int = 0) -> Iterator[tuple[Frame, Instances]]:
-    """A scene frame by frame through a faulty eye."""
+def faulty_detections(
+    scene: Scene, faults: Faults, seed: int = 0
+) -> Iterator[tuple[Frame, Instances]]:
+    """A scene, frame by frame, as a faulty detector finds it."""
     random = np.random.default_rng(seed)
     for index in range(scene.frames):
-        yield scene.frame(index), seen(scene.truth(index), faults, random)
+        yield scene.frame(index), with_faults(scene.truth(index), faults, random)
 
 
 def from_masks(
     crops: list[Crop], *, ids: list[int], labels: list[int], size: tuple[int, int]
 ) -> Instances:
-    """Masks in parts of the frame, none empty, as instances with tight boxes and score 1."""
+    """Non-empty crops as instances with tight boxes and score 1."""
     n = len(crops)
     boxes, soft = np.zeros((n, 4), np.float32), np.zeros((n, MASK_SIDE, MASK_SIDE), np.uint8)
     for row, (rows, cols, mask) in enumerate(crops):
@@ -158,14 +162,14 @@ def from_masks(
 
 
 def line(x: float, y: float, dx: float, dy: float, width: float, height: float) -> Path:
-    """Straight on from (x, y), for ever."""
+    """A straight line from (x, y), without end."""
     return lambda index: (x + dx * index, y + dy * index, width, height)
 
 
 def bounce(
     x: float, y: float, dx: float, dy: float, *, side: float, size: tuple[int, int] = SIZE
 ) -> Path:
-    """Straight on, thrown back by the edges of the frame."""
+    """A straight line, reflected at the edges of the frame."""
 
     def fold(value: float, length: float) -> float:
         value = (value - side / 2) % (2 * (length - side))
@@ -180,12 +184,12 @@ def bounce(
 
 
 def during(start: int, end: int, path: Path) -> Path:
-    """There from frame `start` to before `end` only."""
+    """The path from frame `start` to before `end` only."""
     return lambda index: path(index) if start <= index < end else None
 
 
 def turning(path: Path, at: int) -> Path:
-    """Goes back the way it came from frame `at` on."""
+    """The path, reversed from frame `at` on."""
     return lambda index: path(index if index < at else 2 * at - index)
 
 
@@ -213,7 +217,7 @@ def occlusion() -> Scene:
 
 
 def reentry() -> Scene:
-    """One leaves to the left and comes back; one leaves to the right for good."""
+    """One actor leaves to the left and returns; one leaves to the right for good."""
     return Scene(
         "re-entry",
         (
@@ -226,7 +230,7 @@ def reentry() -> Scene:
 
 
 def fast() -> Scene:
-    """Half a box and more a frame."""
+    """Motion of half a box and more per frame."""
     return Scene(
         "fast",
         (
@@ -238,7 +242,7 @@ def fast() -> Scene:
 
 
 def cuts() -> Scene:
-    """A new place with new objects every 30 frames, often where the last ones stood."""
+    """A new background with new objects every 30 frames, often at the places of the last ones."""
     actors = [
         Actor(
             during(30 * shot, 30 * shot + 30, line(x - 30 * shot * dx, y, dx, 0, 90, 90)),
@@ -252,7 +256,7 @@ def cuts() -> Scene:
 
 
 def lookalikes() -> Scene:
-    """Equal discs in three lanes, meeting and passing."""
+    """Equal discs in three lanes that meet and pass."""
     lanes = [(60, 80, 4.5), (560, 110, -4.0), (30, 220, 3.0), (330, 235, 1.0), (620, 215, -3.5),
              (100, 320, 5.0), (500, 315, -2.5)]  # fmt: skip
     return Scene("look-alikes", tuple(Actor(line(x, y, dx, 0, 64, 64), TEAL) for x, y, dx in lanes))
@@ -273,7 +277,7 @@ def crowd() -> Scene:
 
 
 def blank() -> Scene:
-    """Nothing for a while, then one, then nothing."""
+    """No object, then one, then none."""
     return Scene("blank", (Actor(during(20, 45, line(200, 150, 3, 1, 80, 80))),), frames=70)
 
 
@@ -314,7 +318,7 @@ def _span(low: float, high: float, length: int) -> slice:
 
 @lru_cache(maxsize=8)
 def _ground(size: tuple[int, int], place: int) -> Image:
-    """Soft patches of grey, others in every place."""
+    """Soft patches of grey, different in every shot."""
     coarse = np.random.default_rng(place).uniform(60, 170, (7, 11))
     rows = np.linspace(0, 5.99, size[0])[:, None]
     cols = np.linspace(0, 9.99, size[1])[None, :]
@@ -338,8 +342,8 @@ def _joined(a: Instances, b: Instances) -> Instances:
     return replace(a, **{n: np.concatenate([getattr(a, n), getattr(b, n)]) for n in names})
 
 
-def _alarms(count: int, truth: Instances, random: np.random.Generator) -> Instances:
-    """Discs where nothing is."""
+def _false_positives(count: int, truth: Instances, random: np.random.Generator) -> Instances:
+    """Discs at places without an object."""
     height, width = truth.size
     side = random.uniform(30, 90, count)
     x, y = random.uniform(0, width - side), random.uniform(0, height - side)
@@ -356,7 +360,7 @@ def _alarms(count: int, truth: Instances, random: np.random.Generator) -> Instan
 
 
 def _merged(truth: Instances, share: float, random: np.random.Generator) -> Instances:
-    """The truth, where some pairs of touching objects have become one."""
+    """The truth with some pairs of touching objects merged."""
     keep = np.ones(len(truth), bool)
     found = [truth]
     for a in range(len(truth)):

@@ -13,7 +13,7 @@ from vidseg.structures.masks import iou_matrix
 
 class Scores(NamedTuple):
     hota: float
-    """Luiten et al. 2021, mean over the 19 overlaps."""
+    """HOTA (Luiten et al. 2021), the mean over its 19 IoU thresholds."""
     det_a: float
     ass_a: float
     idf1: float
@@ -22,7 +22,7 @@ class Scores(NamedTuple):
 
 
 def scores(truth: Sequence[Instances], tracks: Sequence[Instances]) -> Scores:
-    """Tracks with `ids`, frame for frame beside the truth with its own."""
+    """Scores of tracks, frame by frame, against the truth."""
     overlaps = [iou_matrix(a, b) for a, b in zip(truth, tracks, strict=True)]
     return scores_of([f.ids for f in truth], [f.ids for f in tracks], overlaps)
 
@@ -32,7 +32,7 @@ def scores_of(
     tracks: Sequence[NDArray[np.int64]],
     overlaps: Sequence[NDArray[np.float64]],
 ) -> Scores:
-    """By the ids in each frame, and the (truth, tracks) overlaps of what they name."""
+    """The scores from the ids in each frame and the (truth, tracks) IoUs of their masks."""
     data = _data(truth, tracks, overlaps)
     quiet = {"PRINT_CONFIG": False}
     hota = HOTA().eval_sequence(data)
@@ -52,7 +52,7 @@ def _data(
     tracks: Sequence[NDArray[np.int64]],
     overlaps: Sequence[NDArray[np.float64]],
 ) -> dict[str, Any]:
-    """As TrackEval's datasets hand it to its metrics: ids from 0 without gaps."""
+    """The data that TrackEval's datasets pass to its metrics: ids from 0 without gaps."""
     true_ids, true_count = _dense(truth)
     track_ids, track_count = _dense(tracks)
     return {

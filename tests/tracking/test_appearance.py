@@ -1,4 +1,4 @@
-"""What objects and scenes look like, however their pictures lie in memory."""
+"""Colour histograms and thumbnails, for any memory layout of the picture."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def picture() -> Image:
 
 
 def laid_otherwise(image: Image) -> Image:
-    """The same picture as a view of a wider and of a column-wise one."""
+    """The same picture as a strided, column-major view."""
     wide = np.zeros((image.shape[0], image.shape[1] * 2, 3), np.uint8, order="F")
     wide[:, ::2] = image
     return wide[:, ::2]
@@ -31,7 +31,7 @@ def test_the_layout_in_memory_changes_nothing() -> None:
     np.testing.assert_array_equal(thumbnail(other), thumbnail(image))
 
 
-def test_looks_are_of_the_colours_under_the_masks() -> None:
+def test_histograms_are_of_the_colours_under_the_masks() -> None:
     objects, image = blobs(2, SIZE, seed=3), np.zeros((*SIZE, 3), np.uint8)
     red = color_histograms(np.full_like(image, (250, 0, 0)), objects)
     blue = color_histograms(np.full_like(image, (0, 0, 250)), objects)

@@ -1,4 +1,4 @@
-"""Identities, gaps and smoothing, judged on moving scenes seen by an oracle with known faults."""
+"""Track ids, gaps and smoothing, on moving scenes with known detection faults."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.support.simulated_tracks import (
-    ALL,
-    BAR,
-    NONE,
+    ALL_FAULTS,
+    NO_FAULTS,
     SCENES,
     SIZE,
+    SOME_FAULTS,
     Actor,
     Scene,
     cuts,
+    faulty_detections,
     line,
     reentry,
-    seen,
-    watched,
+    with_faults,
 )
 from tests.support.track_scores import Scores, scores
 from tests.support.track_stages import displayed, tracked
@@ -39,7 +39,7 @@ GREY = np.full((*SIZE, 3), 110, np.uint8)
 
 
 def objects(*boxes: tuple[float, float, float, float], **columns: list[float]) -> Instances:
-    """Discs in boxes, of label 1 and score 0.9 where `labels` and `scores` say nothing else."""
+    """Discs in boxes; label 1 and score 0.9 unless `labels` and `scores` are given."""
     n = len(boxes)
     cells = (np.arange(28) + 0.5) / 14 - 1
     disc = (np.hypot(cells[:, None], cells) <= 1).astype(np.uint8) * 255
@@ -66,7 +66,7 @@ def frames(*found: Instances) -> list[Found]:
 
 
 def ids_of(*found: Instances) -> list[list[int]]:
-    """The ids that one tracker gives, frame by frame."""
+    """The ids that one tracker assigns, frame by frame."""
     return [out.ids.tolist() for _, out in tracked(frames(*found))]
 
 
@@ -74,59 +74,61 @@ def ids_of(*found: Instances) -> list[list[int]]:
 
 
 @pytest.fixture(scope="module")
-def played() -> list[tuple[Scene, list[Frame], list[Instances]]]:
-    """Every scene with its pictures and its truth."""
+def scenes() -> list[tuple[Scene, list[Frame], list[Instances]]]:
+    """Every scene with its frames and its truth."""
 
-    def play(scene: Scene) -> tuple[Scene, list[Frame], list[Instances]]:
+    def render(scene: Scene) -> tuple[Scene, list[Frame], list[Instances]]:
         indexes = range(scene.frames)
         return scene, [scene.frame(i) for i in indexes], [scene.truth(i) for i in indexes]
 
-    return [play(make()) for make in SCENES]
+    return [render(make()) for make in SCENES]
 
 
-def judged(played, faults, stage) -> dict[str, Scores]:
+def scores_by_scene(scenes, faults, stage) -> dict[str, Scores]:
     found = {}
-    for scene, pictures, truth in played:
+    for scene, pictures, truth in scenes:
         random = np.random.default_rng(0)
-        pairs = [(f, seen(t, faults, random)) for f, t in zip(pictures, truth, strict=True)]
+        pairs = [(f, with_faults(t, faults, random)) for f, t in zip(pictures, truth, strict=True)]
         found[scene.name] = scores(truth, [out for _, out in stage(pairs)])
     return found
 
 
-def test_without_faults_every_identity_is_kept(played) -> None:
-    found = judged(played, NONE, tracked)
-    truth = {scene.name: len(set(np.concatenate([t.ids for t in ts]))) for scene, _, ts in played}
+def test_without_faults_every_identity_is_kept(scenes) -> None:
+    found = scores_by_scene(scenes, NO_FAULTS, tracked)
+    truth = {scene.name: len(set(np.concatenate([t.ids for t in ts]))) for scene, _, ts in scenes}
     assert {name: one.ids for name, one in found.items()} == truth
     assert all(one.switches == 0 and one.hota > 0.99 for one in found.values()), found
 
 
-def test_with_misses_and_jitter_hota_reaches_the_bar(played) -> None:
-    found = judged(played, BAR, displayed)
+def test_with_misses_and_jitter_hota_reaches_the_bar(scenes) -> None:
+    found = scores_by_scene(scenes, SOME_FAULTS, displayed)
     assert np.mean([one.hota for one in found.values()]) >= 0.9, found
     assert sum(one.switches for one in found.values()) <= 4, found
     assert all(one.hota >= 0.8 for one in found.values()), found
 
 
-def test_with_every_fault_tracks_still_hold(played) -> None:
-    found = judged(played, ALL, displayed)
+def test_with_every_fault_tracks_still_hold(scenes) -> None:
+    found = scores_by_scene(scenes, ALL_FAULTS, displayed)
     assert np.mean([one.hota for one in found.values()]) >= 0.78, found
 
 
-def test_filling_and_smoothing_each_come_closer_to_the_truth(played) -> None:
+def test_filling_and_smoothing_each_come_closer_to_the_truth(scenes) -> None:
     def alone(pairs):
         return tracked(pairs)
 
-    bare = judged(played[:2], BAR, alone)
-    full = judged(played[:2], BAR, lambda pairs: fill_gaps(alone(pairs), longest=5))
-    calm = judged(played[:2], BAR, displayed)
+    bare = scores_by_scene(scenes[:2], SOME_FAULTS, alone)
+    full = scores_by_scene(
+        scenes[:2], SOME_FAULTS, lambda pairs: fill_gaps(alone(pairs), longest=5)
+    )
+    calm = scores_by_scene(scenes[:2], SOME_FAULTS, displayed)
     for name in bare:
         assert bare[name].hota + 0.03 < full[name].hota
         assert full[name].hota + 0.01 < calm[name].hota
 
 
-def test_exit_and_return_within_the_memory_keep_the_id_and_a_newcomer_gets_its_own() -> None:
+def test_an_object_that_returns_soon_keeps_its_id_and_a_new_one_gets_its_own() -> None:
     scene = reentry()
-    found = [out for _, out in tracked(watched(scene, NONE))]
+    found = [out for _, out in tracked(faulty_detections(scene, NO_FAULTS))]
     truth = [scene.truth(index) for index in range(scene.frames)]
     names = {}
     for true, out in zip(truth, found, strict=True):
@@ -139,7 +141,7 @@ def test_exit_and_return_within_the_memory_keep_the_id_and_a_newcomer_gets_its_o
 # Ids
 
 
-def test_ids_count_from_one_in_every_video_anew() -> None:
+def test_ids_start_at_one_in_every_video() -> None:
     found = objects(square(100, 100), square(300, 100), scores=[0.7, 0.9])
     assert ids_of(found) == ids_of(found) == [[2, 1]]
 
@@ -161,32 +163,32 @@ def test_weak_objects_continue_tracks_but_start_none() -> None:
     assert ids_of(weak, strong, weak, weak) == [[], [1], [1], [1]]
 
 
-def test_what_is_hardly_seen_makes_no_difference() -> None:
-    """So a run that also saves detections, from 0.05 on, shows what one does that does not."""
+def test_objects_with_very_low_scores_make_no_difference() -> None:
+    """So a run that saves detections down to 0.05 shows the same as one that does not."""
     strong, weak = objects(square(100, 100)), objects(square(102, 100), scores=[0.07])
     assert ids_of(strong, weak, strong) == [[1], [], [1]]
 
 
-def test_a_weak_double_of_a_sure_object_does_not_take_a_hidden_neighbours_id() -> None:
+def test_a_weak_duplicate_does_not_take_the_id_of_a_hidden_neighbour() -> None:
     both = objects(square(100, 100), square(120, 100), labels=[1, 2])
     double = objects(square(120, 100), square(121, 100), scores=[0.9, 0.3], labels=[2, 1])
     assert ids_of(both, both, double) == [[1, 2], [1, 2], [2]]
 
 
-def test_labels_are_those_of_most_votes() -> None:
+def test_a_track_has_the_class_with_most_votes() -> None:
     shots = [objects(square(100, 100), labels=[label]) for label in (1, 1, 2, 1, 2)]
     out = [out.labels.tolist() for _, out in tracked(frames(*shots))]
     assert out == [[1]] * 5
 
 
-def test_a_track_is_forgotten_after_its_memory() -> None:
+def test_a_track_ends_after_its_missed_frames() -> None:
     found, none = objects(square(100, 100)), Instances.empty(SIZE)
     seen_often = [found] * 12
     assert ids_of(*seen_often, *[none] * (MEMORY - 1), found)[-1] == [1]
     assert ids_of(*seen_often, *[none] * MEMORY, found)[-1] == [2]
 
 
-def test_what_was_seen_once_is_forgotten_sooner() -> None:
+def test_a_track_seen_once_ends_sooner() -> None:
     found, none = objects(square(100, 100)), Instances.empty(SIZE)
     assert ids_of(found, *[none] * 10, found)[-1] == [2]
 
@@ -222,7 +224,7 @@ videos = st.lists(places, min_size=1, max_size=8).map(video)
 
 @settings(max_examples=40, deadline=None)
 @given(videos)
-def test_ids_never_repeat_in_a_frame_and_come_back_only_from_memory(video: list[Instances]) -> None:
+def test_ids_never_repeat_in_a_frame_and_return_only_soon(video: list[Instances]) -> None:
     last: dict[int, int] = {}
     tracker = MaskTracker(max_missed_frames=3)
     for index, found in enumerate(video):
@@ -284,7 +286,7 @@ def test_only_what_lies_in_the_frame_counts_as_area() -> None:
 
 def test_cuts_are_found_and_end_every_track() -> None:
     scene = cuts()
-    found = [out.ids.tolist() for _, out in tracked(watched(scene, NONE))]
+    found = [out.ids.tolist() for _, out in tracked(faulty_detections(scene, NO_FAULTS))]
     assert [set(found[i]) & set(found[i - 1]) for i in (30, 60, 90)] == [set()] * 3
     assert all(set(found[i]) == set(found[i - 1]) for i in range(1, 120) if i % 30)
 
@@ -327,7 +329,7 @@ def test_longer_gaps_stay_and_filling_can_be_switched_off(missed: int, longest: 
     assert [len(found) for _, found in out] == [1, 1, *[0] * missed, 1]
 
 
-def test_a_hidden_object_is_not_painted_over_what_hides_it() -> None:
+def test_a_hidden_object_is_not_filled_over_what_hides_it() -> None:
     behind, before = square(200, 100), square(190, 90, 80)
     apart = objects(behind, square(400, 90, 80))
     hidden = objects(before)
@@ -341,7 +343,7 @@ def test_a_hidden_object_is_not_painted_over_what_hides_it() -> None:
     assert not out[1].filled.any()
 
 
-def test_what_has_no_track_hides_nothing() -> None:
+def test_untracked_objects_hide_nothing() -> None:
     behind, before = square(200, 100), square(190, 90, 80)
     shots = [
         objects(behind).with_ids(np.array([1])),
@@ -381,7 +383,7 @@ def test_a_sudden_turn_is_followed_without_lag() -> None:
     assert np.abs(out - np.array(boxes)).max() < 6
 
 
-def test_mask_edges_calm_down() -> None:
+def test_mask_edges_become_stable() -> None:
     random = np.random.default_rng(0)
     calm = named([square(100 + 5 * i, 80) for i in range(20)])
     rough = [
@@ -405,8 +407,8 @@ def test_an_empty_mask_stays_empty() -> None:
         assert not instances.masks.any()
 
 
-def test_what_changes_its_shape_is_not_blurred() -> None:
-    """Halves by turns: each frame would make a ghost in the next."""
+def test_changing_shapes_are_not_blurred() -> None:
+    """Alternating halves: smoothing would put a ghost of each frame into the next."""
     shots = [
         (f, replace(o, masks=o.masks * half))
         for (f, o), half in zip(
@@ -424,7 +426,7 @@ def _halves() -> list[NDArray[np.uint8]]:
 
 def test_nothing_is_carried_over_a_cut() -> None:
     scene = cuts()
-    pairs = list(watched(scene, NONE))
+    pairs = list(faulty_detections(scene, NO_FAULTS))
     out = [found for _, found in displayed(pairs)]
     for index in (29, 30, 59, 60):
         exact = iou_matrix(scene.truth(index), out[index])
@@ -446,7 +448,7 @@ def counted(number: int, taken: list[int], error: Exception | None = None) -> It
         taken[1] += 1
 
 
-def test_it_holds_no_more_frames_than_it_says() -> None:
+def test_stages_hold_no_more_frames_than_stated() -> None:
     taken = [0, 0]
     for given_out, (found, _) in enumerate(displayed(counted(40, taken)), 1):
         assert found.index == given_out - 1
@@ -454,7 +456,7 @@ def test_it_holds_no_more_frames_than_it_says() -> None:
     assert taken == [40, 1]
 
 
-def test_closing_it_closes_what_it_reads() -> None:
+def test_closing_the_stages_closes_their_source() -> None:
     taken = [0, 0]
     stage = displayed(counted(40, taken))
     next(stage)
@@ -462,7 +464,7 @@ def test_closing_it_closes_what_it_reads() -> None:
     assert taken == [1 + frames_ahead(), 1]
 
 
-def test_an_error_comes_after_every_good_frame() -> None:
+def test_an_error_arrives_after_every_good_frame() -> None:
     taken = [0, 0]
     stage = displayed(counted(12, taken, OSError("the source broke")))
     assert [next(stage)[0].index for _ in range(12)] == list(range(12))

@@ -1,4 +1,4 @@
-"""Choosing objects: by id, by following, by pointing."""
+"""Selection of objects: by id, by following one, by a point."""
 
 import json
 import logging
@@ -55,23 +55,23 @@ def test_only_some_ids(caplog: pytest.LogCaptureFixture) -> None:
     assert not caplog.records
 
 
-def test_an_id_that_never_comes_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_id_that_never_occurs_gives_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "vidseg"):
         list(select_ids(stream(objects(a1=10, a2=10)), (7,)))
     assert "No object had the id 7; ids were 1 to 2." in caplog.text
 
 
-def test_the_largest_is_followed_though_another_grows() -> None:
+def test_the_largest_is_followed_even_if_another_grows() -> None:
     found = stream(objects(), objects(a1=10, a2=20), objects(a1=30, a2=20), objects(a1=30))
     assert ids_of(follow_one(found, "largest")) == [[], [2], [2], []]
 
 
-def test_the_first_is_follow_one() -> None:
+def test_the_first_is_followed() -> None:
     found = stream(objects(a2=10, a3=30), objects(a3=30), objects(a2=10, a3=30))
     assert ids_of(follow_one(found, "first")) == [[2], [], [2]]
 
 
-def test_when_it_is_gone_another_is_follow_one() -> None:
+def test_when_it_is_gone_another_one_is_followed() -> None:
     away = [objects(a2=10)] * (GONE_AFTER_FRAMES + 1)
     found = ids_of(follow_one(stream(objects(a1=20, a2=10), *away), "largest"))
     assert found == [[1]] + [[]] * GONE_AFTER_FRAMES + [[2]]
@@ -106,12 +106,12 @@ def test_the_object_at_a_point() -> None:
         ({"at": Fraction(1), "point": (-1.0, 2.0)}, "lie in the frame"),
     ],
 )
-def test_what_does_not_go_together(options: dict, message: str) -> None:
+def test_contradicting_selections_are_refused(options: dict, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         Selection(**options)
 
 
-def test_choosing_needs_tracks() -> None:
+def test_selection_needs_tracks() -> None:
     with pytest.raises(OptionError, match="no-track"):
         Search(model="balloon", ids=(1,), track=False)
 
@@ -133,7 +133,7 @@ def saved(tmp_path: Path, search: Search, span: Span | None = None) -> dict:
 
 
 @pytest.mark.parametrize("every", [1, 4])
-def test_pointing_shows_the_object_before_and_after(tmp_path: Path, every: int) -> None:
+def test_a_point_selects_the_object_in_earlier_and_later_frames(tmp_path: Path, every: int) -> None:
     truth = scene_instances(12, (128, 192))
     x0, y0, x1, y1 = truth.boxes[1]
     point = float(x0 + x1) / 2, float(y0 + y1) / 2
@@ -145,18 +145,18 @@ def test_pointing_shows_the_object_before_and_after(tmp_path: Path, every: int) 
         np.testing.assert_allclose(one["box"], scene_instances(index, (128, 192)).boxes[1], atol=4)
 
 
-def test_pointing_at_nothing_says_what_is_near(tmp_path: Path) -> None:
+def test_a_point_beside_all_objects_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(VidsegError, match=r"no object at 100,20 at 0\.4 s; the nearest one"):
         saved(tmp_path, searching(at=Fraction(2, 5), point=(100.0, 20.0)))
     assert not (tmp_path / "out").exists()
 
 
-def test_pointing_past_the_end(tmp_path: Path) -> None:
+def test_a_point_after_the_end_is_refused(tmp_path: Path) -> None:
     with pytest.raises(VidsegError, match="shows no frame at 9 s"):
         saved(tmp_path, searching(at=9, point=(5.0, 20.0)))
 
 
-def test_pointing_into_a_part(tmp_path: Path) -> None:
+def test_a_point_in_a_part_of_the_video(tmp_path: Path) -> None:
     truth = scene_instances(12, (128, 192))
     x0, y0, x1, y1 = truth.boxes[0]
     point = float(x0 + x1) / 2, float(y0 + y1) / 2
@@ -165,7 +165,7 @@ def test_pointing_into_a_part(tmp_path: Path) -> None:
     assert [len(frame["objects"]) for frame in frames] == [1] * 12
 
 
-def test_choosing_in_a_photo_is_refused(tmp_path: Path) -> None:
+def test_selection_in_a_photo_is_refused(tmp_path: Path) -> None:
     from PIL import Image as Picture
 
     path = tmp_path / "photo.png"

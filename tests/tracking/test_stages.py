@@ -1,4 +1,4 @@
-"""Ids that are saved with detections: those of the run, for every later use of the file."""
+"""Tracking stages, and ids saved with detections for every later use of the file."""
 
 import csv
 from collections import Counter
@@ -15,7 +15,14 @@ from tests.support.commands import run
 from tests.support.doubles import OraclePredictor
 from tests.support.random_instances import blobs
 from tests.support.scenes import write_scene
-from tests.support.simulated_tracks import ALL, NONE, Faults, crossing, seen, watched
+from tests.support.simulated_tracks import (
+    ALL_FAULTS,
+    NO_FAULTS,
+    Faults,
+    crossing,
+    faulty_detections,
+    with_faults,
+)
 from vidseg.errors import VidsegError
 from vidseg.pipeline.detect_to_file import detect_to_file, quantize_masks
 from vidseg.pipeline.search import Search
@@ -29,16 +36,16 @@ from vidseg.tracking.stages import assign_ids, shown_tracks, without_tracks
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
 
-EYE = Faults(miss=0.2, jitter=1.0, weak=0.3, alarms=0.3, mislabel=0.2)
+EYE = Faults(miss=0.2, jitter=1.0, weak=0.3, false_positives=0.3, mislabel=0.2)
 FRAMES = 40
 
 
 class FaultyOracle(OraclePredictor):
-    """Sees the true objects badly, and a frame always the same."""
+    """Detects the true objects with faults, always the same in the same frame."""
 
     def _look(self, image: Image) -> Instances:
         truth = super()._look(image)
-        found = seen(truth, EYE, np.random.default_rng(self.seen[-1]))
+        found = with_faults(truth, EYE, np.random.default_rng(self.seen[-1]))
         return replace(found, labels=np.where(found.labels == 3, 1, found.labels))
 
 
@@ -76,7 +83,7 @@ class ByLabel:
 
 
 def test_a_tracker_of_ones_own_takes_the_place_of_the_default_one() -> None:
-    pairs = list(watched(crossing(), NONE))
+    pairs = list(faulty_detections(crossing(), NO_FAULTS))
     tracks = assign_ids(pairs, score=0.5, fill=5, tracker=ByLabel())
     for (_, detected), (_, shown) in zip(pairs, shown_tracks(tracks, radius=0), strict=True):
         assert shown.ids.tolist() == shown.labels.tolist()
@@ -107,13 +114,13 @@ class Wrong:
 def test_a_tracker_of_ones_own_that_goes_wrong_is_told(
     make: Callable[[Instances], Instances], message: str
 ) -> None:
-    pairs = [pair for pair in watched(crossing(), NONE) if len(pair[1]) > 1]
+    pairs = [pair for pair in faulty_detections(crossing(), NO_FAULTS) if len(pair[1]) > 1]
     with pytest.raises(VidsegError, match=message):
         list(assign_ids(pairs, score=0.5, fill=5, tracker=Wrong(make)))
 
 
 def test_everything_detected_is_kept_when_ids_are_assigned() -> None:
-    pairs = list(watched(crossing(), ALL))
+    pairs = list(faulty_detections(crossing(), ALL_FAULTS))
     known = list(assign_ids(pairs, score=0.5, fill=5))
     assert sum(instances.filled.sum() for _, instances in known) > 5
     for (_, raw), (_, back) in zip(pairs, without_tracks(known), strict=True):
@@ -186,8 +193,7 @@ def test_a_resumed_run_knows_the_tracks_before(
 def test_a_run_that_failed_in_a_gap_resumes_to_the_same_file(
     broken: int, fill: int, clip: Path, model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The frames before an error are written though nobody knows yet what fills their gaps, nor
-    what is to be believed."""
+    """Frames before an error are written, although gaps and confirmation need later ones."""
 
     def detect(saved: Path, *, broken: int | None = None, resume: bool = False) -> None:
         monkeypatch.setattr("tests.support.plugged.predictor", _Blinking(broken))
@@ -203,8 +209,8 @@ def test_a_run_that_failed_in_a_gap_resumes_to_the_same_file(
 
 
 class _Blinking(OraclePredictor):
-    """Misses the first object in frames 14 to 17, and is not sure of the last one before frame 20;
-    breaks at frame `broken`."""
+    """Misses the first object in frames 14 to 17, and finds the last one weakly before frame 20.
+    Raises at frame `broken`."""
 
     def __init__(self, broken: int | None) -> None:
         super().__init__()
@@ -221,7 +227,7 @@ class _Blinking(OraclePredictor):
         return found[1:] if number in range(14, 18) else found
 
 
-def test_without_tracks_nothing_is_followed_or_filled(
+def test_without_tracking_there_are_no_ids_and_no_filled_objects(
     clip: Path, model: str, faulty: FaultyOracle, tmp_path: Path
 ) -> None:
     plain = tmp_path / "plain.vidseg"
