@@ -34,6 +34,8 @@ def _movi_lists(data: FileBytes) -> Iterator[tuple[int, int]]:
         if head[:4] == b"RIFF":
             at += 12
             continue
+        if not head[:4].strip().isalnum():  # no chunk
+            return
         if head[:4] == b"LIST" and head[8:] == b"movi":
             yield at + 12, min(at + 8 + size, len(data)) if size else len(data)
         at += 8 + size + size % 2

@@ -16,6 +16,7 @@ from vidseg.video.demuxing.ebml import (
 )
 from vidseg.video.demuxing.file_bytes import FileBytes
 
+CRC_BYTES = 4
 _CLUSTER_ID = re.compile(re.escape(CLUSTER.to_bytes(4, "big")))
 
 Step = tuple[int, DamagedRange | None]
@@ -65,6 +66,8 @@ def _fits_checksum(data: FileBytes, cluster: Element) -> bool:
     first = read_element(data, cluster.start)
     if first is None or first.id != CRC or first.end is None or cluster.end is None:
         return True
+    if first.end - first.start != CRC_BYTES:
+        return False
     stated = int.from_bytes(data.read(first.start, first.end), "little")
     found = 0
     for _, block in data.blocks(first.end, cluster.end):

@@ -23,6 +23,8 @@ TIMESTAMP, SIMPLE_BLOCK, BLOCK_GROUP = 0xE7, 0xA3, 0xA0
 BLOCK, DURATION, REFERENCE = 0xA1, 0x9B, 0xFB
 KEYFRAME, LACING = 0x80, 0x06
 """Flags of a block."""
+MAX_INTEGER_BYTES = 7
+"""One less than the format allows, so that times fit into 64 bits."""
 HEADER_BYTES = 20
 """Bytes at the start of an element that hold its header, and that of a block in it."""
 
@@ -109,7 +111,10 @@ class _Blocks:
         return self._integer(number)
 
     def _integer(self, element: Element) -> int:
-        return int.from_bytes(self._data.read(element.start, element.end or 0), "big")
+        data = self._data.read(element.start, element.end or 0)
+        if len(data) > MAX_INTEGER_BYTES:
+            raise _UnreadableError
+        return int.from_bytes(data, "big")
 
     def _element(self, at: int) -> tuple[Element, bytes]:
         """An element and the bytes at its start."""

@@ -4,6 +4,7 @@ libavformat hands out decoding times and keyframes of its index, with edit lists
 and composition offsets are missing; they are read here (ISO/IEC 14496-12 section 8.6.1).
 """
 
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +16,7 @@ from vidseg.video.demuxing._frame_index import FrameIndex, Ticks
 from vidseg.video.demuxing.mp4_boxes import Box, boxes
 from vidseg.video.demuxing.packets import VideoPacket
 
+MAX_TRACKS = 1024
 KEYFRAME, DISCARDED = 1, 2
 """Flags of an index entry (AVINDEX_KEYFRAME and AVINDEX_DISCARD_FRAME of avformat.h)."""
 
@@ -55,7 +57,7 @@ def _time_tables(path: Path, track: int, count: int) -> tuple[Ticks, Ticks] | No
     """
     with path.open("rb") as file:
         movie = next((b for b in boxes(file, 0, path.stat().st_size) if b.kind == b"moov"), None)
-        inside = list(boxes(file, movie.start, movie.end)) if movie else []
+        inside = list(islice(boxes(file, movie.start, movie.end), MAX_TRACKS)) if movie else []
         if any(box.kind == b"mvex" for box in inside):  # fragments follow
             return None
         for trak in inside:
@@ -71,7 +73,7 @@ def _track_number(file: BinaryIO, trak: Box) -> int | None:
     if header is None:
         return None
     file.seek(header.start)
-    data = file.read(24)
+    data = file.read(24).ljust(24, b"\0")
     return int.from_bytes(data[20:24] if data[0] == 1 else data[12:16], "big")
 
 

@@ -21,6 +21,7 @@ class FileBytes:
 
     def read(self, start: int, end: int) -> bytes:
         """The bytes from `start` to before `end`, as far as there are any."""
+        end = min(end, self._size)
         if end <= start:
             return b""
         if hasattr(os, "pread"):

@@ -159,7 +159,7 @@ class _FieldCounter:
             bits.u(1)
             for _ in range(2):
                 bits.se()
-            for _ in range(bits.ue()):
+            for _ in range(min(bits.ue(), 255)):
                 bits.se()
         bits.ue()
         bits.u(1)
