@@ -12,7 +12,12 @@ def test_times_are_exact_and_the_default_is_the_whole_input() -> None:
     assert (span.start, span.end, span.keep_going) == (Fraction(1, 3), Fraction(5, 2), True)
     assert not span.is_whole
     assert Span().is_whole
-    assert Span() == Span(None, None, False)
+    assert Span() == Span(None, None, False, False)
+
+
+def test_a_span_can_start_later() -> None:
+    span = Span(1, 5, keep_going=True, keep_interlaced=True)
+    assert span.starting_at(Fraction(2)) == Span(2, 5, True, True)
 
 
 def test_it_is_a_value() -> None:

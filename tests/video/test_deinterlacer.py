@@ -42,6 +42,8 @@ def test_parts_of_an_interlaced_video(tmp_path: Path) -> None:
     path = corpus.interlaced(tmp_path)
     part = read(path, start=Fraction(5, 25), end=Fraction(8, 25))
     assert codes(part) == [frame.index for frame in part] == [5, 6, 7]
+    for frame, whole in zip(part, read(path)[5:8], strict=True):
+        np.testing.assert_array_equal(frame.image, whole.image)
 
 
 def test_progressive_frames_are_left_as_they_are(

@@ -204,11 +204,21 @@ def span_options(command: Command) -> Command:
         is_flag=True,
         help="Use what can be read of a damaged input, with a warning.",
     )
+    @option(
+        "--keep-interlaced",
+        is_flag=True,
+        help="Leave interlaced frames as they are, without deinterlacing.",
+    )
     @wraps(command)
     def wrapper(
-        *, start: Fraction | None, end: Fraction | None, keep_going: bool, **others: Any
+        *,
+        start: Fraction | None,
+        end: Fraction | None,
+        keep_going: bool,
+        keep_interlaced: bool,
+        **others: Any,
     ) -> Any:
-        return command(span=Span(start, end, keep_going), **others)
+        return command(span=Span(start, end, keep_going, keep_interlaced), **others)
 
     return wrapper
 

@@ -45,7 +45,12 @@ def object_at_point(
             f"{info.path} shows no frame at {float(at):g} s; give --at a time inside the span."
         )
     found = id_at(selectable(search, there), point, float(at))
-    frames = read_frames(info, start=span.start, keep_going=span.keep_going)
+    frames = read_frames(
+        info,
+        start=span.start,
+        keep_going=span.keep_going,
+        keep_interlaced=span.keep_interlaced,
+    )
     return found, _replayed(frames, passed, rest)
 
 

@@ -71,7 +71,7 @@ def detect_to_file(
         target, header, resume=resume, every=every, unsettled=unsettled, force=options.force
     ) as writer:
         total = expected_frames(info, span)
-        left = Span(writer.resume_at.time, span.end, span.keep_going) if writer.resume_at else span
+        left = span.starting_at(writer.resume_at.time) if writer.resume_at else span
         known = writer.count if tracking else 0
         before = _replayed(info, writer, span) if known else iter(())
         with (
@@ -103,7 +103,12 @@ def _check_resume(search: Search, *, resume: bool) -> None:
 def _replayed(info: VideoInfo, writer: DetectionWriter, span: Span) -> Iterator[Found]:
     """What an earlier run found before the frame to go on with, for the tracker to know."""
     assert writer.resume_at is not None
-    frames = read_frames(info, start=span.start, end=writer.resume_at.time)
+    frames = read_frames(
+        info,
+        start=span.start,
+        end=writer.resume_at.time,
+        keep_interlaced=span.keep_interlaced,
+    )
     detections = read_detections(writer.part)
     return without_tracks(replay(prefetch(frames, READ_AHEAD_FRAMES), detections))
 

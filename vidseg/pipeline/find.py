@@ -142,7 +142,13 @@ def detected_frames(
     """The frames with everything found; the first frame is read before the weights load."""
     if search.saved is not None:
         check_same_input(search.saved, info)
-    reading = read_frames(info, start=span.start, end=span.end, keep_going=span.keep_going)
+    reading = read_frames(
+        info,
+        start=span.start,
+        end=span.end,
+        keep_going=span.keep_going,
+        keep_interlaced=span.keep_interlaced,
+    )
     with closing(reading) as frames:
         first = deque(islice(frames, 1))
         if not first:
@@ -169,6 +175,8 @@ def header_of(info: VideoInfo, search: Search, span: Span, *, compact: bool = Fa
         "end": span.end,
         "keep_going": span.keep_going,
     }
+    if span.keep_interlaced:
+        facts["keep_interlaced"] = True
     return header_for(info, search.choice, search.keep_score, facts)
 
 

@@ -12,7 +12,7 @@ Seconds = Fraction | float
 
 @dataclass(frozen=True, slots=True, init=False)
 class Span:
-    """The part of an input from `start` to before `end`, and what to do where it is damaged.
+    """The part of an input from `start` to before `end`, and how to read what is odd about it.
 
     `Span()` is the whole input. Times are seconds after the start of the source.
     """
@@ -24,18 +24,30 @@ class Span:
     keep_going: bool
     """Whether a damaged input gives the frames that can be read and a warning, not an error."""
 
+    keep_interlaced: bool
+    """Whether interlaced frames are left as they are, not deinterlaced."""
+
     def __init__(
-        self, start: Seconds | None = None, end: Seconds | None = None, keep_going: bool = False
+        self,
+        start: Seconds | None = None,
+        end: Seconds | None = None,
+        keep_going: bool = False,
+        keep_interlaced: bool = False,
     ) -> None:
         """Raises OptionError: a time is negative or not finite, or `start` is not before `end`."""
         object.__setattr__(self, "start", _exact("start", start))
         object.__setattr__(self, "end", _exact("end", end))
         object.__setattr__(self, "keep_going", keep_going)
+        object.__setattr__(self, "keep_interlaced", keep_interlaced)
         if self.end is not None and (self.start or 0) >= self.end:
             raise OptionError(
                 f"The start, {float(self.start or 0):g} s, must be before the end, "
                 f"{float(self.end):g} s."
             )
+
+    def starting_at(self, time: Fraction) -> "Span":
+        """The same span with another start."""
+        return Span(time, self.end, self.keep_going, self.keep_interlaced)
 
     @property
     def is_whole(self) -> bool:

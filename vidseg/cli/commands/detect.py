@@ -138,8 +138,10 @@ def _part_job(sources: tuple[str, ...], target: str, span: Span) -> Job:
     source, *others = sources
     if others:
         raise OptionError("--frames is for one input; run the inputs one after another.")
-    if not span.is_whole or span.keep_going:
-        raise OptionError("--frames goes without --start, --end and --keep-going.")
+    if span != Span():
+        raise OptionError(
+            "--frames goes without --start, --end, --keep-going and --keep-interlaced."
+        )
     return Job(Path(source), Path(target))
 
 

@@ -110,11 +110,13 @@ Decoded = Generator[VideoFrame, None, None]
 
 def _decode_from(info: VideoInfo, wanted: _Wanted) -> tuple[Decoding, int, Decoded]:
     """Decoding from a keyframe before what is wanted, with the index and the frames from there."""
-    ticks = ceil((wanted.start + info.origin) / info.time_base)
-    by_time = bisect_right(info.keyframes, ticks, key=lambda keyframe: keyframe[0]) - 1
     # The frame before an interlaced one decides how that one is deinterlaced.
-    needed = wanted.first - 1 if info.interlaced else wanted.first
-    by_index = bisect_right(info.keyframes, needed, key=lambda keyframe: keyframe[1]) - 1
+    before = int(info.interlaced)
+    ticks = ceil((wanted.start + info.origin) / info.time_base) - before
+    by_time = bisect_right(info.keyframes, ticks, key=lambda keyframe: keyframe[0]) - 1
+    by_index = (
+        bisect_right(info.keyframes, wanted.first - before, key=lambda keyframe: keyframe[1]) - 1
+    )
     place = max(by_time if wanted.start > info.start else 0, by_index)
     if place > 0:
         pts, index = info.keyframes[place]

@@ -37,7 +37,7 @@ def read_mp4_index(
         return None
     durations, offsets = tables
     dts = np.fromiter((entry.timestamp for entry in entries), np.int64, count)
-    flags = np.fromiter((entry.flags for entry in entries), np.uint8, count)
+    flags = np.fromiter((entry.flags for entry in entries), np.int64, count)
     place = int(np.searchsorted(dts, first.dts))
     if place >= len(dts) or dts[place] != first.dts:
         return None
