@@ -1,5 +1,6 @@
 """What becomes of the streams beside the video: copied, converted, or left out with a warning."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from tests.support import corpus
 from tests.support.edit_lists import set_edits
 from tests.support.scenes import write_scene
 from tests.video.test_writer import add_extras, copy, extras, sound, timed_barcodes
+from vidseg.video.decoding.reader import read_frames
+from vidseg.video.encoding._spherical import reserve_mark, write_mark
 from vidseg.video.encoding._stream_copier import StreamCopier
 from vidseg.video.encoding._timecode import later_timecode, source_timecode
+from vidseg.video.encoding.writer import open_writer
 from vidseg.video.probe import probe
 
 needs_parameter_copies = pytest.mark.skipif(
@@ -170,6 +174,50 @@ def test_the_timecode_goes_on_where_the_cut_begins(tmp_path: Path, name: str) ->
         copy(source, target, start=start)
         with av.open(str(target)) as container:
             assert source_timecode(container, container.streams.video[0]) == expected
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
+@pytest.mark.parametrize("layout", ["", ", top-bottom", ", left-right"])
+def test_the_mark_of_360_degree_videos_is_kept(tmp_path: Path, name: str, layout: str) -> None:
+    """ffmpeg reads the mark; the source gets it from us, as nothing else here writes it."""
+    plain = tagged(tmp_path / "in.mov", PHONE_TAGS)
+    info = replace(probe(plain), projection="equirectangular" + layout)
+    marked = tmp_path / "marked.mp4"
+    with open_writer(marked, info) as writer:
+        for frame in read_frames(info):
+            writer.write(frame)
+    out = copy(marked, tmp_path / name)
+    assert out.projection == info.projection
+    assert [index for index, _ in timed_barcodes(out)] == list(range(30))
+    with av.open(str(out.path)) as container:
+        assert PHONE_TAGS.items() <= container.metadata.items()
+
+
+def test_the_title_of_the_video_stands_beside_the_mark(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    info = replace(probe(write_scene(tmp_path / "in.mp4")), projection="equirectangular")
+    with av.open(str(path), "w", container_options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 192, 128, "yuv420p"
+        stream.metadata["title"] = "Bälle"
+        mark = reserve_mark(stream, info, "mp4")
+        container.mux(stream.encode(av.VideoFrame(192, 128, "yuv420p")))
+        container.mux(stream.encode())
+    write_mark(path, mark)
+    name = "Bälle".encode()
+    title = (8 + len(name)).to_bytes(4, "big") + b"name" + name
+    assert (8 + len(title)).to_bytes(4, "big") + b"udta" + title + mark in path.read_bytes()
+    assert probe(path).projection == "equirectangular"
+
+
+def test_a_360_degree_mark_that_cannot_be_kept_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    info = replace(probe(write_scene(tmp_path / "in.mp4", frames=3)), projection="cubemap")
+    with open_writer(tmp_path / "out.mp4", info) as writer:
+        for frame in read_frames(info):
+            writer.write(frame)
+    assert "mark as a 360 degree video (cubemap) is left out" in caplog.text
 
 
 COUNTER = Path("/proc/self/io")

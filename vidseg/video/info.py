@@ -68,6 +68,8 @@ class VideoInfo:
     """PQ or HLG transfer: tone-mapped to SDR while reading."""
     interlaced: bool = False
     """The first frame is interlaced: such frames are deinterlaced while reading."""
+    projection: str = ""
+    """How a 360 degree video is projected; empty for a flat one."""
     alpha: bool = False
     """The file has transparency, which reading drops."""
     container: str = ""

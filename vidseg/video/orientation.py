@@ -4,6 +4,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
+from av import VideoFrame
 from numpy.typing import NDArray
 
 Value = TypeVar("Value", bound=np.generic)
@@ -42,7 +43,7 @@ EXIF_ORIENTATIONS = {
 CV2_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
-def frame_orientation(frame: Any) -> Orientation:
+def frame_orientation(frame: VideoFrame) -> Orientation:
     """The display matrix of a decoded frame, as the nearest quarter turn.
 
     ISO/IEC 14496-12 section 6.2.2: x' = a x + c y, y' = b x + d y, stored as a b u c d v x y w.
@@ -54,6 +55,27 @@ def frame_orientation(frame: Any) -> Orientation:
     if abs(a) >= abs(b):
         return ORIENTATION_OF_SWAPS[False, a < 0, d < 0]
     return ORIENTATION_OF_SWAPS[True, c < 0, b < 0]
+
+
+PROJECTIONS = (
+    "equirectangular", "cubemap", "part of equirectangular", "half equirectangular", "rectilinear",
+    "fisheye", "parametric",
+)  # fmt: skip
+"""By the numbers of libavutil's `AVSphericalProjection`."""
+STEREO_LAYOUTS = {1: ", left-right", 2: ", top-bottom"}
+"""By the numbers of libavutil's `AVStereo3DType`."""
+
+
+def frame_projection(frame: VideoFrame) -> str:
+    """How the 360 degrees of a decoded frame are projected; empty for a flat frame."""
+    data = frame.side_data.get("SPHERICAL")
+    if data is None:
+        return ""
+    number = int(np.frombuffer(bytes(data), np.int32)[0])
+    stereo = frame.side_data.get("STEREO3D")
+    layout = 0 if stereo is None else int(np.frombuffer(bytes(stereo), np.int32)[0])
+    name = PROJECTIONS[number] if number < len(PROJECTIONS) else "unknown"
+    return name + STEREO_LAYOUTS.get(layout, "")
 
 
 def upright(image: NDArray[Value], orientation: Orientation) -> NDArray[Value]:

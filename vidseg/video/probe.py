@@ -25,7 +25,7 @@ from vidseg.video.demuxing.frame_rate import find_rate
 from vidseg.video.demuxing.packets import VideoPacket
 from vidseg.video.demuxing.timeline import Timeline, TimelineScan, has_times, indexed_timeline
 from vidseg.video.info import StreamInfo, VideoInfo
-from vidseg.video.orientation import frame_orientation, upright_size
+from vidseg.video.orientation import frame_orientation, frame_projection, upright_size
 from vidseg.video.pyav_versions import ratio
 
 ALPHA_MODES = ("1", b"1")
@@ -152,6 +152,7 @@ def _describe(
         color=color,
         hdr=color.transfer in HDR_TRANSFERS,
         interlaced=frame.interlaced_frame,
+        projection=frame_projection(frame),
         alpha=_has_alpha(stream, frame),
         container=container.format.name,
         stream=stream.index,

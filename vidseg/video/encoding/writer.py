@@ -23,6 +23,7 @@ from vidseg.video.encoding._deep_frames import keeps_source, source_bits
 from vidseg.video.encoding._encoder import MAX_TIMESCALE, VideoEncoder, timescale
 from vidseg.video.encoding._gif import GifEncoder
 from vidseg.video.encoding._image_writer import PhotoFolderWriter, PhotoWriter
+from vidseg.video.encoding._spherical import reserve_mark, write_mark
 from vidseg.video.encoding._stream_copier import StreamCopier
 from vidseg.video.info import VideoInfo
 from vidseg.video.pyav_versions import open_input, open_output
@@ -114,6 +115,7 @@ class VideoWriter:
         self._stack = ExitStack()
         self._jobs: deque[Future[None]] = deque()
         self._copier: StreamCopier | None = None
+        self._mark = b""
         self._offset: Fraction | None = None
         self._unit = Fraction(1)
         self._written = self._muxed = 0
@@ -172,6 +174,7 @@ class VideoWriter:
         self._copier = StreamCopier(self._info, self._output, self._encoding.container)
         stack.callback(self._copier.close)
         self._copier.copy_tags(self._encoder.stream, self._info.stream)
+        self._mark = reserve_mark(self._encoder.stream, self._info, self._encoding.container)
 
     def _encode(self, frame: Frame) -> None:
         if self._offset is None:
@@ -225,6 +228,7 @@ class VideoWriter:
         index = self._encoder.stream.index
         self._output.close()
         self._encoder.finalize(self._part)
+        write_mark(self._part, self._mark)
         self._verify(index)
 
     def _verify(self, index: int) -> None:
