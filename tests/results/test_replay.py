@@ -148,7 +148,9 @@ def test_what_was_not_kept_cannot_be_asked_for(
     assert "leave --model out" in fails(*use, "--model", model, *where, code=2)
     again = ("--save-detections", tmp_path / "c.vidseg")
     assert "not saved again" in fails(*use, *again, *where, code=2)
-    assert "run them apart" in fails(*use, clip, clip.parent / "x.mp4", tmp_path / "d", code=2)
+    assert "belongs to one input" in fails(
+        *use, clip, clip.parent / "x.mp4", tmp_path / "d", code=2
+    )
 
 
 def test_files_of_detections_are_not_overwritten(saved: Path, clip: Path, model: str) -> None:

@@ -15,6 +15,8 @@ from vidseg.results.formats._png_bytes import encode_png
 from vidseg.results.formats.coco import open_coco_dataset, open_coco_results
 from vidseg.results.formats.context import ExportContext, WriteInstances
 from vidseg.results.formats.csv_table import open_csv
+from vidseg.results.formats.cvat import open_cvat
+from vidseg.results.formats.label_studio import open_label_studio
 from vidseg.results.formats.labelme import open_labelme
 from vidseg.results.formats.mask_png import open_davis, open_object_masks, open_png16
 from vidseg.results.formats.mots import open_mots
@@ -22,7 +24,7 @@ from vidseg.results.formats.names import FORMATS
 from vidseg.results.formats.npz import open_npz
 from vidseg.results.formats.via import open_via
 from vidseg.results.formats.yolo import open_yolo
-from vidseg.results.formats.ytvis import open_ytvis
+from vidseg.results.formats.ytvis import open_ytvis, open_ytvis_dataset
 from vidseg.structures.frame import Frame, Instant
 from vidseg.structures.instances import Instances
 
@@ -33,10 +35,13 @@ _OPEN: dict[str, Callable[[Path, ExportContext], AbstractContextManager[WriteIns
     "coco": open_coco_results,
     "coco-dataset": open_coco_dataset,
     "ytvis": open_ytvis,
+    "ytvis-dataset": open_ytvis_dataset,
     "mots": open_mots,
     "yolo": open_yolo,
     "labelme": open_labelme,
     "via": open_via,
+    "cvat": open_cvat,
+    "label-studio": open_label_studio,
     "npz": open_npz,
     "csv": open_csv,
 }

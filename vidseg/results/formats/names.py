@@ -25,10 +25,13 @@ FORMATS = {
     "coco": Format(text=True),
     "coco-dataset": Format(text=True),
     "ytvis": Format(text=True),
+    "ytvis-dataset": Format(text=True),
     "mots": Format(text=True),
     "yolo": Format(folder=True, images="images", stems=True, outlines=True),
     "labelme": Format(folder=True, stems=True, outlines=True),
     "via": Format(text=True, outlines=True),
+    "cvat": Format(text=True),
+    "label-studio": Format(text=True),
     "npz": Format(),
     "csv": Format(text=True),
 }
