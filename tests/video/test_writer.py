@@ -673,6 +673,31 @@ def test_a_file_that_cannot_grow_is_an_error(tmp_path: Path, name: str, limit: i
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("codec", "size", "rate"), [("hevc", (8, 8), 30), ("av1", (2, 2), 30), ("av1", SIZE, 1000)]
+)
+def test_what_an_encoder_cannot_do_is_one_sentence(
+    tmp_path: Path, codec: str, size: tuple[int, int], rate: int
+) -> None:
+    info = facts(size=size, rate=Fraction(rate))
+    with pytest.raises(OutputError, match=f"{codec} cannot encode .* choose another --codec"):
+        write(tmp_path / "out.mp4", info, scenes(2, size), codec)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "width"), [("out.webp", 16384), ("out.jpg", 65536)])
+def test_photos_too_wide_for_their_format_are_named(
+    tmp_path: Path, name: str, width: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wide = Frame(0, Fraction(0), np.zeros((4, width, 3), np.uint8))
+    with pytest.raises(
+        OutputError, match=rf"{name} cannot hold an image of {width}x4: .* use .png"
+    ):
+        write(tmp_path / name, facts(kind="photo", frames=1), iter([wide]))
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr().err == ""
+
+
 def test_a_lost_packet_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from vidseg.video.encoding._encoder import VideoEncoder
 

@@ -11,12 +11,14 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from av import Packet, VideoStream
+from av import Packet, VideoCodecContext, VideoStream
 from av.container import OutputContainer
+from av.error import FFmpegError
 from av.video.format import VideoFormat
 from av.video.reformatter import VideoReformatter
 
 from vidseg.cpu_budget import codec_threads
+from vidseg.errors import OutputError
 from vidseg.structures.frame import Frame, Image
 from vidseg.video.codecs import Encoding
 from vidseg.video.color import (
@@ -90,7 +92,7 @@ class VideoEncoder:
         if encoding.tag is not None:
             context.codec_tag = encoding.tag
         with _quiet_svt() if encoding.codec == "av1" else nullcontext():
-            context.open()
+            _open_context(context, encoding, self._info)
 
     def encode(self, frame: Frame) -> list[Packet]:
         """The packets that are ready after `frame`; their times start at the first frame."""
@@ -149,6 +151,16 @@ class VideoEncoder:
             dst_color_range=_code(RANGE_NAMES, self._color.range, 1),
             threads=1,
         )
+
+
+def _open_context(context: VideoCodecContext, encoding: Encoding, info: VideoInfo) -> None:
+    try:
+        context.open()
+    except FFmpegError as error:
+        raise OutputError(
+            f"{encoding.codec} cannot encode {context.width}x{context.height} pixels at "
+            f"{float(info.rate):g} frames per second ({error.strerror}); choose another --codec."
+        ) from error
 
 
 @contextmanager

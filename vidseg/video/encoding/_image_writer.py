@@ -20,6 +20,8 @@ IMWRITE_OPTIONS = {
     ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
     ".png": [cv2.IMWRITE_PNG_COMPRESSION, 6],
 }
+MAX_SIDE_PIXELS = {".webp": 16383, ".jpg": 65535, ".jpeg": 65535}
+"""Longest sides that the formats can store."""
 EXIF_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 """Formats in which OpenCV writes EXIF data."""
 
@@ -48,6 +50,7 @@ class PhotoWriter:
         if self._written:
             raise OutputError(f"{self._path} holds one image; name a video or a folder.")
         self._written += 1
+        _check_size(self._path, frame.image)
         _write_frame(self._part, frame, self._info, self._alpha)
 
     def __exit__(
@@ -81,6 +84,7 @@ class PhotoFolderWriter:
         """Write the photo of this frame's index."""
         numbered = f"{frame.index:0{self._digits}d}.png"
         name = self._names[frame.index] if frame.index < len(self._names) else numbered
+        _check_size(self._path / name, frame.image)
         _write_frame(self._part / name, frame, self._info, self._alpha)
 
     def __exit__(
@@ -101,6 +105,16 @@ def photo_names(photos: tuple[Path, ...], *, alpha: bool = False) -> list[str]:
     return [
         photo.name if photo.suffix.lower() in known else f"{photo.name}.png" for photo in photos
     ]
+
+
+def _check_size(path: Path, image: Image) -> None:
+    height, width = image.shape[:2]
+    limit = MAX_SIDE_PIXELS.get(path.suffix.lower(), max(height, width))
+    if max(height, width) > limit:
+        raise OutputError(
+            f"{path} cannot hold an image of {width}x{height}: sides of {path.suffix} end at "
+            f"{limit} pixels; use .png."
+        )
 
 
 def _write_frame(path: Path, frame: Frame, info: VideoInfo, alpha: SourceAlpha) -> None:
