@@ -155,8 +155,8 @@ def test_crop_is_the_soft_crop_from_the_threshold_on(found: Instances) -> None:
         soft = np.zeros(found.size, np.uint8)
         soft[masks.soft_crop(found, row)[:2]] = masks.soft_crop(found, row).mask
         full = masks.full_mask(found, row)
-        assert np.array_equal(full, (soft >= masks.THRESHOLD) & inside)
-        assert soft[~inside].max(initial=0) <= masks.THRESHOLD
+        assert np.array_equal(full, (soft >= masks.MASK_THRESHOLD) & inside)
+        assert soft[~inside].max(initial=0) <= masks.MASK_THRESHOLD
         assert np.array_equal(full[rows, cols], mask)
         assert not full[~inside].any()
 

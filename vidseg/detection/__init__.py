@@ -1,6 +1,7 @@
 """Detection: frames in, each frame with its objects out.
 
     predictor     the `Predictor` protocol, which models and programs implement
+    plugin        predictors of a user's own, named as `my_file.py:MyPredictor`
     batched       the stage `detect`: predicts batches ahead of the consumer
     keyframes     the same with the predictor on keyframes only
     _propagation  objects moved from keyframes to the frames between, by optical flow

@@ -20,7 +20,7 @@ from vidseg.detection._warping import Box, Floats, Rows, View, Views, mask_edges
 from vidseg.structures.boxes import clip_boxes
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.mask_overlap import Shapes, best_pairs, mask_areas, mask_ious, shapes
-from vidseg.structures.masks import THRESHOLD
+from vidseg.structures.masks import MASK_THRESHOLD
 from vidseg.video.analysis.optical_flow import (
     Flow,
     FlowFinder,
@@ -148,7 +148,7 @@ def _moved(view: View, flow: Flow) -> _Moved:
     there = View(objects, flow)
     for row, box in enumerate(boxes):
         x, y = points(box, side)
-        inside = objects.masks[row] >= THRESHOLD
+        inside = objects.masks[row] >= MASK_THRESHOLD
         motion = there.motion(x, y)[inside if inside.any() else ...]
         box += np.tile(np.median(motion.reshape(-1, 2), axis=0), 2)
         edges = mask_edges((view, view), (row, None), box, objects.size)

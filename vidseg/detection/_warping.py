@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vidseg.structures.boxes import clip_boxes
 from vidseg.structures.instances import Instances
-from vidseg.structures.masks import THRESHOLD
+from vidseg.structures.masks import MASK_THRESHOLD
 from vidseg.video.analysis.optical_flow import Flow
 
 WINDOW_POINTS = 64
@@ -85,11 +85,11 @@ def mask_edges(
 
 
 def _mask_box(values: Floats, window: Box) -> Box | None:
-    """The box around values of at least `THRESHOLD` in a window, to a fraction of a point."""
+    """The box around values of at least `MASK_THRESHOLD` in a window, to a fraction of a point."""
     ends = []
     for axis in (0, 1):
         line = values.max(axis=axis)
-        inside = np.flatnonzero(line >= THRESHOLD)
+        inside = np.flatnonzero(line >= MASK_THRESHOLD)
         if not len(inside):
             return None
         step = (window[axis + 2] - window[axis]) / len(line)
@@ -102,7 +102,7 @@ def _crossing(line: Floats, at: int, step: int) -> float:
     """Where the line crosses the threshold beside its point `at`; half a step beyond its end."""
     if not 0 <= at + step < len(line):
         return at + step / 2
-    return at + step * float((line[at] - THRESHOLD) / (line[at] - line[at + step]))
+    return at + step * float((line[at] - MASK_THRESHOLD) / (line[at] - line[at + step]))
 
 
 def mask_in(views: Views, rows: Rows, box: Box, side: int) -> NDArray[np.uint8]:

@@ -51,7 +51,7 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
 }
 """Name to the descriptions that it stands for. Settings of a preset go to each of its effects."""
 
-SELECTING = ("class", "id")
+SELECTION_KEYS = ("class", "id")
 """Keys that select objects, for every effect but `split`."""
 
 
@@ -94,7 +94,7 @@ def classes_of(texts: Iterable[str]) -> tuple[str, ...]:
 def settings_of(name: str) -> list[str]:
     """The keys of an effect."""
     fields = [key for key in signature(EFFECTS[name]).parameters if key != "names"]
-    return fields if EFFECTS[name] is Split else [*SELECTING, *fields]
+    return fields if EFFECTS[name] is Split else [*SELECTION_KEYS, *fields]
 
 
 def _expanded(text: str) -> list[str]:
@@ -167,7 +167,7 @@ def _value(key: str, text: str, kind: Any) -> Any:
         if text not in get_args(kind):
             raise OptionError(f"{key} must be {' or '.join(get_args(kind))}, got {text!r}.")
         return text
-    read, what = READERS[kind]
+    read, what = VALUE_READERS[kind]
     try:
         return read(text)
     except (ValueError, KeyError) as error:
@@ -185,9 +185,9 @@ def _path(text: str) -> Path:
     return Path(text).expanduser()
 
 
-SWITCH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-READERS: Mapping[Any, tuple[Callable[[str], Any], str]] = {
-    bool: (SWITCH.__getitem__, "on or off"),
+SWITCH_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+VALUE_READERS: Mapping[Any, tuple[Callable[[str], Any], str]] = {
+    bool: (SWITCH_WORDS.__getitem__, "on or off"),
     int: (int, "a whole number"),
     float: (float, "a number"),
     Color: (_color, "a colour, such as red or #ff8800"),

@@ -16,7 +16,7 @@ from vidseg.structures.masks import instance_rle
 if TYPE_CHECKING:
     from supervision import Detections  # pyright: ignore[reportMissingImports]
 
-CLASS_NAME = "class_name"
+CLASS_NAME_KEY = "class_name"
 """Key in `Detections.data` under which supervision's annotators look for class names."""
 
 
@@ -37,7 +37,7 @@ def to_detections(instances: Instances) -> Detections:
         confidence=instances.scores.copy(),
         class_id=instances.labels.copy(),
         tracker_id=instances.ids.copy(),
-        data={CLASS_NAME: np.array(instances.class_names, dtype=str)},
+        data={CLASS_NAME_KEY: np.array(instances.class_names, dtype=str)},
     )
 
 
@@ -73,7 +73,7 @@ def _labels(detections: Detections) -> NDArray[np.int64]:
 
 
 def _names(detections: Detections, labels: NDArray[np.int64]) -> dict[int, str]:
-    given = detections.data.get(CLASS_NAME, ())
+    given = detections.data.get(CLASS_NAME_KEY, ())
     return dict(zip(labels.tolist(), map(str, given), strict=False))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vidseg.structures.boxes import box_areas
 from vidseg.structures.instances import Instances
-from vidseg.structures.masks import THRESHOLD
+from vidseg.structures.masks import MASK_THRESHOLD
 
 POINTS_PER_SIDE = 10
 """Sample points along each side of a window."""
@@ -82,7 +82,7 @@ def _covers(a: Shapes, rows: NDArray[np.intp], windows: NDArray[np.float64]) -> 
     side = a.masks.shape[-1]
     x = _cells(a.boxes[rows], windows, 0, side)
     y = _cells(a.boxes[rows], windows, 1, side) + rows[:, None] * side
-    return (a.masks >= THRESHOLD).ravel().take(y[:, :, None] * side + x[:, None, :])
+    return (a.masks >= MASK_THRESHOLD).ravel().take(y[:, :, None] * side + x[:, None, :])
 
 
 def _cells(

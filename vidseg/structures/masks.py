@@ -5,7 +5,7 @@ bilinearly, and a pixel takes the value at its own centre. Outside its box an ob
 0, so it fades out within half a cell; at the frame's edge it keeps its last value instead. This is
 the aligned form of detectron2's `_do_paste_mask`; torchvision's `paste_masks_in_image` rounds the
 box to whole pixels first, which moves edges by up to a pixel. A pixel belongs to the object if its
-value is at least `THRESHOLD`.
+value is at least `MASK_THRESHOLD`.
 """
 
 from typing import Any, NamedTuple, TypedDict
@@ -17,7 +17,7 @@ from pycocotools import mask as coco
 from vidseg.structures.boxes import box_intersections
 from vidseg.structures.instances import Instances
 
-THRESHOLD = 128
+MASK_THRESHOLD = 128
 """Smallest soft value that counts as the object: probability 0.5 as uint8."""
 
 
@@ -46,7 +46,7 @@ def crop(instances: Instances, row: int) -> Crop:
     x0, y0, x1, y1 = (float(value) for value in instances.boxes[row])
     rows = _centres(y0, y1, instances.size[0])
     cols = _centres(x0, x1, instances.size[1])
-    return Crop(rows, cols, sample_soft(instances, row, rows, cols) >= THRESHOLD)
+    return Crop(rows, cols, sample_soft(instances, row, rows, cols) >= MASK_THRESHOLD)
 
 
 def soft_crop(instances: Instances, row: int) -> Crop:

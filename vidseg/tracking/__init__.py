@@ -1,6 +1,7 @@
 """Tracking: assign ids, confirm tracks, fill gaps, vote on classes, smooth, select objects.
 
     stages         the chain of generators; the only entry point for the pipeline
+    options        `TrackingOptions`, as a search holds them
     tracker        the `Tracker` protocol
     mask_tracker   the default tracker, with `_kalman` (motion) and `_appearance` (colours)
     confirmation   which tracks are shown

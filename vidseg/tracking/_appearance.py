@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances
-from vidseg.structures.masks import THRESHOLD
+from vidseg.structures.masks import MASK_THRESHOLD
 
 POINTS_PER_SIDE = 12
 """Sample points along each side of a box."""
@@ -50,6 +50,6 @@ def _sample_points(image: Image, instances: Instances) -> tuple[Image, NDArray[n
     x = places[:, :, 0].clip(0, image.shape[1] - 1)
     y = places[:, :, 1].clip(0, image.shape[0] - 1)
     cells = (steps * instances.masks.shape[-1]).astype(np.intp)
-    covered = instances.masks[:, cells[:, None], cells[None, :]] >= THRESHOLD
+    covered = instances.masks[:, cells[:, None], cells[None, :]] >= MASK_THRESHOLD
     points = y[:, :, None] * image.shape[1] + x[:, None, :]
     return image.reshape(-1, 3).take(points, axis=0), covered

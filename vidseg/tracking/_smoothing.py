@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from vidseg.structures.boxes import clip_boxes
 from vidseg.structures.instances import Instances
-from vidseg.structures.masks import THRESHOLD
+from vidseg.structures.masks import MASK_THRESHOLD
 from vidseg.tracking._kalman import box_sizes
 
 EDGE_NOISE = 0.06
@@ -123,7 +123,7 @@ def _stability(window: _Window, middle: int) -> Array:
     Masks are compared inside their boxes. On DAVIS, the IoU of the true masks of adjacent frames is
     0.35 to 0.7 for a running dog, above 0.97 for a car and a swan; noise lowers it by 0.1.
     """
-    masks = window.masks >= THRESHOLD
+    masks = window.masks >= MASK_THRESHOLD
     shared = np.count_nonzero(masks & masks[middle], axis=(2, 3))
     union = np.count_nonzero(masks | masks[middle], axis=(2, 3))
     ious = np.where(union, shared / np.maximum(union, 1), 1)  # two empty masks are alike
