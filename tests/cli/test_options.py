@@ -1,5 +1,6 @@
 """What the words of a command line mean, and which of them are refused at once with exit code 2."""
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from click.shell_completion import ShellComplete
 from tests.support.commands import fails, run
 from vidseg.cli import main
 from vidseg.cli.param_types import Time, split_names
+from vidseg.models.torchvision_weights import MIRROR_VARIABLE
 
 COMMANDS = sorted(main.commands)
 DRAWING = ("overlay", "splash")
@@ -177,3 +179,10 @@ def test_completion_knows_classes_and_models(model_file: Path) -> None:
 @pytest.mark.parametrize("command", ["overlay", "frames", "detect"])
 def test_one_path_alone_is_told_that_the_output_comes_last(command: str) -> None:
     assert "what to write last" in fails(command, "in.mp4", code=2)
+
+
+def test_the_mirror_of_an_option_is_that_of_the_environment(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv(MIRROR_VARIABLE, "")
+    target = str(tmp_path / "out.mp4")
+    fails("overlay", str(tmp_path / "none.mp4"), target, "--weights-url", "https://mirror/x")
+    assert os.environ[MIRROR_VARIABLE] == "https://mirror/x"

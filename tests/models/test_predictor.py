@@ -1,6 +1,7 @@
 """The predictor against torchvision's `model(images)`, and what it does when memory runs out."""
 
 import logging
+import re
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from typing import Any
@@ -20,7 +21,7 @@ from vidseg.models.device import resolve_device
 from vidseg.models.inference.preprocess import network_size
 from vidseg.models.memory import auto_batch_size
 from vidseg.models.precision import resolve_precision
-from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions
+from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions, load_predictor
 from vidseg.structures.instances import Instances
 
 CLASSES = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
@@ -299,6 +300,22 @@ def test_pooling_that_adapts_is_torchvisions_own():
 def test_auto_precision_on_the_cpu(monkeypatch, has, precision):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has, raising=False)
     assert resolve_precision("auto", torch.device("cpu")) is precision
+
+
+@pytest.mark.parametrize(
+    ("limit", "precision"),
+    [("AVX2", torch.float32), ("avx512_core", torch.float32), ("AVX512_CORE_BF16", torch.bfloat16)],
+)
+def test_auto_precision_where_onednn_is_limited(monkeypatch, limit, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert resolve_precision("auto", torch.device("cpu")) is precision
+
+
+def test_the_machine_is_told_with_verbose(caplog):
+    with caplog.at_level(logging.INFO, logger="vidseg"):
+        load_predictor("balloon", precision="float32")
+    assert re.search(r"The model balloon runs on \d+ CPU cores \(.+\) in float32", caplog.text)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ name: `search_options` gives `search`, `model_options` gives `searching`, `span_
 `span`, `run_options` gives `run`, `encoding_options` gives `quality`.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,6 +70,22 @@ TOLERANCE = option(
 )
 
 
+def _use_mirror(_: click.Context, __: click.Parameter, url: str | None) -> None:
+    """The library reads the mirror from the environment, so that it need not be passed along."""
+    if url:
+        os.environ["VIDSEG_WEIGHTS_URL"] = url
+
+
+WEIGHTS_URL = option(
+    "--weights-url",
+    metavar="URL",
+    callback=_use_mirror,
+    expose_value=False,
+    show_default="torchvision's server",
+    help="Download weights that are missing from this folder of a mirror.",
+)
+
+
 def model_options(command: Command) -> Command:
     """Which classes to find, with which model: gives `searching`, which makes a `Search`."""
 
@@ -80,6 +97,7 @@ def model_options(command: Command) -> Command:
         help="Name of a model (see `vidseg models`), a model file, or a predictor of your own: "
         "module:object or file.py:object.",
     )
+    @WEIGHTS_URL
     @_speed_options
     @wraps(command)
     def wrapper(

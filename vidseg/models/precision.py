@@ -1,11 +1,14 @@
 """The number format that a model computes in, by name."""
 
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 
 import torch
 
+from vidseg.cpu_budget import cores
 from vidseg.errors import OptionError
 from vidseg.models.names import check_precision
 
@@ -48,12 +51,32 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
 
 def cpu_has_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 in hardware and torch uses that."""
-    return torch.backends.mkldnn.is_available() and any(map(cpu_has, BFLOAT16_CAPABILITIES))
+    usable = torch.backends.mkldnn.is_available() and not _is_limited(os.environ)
+    return usable and any(map(cpu_has, BFLOAT16_CAPABILITIES))
+
+
+def _is_limited(environment: Mapping[str, str]) -> bool:
+    """Whether the user keeps oneDNN, which torch convolves with, to instructions without
+    bfloat16: it then emulates it, seven times slower than float32."""
+    limit = environment.get("ONEDNN_MAX_CPU_ISA") or environment.get("DNNL_MAX_CPU_ISA") or "ALL"
+    return not re.search("BF16|FP16|AMX|AVX10|ALL|DEFAULT", limit.upper())
 
 
 def cpu_has(capability: str) -> bool:
     """Whether this CPU has it, according to torch 2.11 or later."""
     return bool(getattr(torch.cpu, "get_capabilities", dict)().get(capability))
+
+
+def machine(device: torch.device, dtype: torch.dtype) -> str:
+    """What a model computes with, for people: ``2 CPU cores (AVX2) in float32``."""
+    if device.type == "cuda":
+        where = torch.cuda.get_device_name(device)
+    elif device.type == "cpu":
+        instructions = torch.backends.cpu.get_cpu_capability()
+        where = f"{cores()} CPU cores ({instructions})"
+    else:
+        where = str(device)
+    return f"{where} in {str(dtype).removeprefix('torch.')}"
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from pathlib import Path
 
@@ -32,7 +33,10 @@ from vidseg.models.inference.forward import (
 from vidseg.models.inference.optimize import optimize
 from vidseg.models.inference.preprocess import set_network_size
 from vidseg.models.memory import auto_batch_size, is_out_of_memory
+from vidseg.models.precision import machine
 from vidseg.models.torchvision_weights import COCO_WEIGHTS, fetch_weights
+
+log = logging.getLogger("vidseg")
 
 MAX_PROPOSALS_REDUCED_PRECISION = 400
 """The most boxes per image that go through the box head in a reduced precision.
@@ -108,7 +112,9 @@ def load_predictor(
         batch_size=batch_size,
         size=size,
     )
-    return MaskRCNNPredictor(load_network(model, on_download=on_download), options)
+    network = load_network(model, on_download=on_download)
+    log.info("The model %s runs on %s.", model, machine(options.device, options.dtype))
+    return MaskRCNNPredictor(network, options)
 
 
 def load_network(model: str | Path, *, on_download: OnDownload | None = None) -> MaskRCNN:

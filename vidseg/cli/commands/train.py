@@ -15,7 +15,7 @@ import click
 from vidseg.cli.commands.data import Read, dataset_options
 from vidseg.cli.console import Bar, say
 from vidseg.cli.exit_codes import SIGNALS, CommandError
-from vidseg.cli.options import RunFlags, examples, option, run_options
+from vidseg.cli.options import WEIGHTS_URL, RunFlags, examples, option, run_options
 from vidseg.cli.param_types import BatchSize, Device, FilePath
 from vidseg.cli.progress import Download, duration
 from vidseg.cli.threads import limit_threads
@@ -109,6 +109,7 @@ MAX_DEFAULT_WORKERS = 4
     default="auto",
     help="Number format; auto: the fastest on the device without loss of accuracy.",
 )
+@WEIGHTS_URL
 @dataset_options
 @run_options
 def train(

@@ -11,7 +11,6 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.ops import FrozenBatchNorm2d
 
-from vidseg.models.inference._max_pool import MaxPool3, is_max_pool3
 from vidseg.models.inference._winograd import Winograd, suits
 from vidseg.models.precision import TILES_BFLOAT16, cpu_has
 
@@ -28,8 +27,6 @@ def optimize(model: MaskRCNN, device: torch.device, dtype: torch.dtype) -> MaskR
     """
     model.eval().requires_grad_(False)
     fold_norms(model)
-    if device.type == "cpu":
-        replace_pools(model)
     if device.type == "cpu" and dtype == torch.bfloat16 and not cpu_has(TILES_BFLOAT16):
         replace_convolutions(model)
     model.to(device, dtype)
@@ -55,14 +52,6 @@ def replace_convolutions(model: nn.Module) -> None:
         for name, module in parent.named_children():
             if suits(module):
                 setattr(parent, name, Winograd(cast(nn.Conv2d, module)))
-
-
-def replace_pools(model: nn.Module) -> None:
-    """Replace the poolings that `MaxPool3` equals."""
-    for parent in list(model.modules()):
-        for name, module in parent.named_children():
-            if is_max_pool3(module):
-                setattr(parent, name, MaxPool3())
 
 
 def _pairs(parent: nn.Module) -> Iterator[tuple[nn.Conv2d, str, Norm]]:
