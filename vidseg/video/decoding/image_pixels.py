@@ -78,7 +78,8 @@ def _to_srgb(image: PIL.Image.Image, mode: str) -> PIL.Image.Image:
         if transform is not None:
             return ImageCms.applyTransform(source, transform) or source
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        log.warning("A photo has an ICC profile that cannot be used (%s).", error)
+        name = getattr(image, "filename", "A photo")
+        log.warning("%s has an ICC profile that cannot be used (%s).", name, error)
     return image
 
 

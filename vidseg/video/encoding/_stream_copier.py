@@ -49,7 +49,8 @@ class StreamCopier:
     def __init__(self, info: VideoInfo, target: OutputContainer, container: str) -> None:
         self._target, self._container = target, container
         self._source: InputContainer = open_container(info.path)
-        self._origin, self._video = info.origin, info.stream or 0
+        self._origin = info.origin
+        self._video, self._video_tick = info.stream or 0, info.time_base
         self._streams: dict[int, OutputStream] = {}
         self._last_dts: dict[int, int] = {}
         self._clock = ContinuousClock(lambda: reset_offsets(info))
@@ -150,9 +151,10 @@ class StreamCopier:
             return
         kinds = {self._source.streams[index].type for index in self._streams}
         early = MAX_SUBTITLE_SECONDS if "subtitle" in kinds else INTERLEAVING_SECONDS
-        video = self._source.streams[self._video]  # indexes list its keyframes, and often no others
-        if time > early and video.time_base is not None:
-            self._source.seek(floor((time + self._origin - early) / video.time_base), stream=video)
+        video = self._source.streams[self._video]  # indexes often list its keyframes only
+        if time > early:
+            ticks = floor((time + self._origin - early) / self._video_tick)
+            self._source.seek(ticks, stream=video)
 
     def _without_cut_out(self, packets: Iterable[Packet]) -> Iterator[Packet]:
         """Drop what an edit list cuts out of the middle or the end.

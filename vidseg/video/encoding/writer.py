@@ -80,11 +80,12 @@ def _warn_of_lost_depth(info: VideoInfo, encoding: Encoding) -> None:
     bits = source_bits(info)
     if keeps_source(info, encoding) or encoding.depth == 8 or not (info.hdr or bits > 8):
         return
-    hint = "" if encoding.deep_pixel_format else "; hevc, av1 and prores keep it (--codec)"
-    if info.hdr:
-        log.warning("%s is HDR; it is tone-mapped to standard range%s.", info.path, hint)
-    else:
-        log.warning("%s has %d bits per channel, of which 8 are kept%s.", info.path, bits, hint)
+    lost = (
+        "HDR, which is tone-mapped" if info.hdr else f"in {bits} bits per channel, of which 8 stay"
+    )
+    can_keep = encoding.output == "video" and not encoding.deep_pixel_format
+    hint = "; --codec hevc, av1 or prores would keep it" if can_keep else ""
+    log.warning("%s is %s%s.", info.path, lost, hint)
 
 
 class VideoWriter:
