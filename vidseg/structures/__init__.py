@@ -7,5 +7,5 @@
     boxes, colors, span
     _supervision  exchange with the `supervision` package
 
-NumPy and pycocotools only; imports nothing of vidseg but `errors`.
+NumPy, pycocotools and, late, SciPy; imports nothing of vidseg but `errors`.
 """

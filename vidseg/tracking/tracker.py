@@ -1,4 +1,22 @@
-"""The seam between vidseg and a tracker: what an object tracker must offer."""
+"""The seam between vidseg and a tracker: what an object tracker must offer.
+
+ByteTrack of the `trackers` package, for example, becomes one through `supervision`:
+
+    class ByteTrack:
+        def __init__(self):
+            self._tracker = trackers.ByteTrackTracker()
+
+        def update(self, frame, instances):
+            detections = instances.to_supervision()
+            detections.data["row"] = np.arange(len(instances))
+            found = self._tracker.update(detections)
+            ids = np.full(len(instances), UNTRACKED)
+            ids[found.data["row"]] = np.where(found.tracker_id < 0, UNTRACKED, found.tracker_id + 1)
+            return instances.with_ids(ids)
+
+    for frame, objects in vidseg.find("street.mp4", vidseg.Search("person", tracker=ByteTrack)):
+        ...
+"""
 
 from typing import Protocol
 
