@@ -29,7 +29,14 @@ PARTS = {
     ],
     "cli": [
         *("option", "param_types", "threads", "console", "exit_codes", "progress"),
-        *("standard_output", "tracking_options", "encoding_options", "options", "report"),
+        *(
+            "standard_output",
+            "tracking_options",
+            "encoding_options",
+            "model_options",
+            "options",
+            "report",
+        ),
         *("batch", "drawing", "output_specs", "evaluate_request", "commands", ""),
     ],
 }

@@ -1,10 +1,10 @@
 """Find objects in every frame of a video, and draw, splash or save them.
 
 `vidseg.find` gives the objects of each frame as a stream. `vidseg.overlay`, `vidseg.splash`,
-`vidseg.cutout`, `vidseg.frames`, `vidseg.detect_to_file`, `vidseg.export`, `vidseg.train` and
-`vidseg.compare` are the commands as one call each, and `vidseg.run` makes several outputs in one
-pass; the other names are the parts that they are made of. Each name is imported when it is first
-used. ARCHITECTURE.md in this folder is the map.
+`vidseg.cutout`, `vidseg.frames`, `vidseg.detect_to_file`, `vidseg.export`, `vidseg.train`,
+`vidseg.evaluate` and `vidseg.compare` are the commands as one call each, and `vidseg.run` makes
+several outputs in one pass; the other names are the parts that they are made of. Each name is
+imported when it is first used. ARCHITECTURE.md in this folder is the map.
 """
 
 from importlib import import_module
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from vidseg.pipeline.compare_models import compare as compare
     from vidseg.pipeline.detect_part import detect_part as detect_part
     from vidseg.pipeline.detect_to_file import detect_to_file as detect_to_file
+    from vidseg.pipeline.evaluate import evaluate as evaluate
+    from vidseg.pipeline.evaluation_request import EvaluationOptions as EvaluationOptions
     from vidseg.pipeline.export_file import export as export
     from vidseg.pipeline.find import find as find
     from vidseg.pipeline.merge import merge as merge
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CutoutOutput": "pipeline.outputs",
+    "EvaluationOptions": "pipeline.evaluation_request",
     "ExportOutput": "pipeline.outputs",
     "Frame": "structures.frame",
     "FrameClip": "video.moviepy_clip",
@@ -86,6 +89,7 @@ _HOMES = {
     "detect": "detection.batched",
     "detect_part": "pipeline.detect_part",
     "detect_to_file": "pipeline.detect_to_file",
+    "evaluate": "pipeline.evaluate",
     "export": "pipeline.export_file",
     "find": "pipeline.find",
     "frames": "pipeline.shortcuts",

@@ -207,7 +207,7 @@ def test_clips_without_frames_need_results(
     }
     file = tmp_path / "truth.json"
     file.write_text(json.dumps(truth))
-    assert "frames of a are not there" in fails("evaluate", "--model", model, file)
+    assert "frames of a are missing" in fails("evaluate", "--model", model, file)
     truth["categories"] = [{"id": 1, "name": "yak"}]
     file.write_text(json.dumps(truth))
     assert "they have disc, rectangle" in fails("evaluate", "--model", model, file, code=2)
@@ -235,10 +235,10 @@ def test_wrong_options(tmp_path: Path, model: str, oracle: OraclePredictor) -> N
     assert "take the place" in fails(
         "evaluate", "--model", model, "--detections", "x.json", data, code=2
     )
-    assert "is not there" in fails("evaluate", "--model", model, tmp_path / "nothing")
+    assert "does not exist" in fails("evaluate", "--model", model, tmp_path / "nothing")
     assert "score must be" in fails("evaluate", "--model", model, "--score", 2, data, code=2)
     assert "for videos" in fails("evaluate", "--model", model, "--end", 1, data, code=2)
-    assert "nothing to judge" in fails("evaluate", "--model", model, data / "0.png", code=2)
+    assert "nothing to evaluate" in fails("evaluate", "--model", model, data / "0.png", code=2)
 
 
 def test_formats_are_those_that_there_are() -> None:

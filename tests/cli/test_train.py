@@ -150,6 +150,48 @@ def test_wrong_options_end_in_one_sentence(
     assert not out.exists()
 
 
+def test_a_model_is_evaluated_on_photos_that_its_run_held_out(photos: Path, tmp_path: Path) -> None:
+    run("train", photos, *FAST, "--out", tmp_path / "run", "-q")
+    lists = json.loads((tmp_path / "run" / "photos.json").read_text())
+    assert (len(lists["train"]), len(lists["val"])) == (5, 1)
+    words = ("evaluate", "--model", tmp_path / "run" / "best.pt", photos)
+    result = run(*words)
+    assert "on the 1 photos that the run" in result.stderr
+    assert "of which the model has learned from 5" in result.stderr
+    facts = json.loads(result.stdout)
+    assert (facts["photos"], facts["photos_learned_from"]) == (1, 0)
+    (photos / "train.txt").write_text("".join(f"{n}.png\n" for n in range(6)))
+    result = run(*words, "--split", "train")
+    assert "Warning: the model has learned from 5 of these 6 photos." in result.stderr
+    assert json.loads(result.stdout)["photos_learned_from"] == 5
+    shutil.copy(tmp_path / "run" / "best.pt", tmp_path / "alone.pt")
+    result = run("evaluate", "--model", tmp_path / "alone.pt", photos)
+    assert json.loads(result.stdout)["photos"] == 6
+
+
+def test_crowds_are_not_trained_on_without_a_word(photos: Path, tmp_path: Path) -> None:
+    facts = json.loads((photos / "coco.json").read_text())
+    for each in facts["annotations"]:
+        each["iscrowd"] = 1
+    (photos / "coco.json").write_text(json.dumps(facts))
+    words = ("train", photos, *FAST, "--out", tmp_path / "run")
+    assert "--crowds-as-objects reads them as objects" in fails(*words)
+    assert run(*words, "--crowds-as-objects", "-q").exit_code == 0
+    facts["annotations"][0]["iscrowd"] = facts["annotations"][1]["iscrowd"] = 0
+    (photos / "coco.json").write_text(json.dumps(facts))
+    result = run(*words, "--force", "--val", 0)
+    assert "objects are marked as crowds and not trained on" in result.stderr
+
+
+def test_ap_before_the_first_step(photos: Path, tmp_path: Path) -> None:
+    run("train", photos, *FAST, "--out", tmp_path / "first", "-q")
+    words = ("train", photos, *FAST, "--out", tmp_path / "second")
+    result = run(*words, "--weights", tmp_path / "first" / "last.pt")
+    assert "before training: mask AP " in result.stderr
+    rows = (tmp_path / "second" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(rows[0])["step"] == 0
+
+
 def test_data_that_nothing_can_be_learned_from(photos: Path, tmp_path: Path) -> None:
     facts = json.loads((photos / "coco.json").read_text())
     (photos / "coco.json").write_text(json.dumps({**facts, "annotations": []}))
@@ -195,3 +237,24 @@ def test_a_photo_that_goes_away_is_named(photos: Path, tmp_path: Path) -> None:
     options = TrainOptions(steps=1, image_size=64)
     with pytest.raises(InputError, match=r"\d.png cannot be read"):
         train(dataset, tmp_path / "run", options, weights="none", workers=1)
+
+
+def test_a_photo_that_is_damaged_while_training_keeps_the_steps_before(
+    photos: Path, tmp_path: Path
+) -> None:
+    from vidseg import TrainCallbacks, TrainOptions, train
+    from vidseg.errors import InputError
+    from vidseg.models.checkpoint import load_state
+
+    dataset = open_dataset(photos)
+
+    def damage(step: int, steps: int, losses: dict[str, float]) -> None:
+        if step == 3:
+            for sample in dataset.samples:
+                sample.path.write_bytes(b"")
+
+    options = TrainOptions(steps=50, every=50, image_size=64)
+    calls = TrainCallbacks(on_step=damage)
+    with pytest.raises(InputError, match="cannot be read"):
+        train(dataset, tmp_path / "run", options, val=0.0, weights="none", callbacks=calls)
+    assert load_state(tmp_path / "run" / "last.pt")["step"] == 3

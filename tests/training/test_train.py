@@ -79,7 +79,7 @@ def test_a_run_leaves_two_models_metrics_and_curves(whole: Path) -> None:
     for name in ("best.pt", "last.pt"):
         model, header = load_model(whole / name)
         assert header["classes"] == CLASSES
-        assert header["image_size"] == [64, 107]
+        assert tuple(header["image_size"]) == (64, 107)
         assert model.get_parameter("roi_heads.box_predictor.cls_score.bias").shape == (3,)
     lines = rows(whole)
     assert [row["step"] for row in lines if "loss" in row] == [1, 2, 3, 4, 5, 6, 7]

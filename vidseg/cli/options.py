@@ -1,16 +1,14 @@
 """Options that several commands share, as decorators.
 
 Each decorator collects its options in one value, checked before the command runs, and passes it by
-name: `search_options` gives `search`, `model_options` gives `searching`, `span_options` gives
-`span`, `run_options` gives `run`, `encoding_options` gives `quality`.
+name: `search_options` gives `search`, `model_flags` gives `model`, `span_options` gives `span`,
+`run_options` gives `run`, `encoding_options` gives `quality`.
 """
 
-import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial, wraps
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,16 +16,19 @@ import click
 from vidseg.cli.console import log_to_console
 from vidseg.cli.encoding_options import Quality as Quality
 from vidseg.cli.encoding_options import encoding_options as encoding_options
+from vidseg.cli.model_options import CLASS as CLASS
+from vidseg.cli.model_options import WEIGHTS_URL as WEIGHTS_URL
+from vidseg.cli.model_options import ModelFlags as ModelFlags
+from vidseg.cli.model_options import model_flags as model_flags
 from vidseg.cli.option import Command, option
 from vidseg.cli.option import examples as examples
-from vidseg.cli.param_types import BatchSize, ClassNames, Device, Model, Time, split_names
+from vidseg.cli.param_types import Time
 from vidseg.cli.tracking_options import EVERY as EVERY
 from vidseg.cli.tracking_options import follow_options
-from vidseg.models.names import PRECISIONS
 from vidseg.structures.span import Span as Span
 
 if TYPE_CHECKING:
-    from vidseg.pipeline.search import Search
+    pass
 
 VERBOSITY = "vidseg.verbosity"
 """Key in `ctx.meta`: -1 for -q, 0, 1 for -v, 2 for -vv."""
@@ -43,14 +44,6 @@ class RunFlags:
     progress: bool
 
 
-CLASS = option(
-    "--class",
-    "classes",
-    type=ClassNames(),
-    multiple=True,
-    show_default="all classes",
-    help="Class to look for, by name; repeat the option, or separate names by commas.",
-)
 SCORE = option(
     "--score", type=float, default=0.5, help="Show objects with this confidence or more, 0 to 1."
 )
@@ -68,62 +61,6 @@ TOLERANCE = option(
     show_default="1/80 of each object's size",
     help="How far the outlines of yolo, labelme and via may be from the masks; 0 is exact.",
 )
-
-
-def _use_mirror(_: click.Context, __: click.Parameter, url: str | None) -> None:
-    """The library reads the mirror from the environment, so that it need not be passed along."""
-    if url:
-        os.environ["VIDSEG_WEIGHTS_URL"] = url
-
-
-WEIGHTS_URL = option(
-    "--weights-url",
-    metavar="URL",
-    callback=_use_mirror,
-    expose_value=False,
-    show_default="torchvision's server",
-    help="Download weights that are missing from this folder of a mirror.",
-)
-
-
-def model_options(command: Command) -> Command:
-    """Which classes to find, with which model: gives `searching`, which makes a `Search`."""
-
-    @CLASS
-    @option(
-        "--model",
-        type=Model(),
-        show_default="one that knows the classes",
-        help="Name of a model (see `vidseg models`), a model file, or a predictor of your own: "
-        "module:object or file.py:object.",
-    )
-    @WEIGHTS_URL
-    @_speed_options
-    @wraps(command)
-    def wrapper(
-        *,
-        classes: tuple[str, ...],
-        model: str | None,
-        device: str,
-        precision: str,
-        size: int | None,
-        batch_size: int | None,
-        **others: Any,
-    ) -> Any:
-        from vidseg.pipeline.search import Search
-
-        searching = partial(
-            Search,
-            split_names(classes),
-            model=model,
-            device=device,
-            precision=precision,
-            size=size,
-            batch_size=batch_size,
-        )
-        return command(searching=searching, **others)
-
-    return wrapper
 
 
 def search_options(command: Command) -> Command:
@@ -144,11 +81,11 @@ def search_options(command: Command) -> Command:
         show_default="none",
         help="Also save everything that is found in this file, for use with --detections.",
     )
-    @model_options
+    @model_flags
     @wraps(command)
     def wrapper(
         *,
-        searching: "Callable[..., Search]",
+        model: ModelFlags,
         score: float,
         max_objects: int | None,
         following: dict[str, Any],
@@ -156,7 +93,7 @@ def search_options(command: Command) -> Command:
         save_detections: str | None,
         **others: Any,
     ) -> Any:
-        search = searching(
+        search = model.search(
             score=score,
             max_objects=max_objects,
             detections=detections,
@@ -164,40 +101,6 @@ def search_options(command: Command) -> Command:
             **following,
         )
         return command(search=search, **others)
-
-    return wrapper
-
-
-def _speed_options(command: Command) -> Command:
-    """Where the model runs and how fast: passes these options as keywords of `Search`."""
-
-    @option(
-        "--device",
-        type=Device(),
-        default="auto",
-        help="auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one.",
-    )
-    @option(
-        "--precision",
-        type=click.Choice(PRECISIONS),
-        default="auto",
-        help="Number format of the model; auto is the fastest without loss of accuracy.",
-    )
-    @option(
-        "--size",
-        type=int,
-        show_default="the model's own",
-        help="Shorter side, in pixels, at which the model sees frames; smaller is faster.",
-    )
-    @option(
-        "--batch-size",
-        type=BatchSize(),
-        default="auto",
-        help="Frames in one call of the model.",
-    )
-    @wraps(command)
-    def wrapper(**others: Any) -> Any:
-        return command(**others)
 
     return wrapper
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vidseg.detection.predictor import Predictor
-from vidseg.errors import DivergedError
+from vidseg.errors import DivergedError, InputError
 from vidseg.evaluation.coco_ap import MIN_SCORE, evaluate
 from vidseg.models.download import OnDownload
 from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions
@@ -67,7 +67,7 @@ class TrainingRun:
     calls: TrainCallbacks = field(default_factory=TrainCallbacks)
     _rows: list[MetricsRow] = field(default_factory=list)
     _best: float | None = None
-    _measured: int = 0
+    _measured: int = -1
     _saved: int = -1
 
     def train(self, batches: Iterator[Batch]) -> Outcome:
@@ -83,7 +83,7 @@ class TrainingRun:
         settings = self.learner.settings
         with closing(batches):  # type: ignore[arg-type]
             while not self._stopped() and self.learner.step < settings.steps:
-                self._step(next(batches))
+                self._step(self._next(batches))
                 if self._due():
                     self._check()
         if self._saved < self.learner.step:
@@ -102,11 +102,23 @@ class TrainingRun:
             self._check()
 
     def _due(self) -> bool:
+        """Whether this step is one to measure; step 0 is, if the weights are a whole model."""
         step, settings = self.learner.step, self.learner.settings
-        return step > 0 and (step % settings.every == 0 or step == settings.steps)
+        if step == 0:
+            return self.measure is not None and bool(self.state["pretrained"])
+        return step % settings.every == 0 or step == settings.steps
 
     def _stopped(self) -> bool:
         return self.calls.stop is not None and self.calls.stop()
+
+    def _next(self, batches: Iterator[Batch]) -> Batch:
+        """The next batch; saves the run if there is none, as where a photo is damaged."""
+        try:
+            return next(batches)
+        except InputError:
+            if self._saved < self.learner.step:
+                self._save()
+            raise
 
     def _step(self, batch: Batch) -> None:
         try:

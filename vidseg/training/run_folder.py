@@ -1,10 +1,11 @@
-"""The folder of a run: `last.pt`, `best.pt`, `metrics.jsonl` and `curves.png`."""
+"""The folder of a run: `last.pt`, `best.pt`, `metrics.jsonl`, `curves.png` and `photos.json`."""
 
 from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class RunFolder:
         self.path = Path(path)
         self.last, self.best = self.path / "last.pt", self.path / "best.pt"
         self.metrics, self.curves = self.path / "metrics.jsonl", self.path / "curves.png"
+        self.photo_list = self.path / "photos.json"
 
     def check(self, *, resume: bool, force: bool) -> None:
         """Refuse a run that cannot be started or resumed here; cheap.
@@ -56,6 +58,30 @@ class RunFolder:
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise output_error(self.path, error) from error
+
+    def keep_photos(self, train: Sequence[Path], val: Sequence[Path]) -> None:
+        """Write `photos.json`: the photos trained on and those held out, by their paths from here.
+
+        Raises OutputError: it cannot be written.
+        """
+        parts = {"train": train, "val": val}
+        lists = {
+            name: [_relative(path, self.path) for path in paths] for name, paths in parts.items()
+        }
+        with atomic_output(self.photo_list, force=True) as part:
+            part.write_text(json.dumps(lists, indent=1) + "\n", encoding="utf-8")
+
+    def photos(self) -> tuple[frozenset[Path], frozenset[Path]]:
+        """The photos trained on and those held out, resolved; none if the run kept no list."""
+        try:
+            lists = json.loads(self.photo_list.read_text(encoding="utf-8"))
+            train, val = (
+                frozenset((self.path / name).resolve() for name in lists[split])
+                for split in ("train", "val")
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return frozenset(), frozenset()
+        return train, val
 
     def load(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """State and header of `last.pt`; drops the metrics of later steps.
@@ -112,7 +138,11 @@ class RunFolder:
             part.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
 
     def _files(self) -> tuple[Path, ...]:
-        return self.last, self.best, self.metrics, self.curves
+        return self.last, self.best, self.metrics, self.curves, self.photo_list
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
 
 
 def _line(row: MetricsRow) -> str:

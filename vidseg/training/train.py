@@ -57,7 +57,8 @@ def train(
     """Train a Mask R-CNN on `dataset` into the folder `out`, as `vidseg train` does.
 
     The folder gets `last.pt` (the full state) and `best.pt` (the model with the highest mask AP),
-    which are both model files, `metrics.jsonl` and `curves.png`. The same data, options and seed
+    which are both model files, `metrics.jsonl`, `curves.png` and, if the photos are files,
+    `photos.json`, which lists those trained on and those held out. The same data, options and seed
     give the same weights, bit for bit on the CPU in float32, also if the run was interrupted and
     resumed. Torch's own random numbers are left unchanged.
 
@@ -102,6 +103,8 @@ def train(
             start = _start(weights, options.arch, calls.on_download)
             learner, state = _begun(start, names, facts, options, place)
             folder.begin()
+            if isinstance(items, Dataset):
+                folder.keep_photos(*(_photos(each) for each in (items, held_out)))
         if measure is None and held_out is not None:
             measure = average_precision(_named(held_out, names))
         header = _header(learner.settings, names, facts)
@@ -122,6 +125,10 @@ def _batches(
     )
     size, first, last = settings.batch_size, learner.step, settings.steps
     return batches(sequence, batch_size=size, first=first, last=last, workers=workers)
+
+
+def _photos(items: Items | None) -> list[Path]:
+    return [sample.path for sample in items.samples] if isinstance(items, Dataset) else []
 
 
 def _data(dataset: str | Path | Items, val: Items | float | None) -> tuple[Items, Items | None]:

@@ -20,10 +20,11 @@ from vidseg.cli.batch import (
 from vidseg.cli.drawing import media_arguments
 from vidseg.cli.options import (
     EVERY,
+    ModelFlags,
     RunFlags,
     Span,
     examples,
-    model_options,
+    model_flags,
     option,
     run_options,
     span_options,
@@ -77,7 +78,7 @@ if TYPE_CHECKING:
     show_default="all",
     help="Look at frames A to before B alone; they become a part, for merge, in the folder OUT.",
 )
-@model_options
+@model_flags
 @span_options
 @run_options
 def detect(
@@ -91,7 +92,7 @@ def detect(
     compact: bool,
     resume: bool,
     frames: tuple[int, int | None] | None,
-    searching: "Callable[..., Search]",
+    model: ModelFlags,
     span: Span,
     run: RunFlags,
 ) -> None:
@@ -101,7 +102,7 @@ def detect(
     whole, the file is called OUT.part. Several inputs get a file each in the folder OUT.
     """
     kept = max(score, keep_score)
-    search = searching(score=kept, keep_score=keep_score, track=track, every=every)
+    search = model.search(score=kept, keep_score=keep_score, track=track, every=every)
     if frames is not None:
         job = _part_job(sources, target, span)
         _detect_part(job, frames, search, compact=compact, resume=resume, run=run)

@@ -1,33 +1,25 @@
 """vidseg evaluate."""
 
-import json
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import click
 
-from vidseg.cli.commands.data import CLASS_ATTRIBUTE, CLASS_NAME
+from vidseg.cli.commands.data import CLASS_ATTRIBUTE, CLASS_NAME, CROWDS
 from vidseg.cli.commands.data import FORMATS as PHOTO_FORMATS
-from vidseg.cli.commands.evaluate_photos import judge_photos
-from vidseg.cli.commands.evaluate_video import judge_clips, judge_video
-from vidseg.cli.evaluate_request import Asked
+from vidseg.cli.console import say
 from vidseg.cli.options import (
     SCORE,
+    ModelFlags,
     RunFlags,
     Span,
     examples,
-    model_options,
+    model_flags,
     option,
     run_options,
     span_options,
 )
 from vidseg.cli.param_types import FilePath
+from vidseg.cli.progress import Download, Progress
+from vidseg.cli.report import JSON, print_report
 from vidseg.cli.threads import limit_threads
-from vidseg.errors import InputError, OptionError
-
-if TYPE_CHECKING:
-    from vidseg.pipeline.search import Search
 
 CLIP_FORMATS = ("ytvis", "davis", "mots")
 
@@ -44,7 +36,7 @@ CLIP_FORMATS = ("ytvis", "davis", "mots")
     "--detections",
     type=FilePath(),
     show_default="none",
-    help="Judge these results instead of a model: COCO, YouTube-VIS, MOTS, DAVIS or .vidseg.",
+    help="Evaluate these results, not a model: COCO, YouTube-VIS, MOTS, DAVIS or .vidseg.",
 )
 @option("--out", type=FilePath(), metavar="DIR", show_default="none", help="Also write pictures.")
 @option("--split", show_default="all", help="Only this split: train, val or test.")
@@ -52,21 +44,30 @@ CLIP_FORMATS = ("ytvis", "davis", "mots")
     "--format",
     "name",
     type=click.Choice([*CLIP_FORMATS, *PHOTO_FORMATS]),
-    show_default="found by looking",
+    show_default="detected",
     help="Format of the annotations.",
 )
 @CLASS_ATTRIBUTE
 @CLASS_NAME
+@CROWDS
 @SCORE
-@option("--track/--no-track", default=True, help="Follow the objects of clips and videos.")
+@option(
+    "--max-objects",
+    type=click.IntRange(min=1),
+    default=100,
+    metavar="N",
+    help="Detections per photo that count for AP, those with the best scores.",
+)
+@option("--track/--no-track", default=True, help="Track the objects of clips and videos.")
 @option(
     "--gap",
     type=click.IntRange(min=1),
     default=5,
     metavar="N",
-    help="An object that is away for at most so many frames and returns has flickered.",
+    help="An object that is away for at most N frames and comes back has flickered.",
 )
-@model_options
+@JSON
+@model_flags
 @span_options
 @run_options
 def evaluate(
@@ -78,63 +79,52 @@ def evaluate(
     name: str | None,
     class_attribute: str | None,
     class_name: str,
+    crowds_as_objects: bool,
     score: float,
+    max_objects: int,
     track: bool,
     gap: int,
-    searching: "partial[Search]",
+    as_json: bool,
+    model: ModelFlags,
     span: Span,
     run: RunFlags,
 ) -> None:
-    """Judge a model, or results, by annotated photos or clips, or by how steady a video is.
+    """Evaluate a model, or results, on annotated photos or clips, or on a video.
 
     DATA is a dataset of photos (COCO's AP), annotated clips as YouTube-VIS JSON, DAVIS folders or
-    MOTS (HOTA, IDF1, J&F, AP of tracks), or a video that nobody annotated (flicker, coverage). JSON
-    goes to stdout, a table to stderr.
+    MOTS (HOTA, IDF1, J&F, AP of tracks), or a video without annotations (flicker, coverage). A
+    model of `vidseg train` is evaluated on the photos that its run held out.
     """
-    from vidseg.pipeline.search import check_fraction
+    from vidseg.models.options import ModelOptions
+    from vidseg.pipeline.evaluate import evaluate as evaluate_data
+    from vidseg.pipeline.evaluation_request import EvaluationOptions
+    from vidseg.pipeline.run_options import RunOptions
 
-    check_fraction("score", score)
-    results = Path(detections) if detections else None
-    given = Path(out) if out else None
-    asked = Asked(Path(path), searching, results, score, track, gap, given, span, run)
-    model = searching.keywords["model"]
-    if results is not None and model:
-        raise OptionError("Results take the place of a model; leave --model or --detections out.")
-    if not asked.path.exists():
-        raise InputError(f"{path} is not there; check the path.")
+    options = EvaluationOptions(
+        score=score,
+        track=track,
+        max_gap=gap,
+        max_objects=max_objects,
+        format=name,
+        split=split,
+        class_attribute=class_attribute,
+        class_name=class_name,
+        crowds_as_objects=crowds_as_objects,
+    )
     limit_threads()
-    clips = name if name in CLIP_FORMATS else None if name else _clip_format(asked.path)
-    photos = clips is None and (name is not None or not _is_video(asked.path))
-    _check_fits(asked, split, photos=photos, clips=clips is not None)
-    if photos:
-        options = {"format": name, "class_attribute": class_attribute, "class_name": class_name}
-        report, lines = judge_photos(asked, split, options)
-    else:
-        report, lines = judge_clips(asked, clips) if clips else judge_video(asked)
-    for line in lines:
-        asked.tell(line)
-    judged = {"model": model, "results": detections} if model or detections else {}
-    click.echo(json.dumps({**judged, **report}, indent=2, ensure_ascii=False))
-
-
-def _check_fits(asked: Asked, split: str | None, *, photos: bool, clips: bool) -> None:
-    """Raises OptionError: an option that says nothing of such data."""
-    if asked.out is not None and not photos:
-        raise OptionError("--out shows photos; it has nothing to show of clips and videos.")
-    if split is not None and not photos:
-        raise OptionError("--split is for photos; clips and videos have none.")
-    if (photos or clips) and (asked.span.start is not None or asked.span.end is not None):
-        raise OptionError("--start and --end are for videos that nobody annotated.")
-
-
-def _clip_format(path: Path) -> str | None:
-    from vidseg.evaluation.read_results import CLIP_READERS
-
-    return next((name for name, reader in CLIP_READERS.items() if reader.is_truth(path)), None)
-
-
-def _is_video(path: Path) -> bool:
-    """Any file that is not one of annotations."""
-    from vidseg.datasets.format_detection import ANNOTATION_SUFFIXES
-
-    return path.is_file() and path.suffix.lower() not in ANNOTATION_SUFFIXES
+    with Progress(bar=run.progress, quiet=True) as progress:
+        download = Download().on_bytes if run.progress else None
+        evaluation = evaluate_data(
+            path,
+            model.model,
+            classes=model.classes,
+            detections=detections,
+            out=out,
+            options=options,
+            model_options=ModelOptions(model.device, model.precision, model.size, model.batch_size),
+            span=span,
+            run=RunOptions(run.force, progress.on_frame, download),
+        )
+    for note in evaluation.notes if not run.quiet else ():
+        say(note)
+    print_report(evaluation.report, evaluation.table, as_json=as_json)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vidseg.cli.commands.data import Read, dataset_options
+from vidseg.cli.console import say
 from vidseg.cli.options import SCORE, examples, option, verbosity_options
 from vidseg.cli.param_types import FilePath, Model, OutputPath
+from vidseg.cli.report import is_quiet
 from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:
@@ -125,3 +127,5 @@ def _write(target: str, html: str, force: bool) -> None:
 
     with atomic_output(target, force=force) as part:
         part.write_text(html, encoding="utf-8")
+    if not is_quiet():
+        say(f"wrote {target}: open it in a browser")

@@ -259,6 +259,9 @@ class _Show:
             f"{name.replace('_', ' ')} {'-' if value is None else f'{value:.3f}'}"
             for name, value in figures.items()
         )
+        if step == 0:
+            say(f"before training: {told}")
+            return
         say(f"step {step} of {self._steps}: loss {self._loss:.3f}, {told}{self._left()}")
 
     def _left(self) -> str:

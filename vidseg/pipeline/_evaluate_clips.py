@@ -1,0 +1,106 @@
+"""Metrics of tracks on annotated clips."""
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+
+from vidseg.detection.batched import detect
+from vidseg.errors import InputError
+from vidseg.evaluation.clips import Clip, MaskTrack, collect_tracks
+from vidseg.evaluation.ground_truth import ClassMatch, match_classes
+from vidseg.evaluation.read_results import CLIP_READERS, VIDSEG_SUFFIX, read_tracks, result_of
+from vidseg.evaluation.text_tables import clip_lines
+from vidseg.evaluation.trackeval_sequence import JudgedClip
+from vidseg.evaluation.tracking_metrics import check_installed, score_tracks
+from vidseg.pipeline.evaluation_request import Evaluation, EvaluationRequest, FrameCounter
+from vidseg.pipeline.search import Search
+from vidseg.pipeline.stages import tracked_objects
+from vidseg.results.replay import replay
+from vidseg.structures.frame import Frame
+from vidseg.structures.instances import Found
+from vidseg.video.decoding.image_reader import load_photo
+
+
+def evaluate_clips(request: EvaluationRequest, kind: str) -> Evaluation:
+    """TrackEval's metrics on the clips of the format `kind`."""
+    check_installed()
+    clips = CLIP_READERS[kind].read_truth(request.data)
+    if not clips:
+        raise InputError(f"{request.data} holds no annotated clip of the format {kind}.")
+    search, notes = (None, []) if request.detections else request.search()
+    counter = FrameCounter(request.run, sum(clip.frames for clip in clips))
+    judged: list[JudgedClip] = []
+    unknown: dict[str, None] = {}
+    for clip in clips:
+        classes, tracks = _tracks(request, clip, search, counter, alone=len(clips) == 1)
+        judged.append(JudgedClip(_only(clip, classes), tracks))
+        unknown |= dict.fromkeys(classes.unknown if classes else ())
+    if unknown:
+        notes.append(f"Left out, as the results do not have them: {', '.join(unknown)}")
+    report = {
+        **request.judged,
+        "dataset": str(request.data),
+        "format": kind,
+        "score": request.options.score,
+        "tracked": request.options.track,
+        "one_object_annotated": [clip.name for clip in clips if clip.single],
+        "classes_unknown_to_results": [*unknown],
+        **score_tracks(judged),
+    }
+    return Evaluation(report, clip_lines(report), notes)
+
+
+def _tracks(
+    request: EvaluationRequest,
+    clip: Clip,
+    search: Search | None,
+    counter: FrameCounter,
+    *,
+    alone: bool,
+) -> tuple[ClassMatch | None, list[MaskTrack]]:
+    """The classes that are evaluated (None if the clip has none) and the tracks found."""
+    if search is None:
+        assert request.detections is not None
+        file = result_of(request.detections, clip, alone=alone)
+        if file.suffix != VIDSEG_SUFFIX:
+            known = clip.classes
+            classes = match_classes(known, known, request.classes) if known else None
+            return classes, read_tracks(file, clip, alone=alone)
+        search, _ = request.search(detections=file)
+    classes = match_classes(clip.classes, search.names, request.classes) if clip.classes else None
+    with closing(counter.counted(_found(request, clip, search))) as found:
+        return classes, collect_tracks(found, classes.numbers if classes else None)
+
+
+def _found(request: EvaluationRequest, clip: Clip, search: Search) -> Generator[Found, None, None]:
+    """The frames of a clip with the objects to show, tracked as those of a video."""
+    if not clip.pictures:
+        raise InputError(
+            f"The frames of {clip.name} are missing, and a model needs them; put them where the "
+            "format has them, or give results with --detections."
+        )
+    frames = _frames(clip)
+    if search.saved is not None:
+        found = replay(frames, search.saved)
+    else:
+        model = search.predictor(request.run.on_download)
+        found = detect(frames, model, batch_size=search.model_options.batch_size)
+    return tracked_objects(search, found, "video")
+
+
+def _frames(clip: Clip) -> Iterator[Frame]:
+    for index, path in enumerate(clip.pictures):
+        image = load_photo(path)
+        if image.shape[:2] != clip.size:
+            height, width = clip.size
+            raise InputError(f"{path} is {image.shape[1]}x{image.shape[0]}, not {width}x{height}.")
+        yield Frame(index, Fraction(index), image, Fraction(1))
+
+
+def _only(clip: Clip, classes: ClassMatch | None) -> Clip:
+    """The clip with the classes that are evaluated."""
+    if classes is None:
+        return clip
+    tracks = [track for track in clip.tracks if track.number in classes.names]
+    return replace(clip, classes=classes.names, tracks=tracks)
