@@ -29,15 +29,8 @@ PARTS = {
     ],
     "cli": [
         *("option", "param_types", "threads", "console", "exit_codes", "progress"),
-        *(
-            "standard_output",
-            "tracking_options",
-            "encoding_options",
-            "model_options",
-            "options",
-            "report",
-        ),
-        *("batch", "drawing", "output_specs", "evaluate_request", "commands", ""),
+        *("standard_output", "tracking_options", "encoding_options", "model_options"),
+        *("options", "report", "batch", "drawing", "output_specs", "commands", ""),
     ],
 }
 """The parts of a room, lowest first, by the same rule; "" is the room's own `__init__`."""
