@@ -11,6 +11,7 @@ from tests.support.commands import ROOT, fails, run
 from tests.support.doubles import OraclePredictor
 from tests.support.scenes import SIZE, read_barcode, scene_image, scene_masks, write_scene
 from vidseg.cli.commands.draw import EffectText
+from vidseg.effects.replace_background import CHROMA_GREEN
 from vidseg.structures.frame import Frame
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
@@ -47,6 +48,19 @@ def test_objects_of_one_class_are_hidden(clip: Path, model: str, tmp_path: Path)
         assert np.abs(frame.image[inside].astype(int) - (255, 0, 0)).max() < 30
         kept = np.asarray(binary_erosion(rectangle, iterations=3), bool) & ~near
         assert np.abs(frame.image[kept].astype(int) - scene_image(frame.index)[kept]).mean() < 12
+
+
+@pytest.mark.usefixtures("oracle")
+def test_a_preset_is_drawn_by_both_commands(clip: Path, model: str, tmp_path: Path) -> None:
+    drawn(clip, model, tmp_path / "out.mp4", "green-screen")
+    again = tmp_path / "again.mp4"
+    result = run("run", "--model", model, *FINE, clip, "--to", f"green-screen={again}")
+    assert result.exit_code == 0, result.output
+    for path in (tmp_path / "out.mp4", again):
+        for frame in frames_of(path):
+            masks = scene_masks(frame.index).any(axis=0)
+            far = ~np.asarray(binary_dilation(masks, iterations=9), bool)
+            assert np.abs(np.median(frame.image[far], axis=0) - CHROMA_GREEN).max() < 6
 
 
 @pytest.mark.usefixtures("oracle")

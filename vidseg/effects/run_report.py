@@ -1,5 +1,7 @@
 """Warnings after a run: effects that hide and had nothing to hide, and ids that never occurred."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,7 +18,7 @@ MAX_NAMED_SPANS = 3
 
 
 class RunReport:
-    """What the effects of one run had nothing to draw on. Add every frame, then read `warnings`."""
+    """Watches the objects of one run for its effects: `add` every frame, then read `warnings`."""
 
     def __init__(
         self,
@@ -26,8 +28,13 @@ class RunReport:
         labels: Collection[int] | None = None,
         score: float | None = None,
     ) -> None:
-        """`names` is label to class name. `labels` and `score` say which objects the run shows:
-        None is every class; the warnings name the score where one is given."""
+        """The warnings name the classes that the run shows, and its score.
+
+        Args:
+            names: label to class name.
+            labels: the labels that the run shows; None is all.
+            score: the lowest score that it shows.
+        """
         self._names, self._labels, self._score = names, labels, score
         parts = list(_parts(effect))
         self._hiding = [
@@ -51,17 +58,18 @@ class RunReport:
             *(no_such_id(number, self._seen_ids) for number in unknown),
         ]
 
-    def _nothing_hidden(self, hidden: "_HiddenFrames") -> str:
+    def _nothing_hidden(self, hidden: _HiddenFrames) -> str:
         labels = self._labels if hidden.only is None else hidden.only.labels or self._labels
         classes = sorted(self._names.get(label, str(label)) for label in labels or ())
-        score = "" if self._score is None else f" with a score of at least {self._score:g}"
+        missing = f"no {' or '.join(classes) or 'object'}"
+        if self._score is not None:
+            missing += f" with a score of at least {self._score:g}"
+        advice = "Look at the result; a lower score hides more."
         missed = sum(span.frames for span in hidden.spans)
-        where = "" if missed == hidden.frames else f" in {missed} of {hidden.frames} frames"
-        when = "" if missed == hidden.frames else f" ({_listed(hidden.spans)})"
-        return (
-            f"{hidden.name} hid nothing{where}{when}: no {' or '.join(classes) or 'object'}{score} "
-            f"was found{' there' if where else ''}. Look at the result; a lower score hides more."
-        )
+        if missed == hidden.frames:
+            return f"{hidden.name} hid nothing: {missing} was found. {advice}"
+        where = f"in {missed} of {hidden.frames} frames ({_listed(hidden.spans)})"
+        return f"{hidden.name} hid nothing {where}: {missing} was found there. {advice}"
 
 
 @dataclass(slots=True)
