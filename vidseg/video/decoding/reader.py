@@ -19,7 +19,7 @@ from vidseg.video.decoding._deinterlacer import deinterlaced
 from vidseg.video.decoding._frame_times import timed_frames
 from vidseg.video.decoding.image_reader import PHOTO_ERRORS, read_animation, read_photo
 from vidseg.video.info import VideoInfo
-from vidseg.video.large_arrays import in_own_memory
+from vidseg.video.large_arrays import in_own_memory, reuse_freed_memory
 from vidseg.video.orientation import Orientation, upright, upright_size
 
 log = logging.getLogger("vidseg")
@@ -145,6 +145,7 @@ class _ToImage:
         self._stored = upright_size(*info.size, self._orientation)
         self._scaler = VideoReformatter()
         self._warned = False
+        reuse_freed_memory()
 
     def __call__(self, frame: VideoFrame) -> Image:
         if (frame.height, frame.width) != self._stored and not self._warned:
