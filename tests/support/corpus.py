@@ -168,7 +168,7 @@ def mirrored(folder: Path) -> Path:
 
 
 def open_start(folder: Path) -> Path:
-    """A broadcast cut at an open group of pictures: its first frames lean on what was cut away."""
+    """A broadcast cut at an open group of pictures: its first frames depend on missing ones."""
     whole = write_scene(
         folder / "whole.ts",
         frames=60,

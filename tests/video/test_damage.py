@@ -1,4 +1,4 @@
-"""Damaged input: the good frames, then an error; or fewer frames and a warning; no repeats."""
+"""Damaged input gives its good frames and an error, or a warning; no frame is repeated."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -46,9 +46,9 @@ def write_coding(folder: Path, name: str) -> Path:
 
 @pytest.mark.parametrize("name", CODINGS)
 @pytest.mark.parametrize("part", [0.35, 0.8])
-def test_cut_off_file(tmp_path: Path, name: str, part: float) -> None:
+def test_truncated_file(tmp_path: Path, name: str, part: float) -> None:
     path = corpus.cut(write_coding(tmp_path, name), part)
-    if name.endswith("ts"):  # a transport stream announces no end: only a torn frame can tell
+    if name.endswith("ts"):  # a transport stream announces no end: only a truncated frame shows it
         assert_only_good_frames(read(path, keep_going=True))
         return
     frames, error = read_until_damage(path)
@@ -68,7 +68,7 @@ def test_hole_in_the_middle(tmp_path: Path, name: str, value: int | None) -> Non
 
 
 @pytest.mark.parametrize("name", ["h264.mp4", "hevc.mp4", "mpeg4.avi"])
-def test_keep_going_leaves_out_what_is_hurt(
+def test_keep_going_leaves_out_corrupted_frames(
     tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = corpus.hole(write_coding(tmp_path, name), 0.5)
@@ -79,7 +79,7 @@ def test_keep_going_leaves_out_what_is_hurt(
     assert [f"{90 - len(frames)} of its frames" in r.message for r in caplog.records] == [True]
 
 
-def test_damage_after_the_wanted_part_does_not_matter(tmp_path: Path) -> None:
+def test_damage_after_the_part_does_not_matter(tmp_path: Path) -> None:
     path = corpus.hole(write_coding(tmp_path, "h264.mp4"), 0.8)
     assert codes(read(path, end=Fraction(1))) == list(range(30))
 
@@ -101,7 +101,7 @@ def test_folder_with_a_broken_photo(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".png"])
-def test_cut_off_animation(tmp_path: Path, suffix: str) -> None:
+def test_truncated_animation(tmp_path: Path, suffix: str) -> None:
     whole = corpus.animation(tmp_path, suffix, [50] * 12)
     path = corpus.cut(whole, 0.6)
     frames, _ = read_until_damage(path)

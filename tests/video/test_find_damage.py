@@ -17,6 +17,7 @@ from vidseg.structures.frame import Frame
 from vidseg.video.damage._damaged_packets import broken_chain
 from vidseg.video.damage._ffv1 import checksum
 from vidseg.video.decoding.reader import read_frames
+from vidseg.video.demuxing.timestamp_resets import reset_offsets
 from vidseg.video.probe import probe
 
 GROUPS = {"g": "15", "bf": "2"}
@@ -41,7 +42,7 @@ HEALTHY = FLIPPED | {
 CHAINED = ("crc.mkv", "vp9.webm", "ffv1.avi", "b.avi", "mjpeg.avi", "fragments.mp4")
 """Files whose chain of lengths is followed."""
 ANNOUNCING = (*CHAINED, "h264.flv", "plain.mp4", "b.ts")
-"""Files that announce their size or duration, or tell a torn packet."""
+"""Files that announce their size or duration, or show a truncated packet."""
 
 
 def write(folder: Path, name: str) -> Path:
@@ -165,7 +166,6 @@ def test_data_that_cameras_append_to_an_mp4_is_no_damage(tmp_path: Path) -> None
 
 
 def test_sound_stays_in_sync_after_joined_files(tmp_path: Path) -> None:
-    from vidseg.video.demuxing.timestamp_resets import reset_offsets
 
     info = probe(corpus.clock_set_back(tmp_path))
     assert reset_offsets(info) == [Fraction(1)]

@@ -1,4 +1,4 @@
-"""Frames as they are read: none lost, doubled or shifted, upright, in the right colours."""
+"""Frames as they are read: none lost, doubled or shifted; upright and in the right colours."""
 
 import errno
 import json
@@ -66,7 +66,7 @@ def test_times_are_exact_in_mp4(tmp_path: Path, rate: str) -> None:
 @pytest.mark.parametrize(
     "make", [write_scene_of("yuv420p"), write_scene_of("yuv444p", rotation=90), corpus.hdr]
 )
-def test_large_pictures_are_the_same_in_memory_of_their_own(
+def test_large_images_are_the_same_in_memory_of_their_own(
     tmp_path: Path, make: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make(tmp_path)
@@ -79,7 +79,7 @@ def test_large_pictures_are_the_same_in_memory_of_their_own(
         assert not after.image.flags.owndata
 
 
-def test_a_picture_stays_where_it_is_when_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_stays_where_it_is_if_there_is_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(size: int) -> None:
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
@@ -136,7 +136,7 @@ def test_edit_list_cuts(tmp_path: Path) -> None:
     assert frames[0].time == 0
 
 
-def test_frames_that_lean_on_what_was_cut_away_are_no_damage(tmp_path: Path) -> None:
+def test_frames_that_depend_on_missing_ones_at_the_start_are_no_damage(tmp_path: Path) -> None:
     assert_whole(corpus.open_start(tmp_path), 45, first=15)
 
 
@@ -167,7 +167,7 @@ def test_new_size_on_the_way_is_scaled(tmp_path: Path, caplog: pytest.LogCapture
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
-def test_clock_that_is_set_back_goes_on(tmp_path: Path) -> None:
+def test_joined_files_go_on(tmp_path: Path) -> None:
     path = corpus.clock_set_back(tmp_path)
     info, frames = probe(path), read(path)
     assert codes(frames) == list(range(60))
@@ -261,7 +261,7 @@ def test_part_keeps_indexes_and_times_of_the_whole(
 
 
 @pytest.mark.parametrize("options", ["open-gop=1:keyint=15:bframes=3", "intra-refresh=1:keyint=15"])
-def test_part_of_a_stream_without_clean_entries(tmp_path: Path, options: str) -> None:
+def test_part_of_a_stream_without_clean_random_access(tmp_path: Path, options: str) -> None:
     x264 = {"preset": "veryfast", "x264-params": options}
     path = write_scene(tmp_path / "clip.mp4", frames=60, options=x264)
     part = read(path, start=Fraction(1), end=Fraction(4, 3))
@@ -310,7 +310,7 @@ def test_real_videos_have_as_many_frames_as_known(entry: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("start", [12, 13, 20, 25])
 def test_parts_begin_inside_open_groups_of_pictures(tmp_path: Path, start: int) -> None:
-    """Their key frames lean on nothing, but let go of frames from before by name."""
+    """Their keyframes depend on nothing, but release earlier frames by name."""
     groups = {"x264-params": "open-gop=1:keyint=12:bframes=3:b-pyramid=normal", "preset": "medium"}
     path = write_scene(tmp_path / "open.mp4", frames=40, options=groups)
     frames = list(read_frames(probe(path), start=Fraction(start, 30)))
@@ -319,7 +319,7 @@ def test_parts_begin_inside_open_groups_of_pictures(tmp_path: Path, start: int) 
 
 
 def test_colours_are_not_darker(tmp_path: Path) -> None:
-    """swscale's fast way cuts fractions off, which makes every colour darker by one or more."""
+    """swscale's fast path truncates, which makes every colour darker by one or more."""
     source = write_scene(
         tmp_path / "clip.mp4", frames=2, options={"qp": "0", "preset": "ultrafast"}
     )

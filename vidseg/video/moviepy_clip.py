@@ -1,4 +1,4 @@
-"""A moviepy clip over exact frames: any moviepy method works on it, and none loses a frame.
+"""A moviepy clip over exact frames: all methods of moviepy work on it, and no frame is lost.
 
 Importing this module imports moviepy (about 0.3 s).
 """
@@ -22,18 +22,24 @@ from vidseg.video.probe import probe
 log = logging.getLogger("vidseg")
 
 Pair = tuple[Frame, Instances]
-Effect = Callable[[Image, Instances], Image]
+"""A frame and its objects."""
+Draw = Callable[[Image, Instances], Image]
+
+DURATION_MARGIN = 1e-9
+"""Share by which a clip's duration is longer: moviepy rounds duration x fps down to a count."""
+MAX_TIME_ERROR = Fraction(1, 1000)
+"""Seconds by which a container that counts milliseconds may be off the exact rate, and more."""
 
 
 class FrameClip(VideoClip):
     """A moviepy clip over a stream of frames and their objects, each pulled once and in order.
 
-    `frames()` drives the clip, with all that was put on it, over the stream's own frames and
-    times. moviepy's `get_frame`, `iter_frames` and `write_videofile` work too, forwards; a clip
-    from `open` also goes back, by reading the file again. A function given to `image_transform` is
-    called once a frame, without moviepy's extra call for the size, and may draw into its array.
+    `frames()` plays the clip, with all its transforms, over the frames and times of the stream.
+    moviepy's `get_frame`, `iter_frames` and `write_videofile` work too, but only forwards; a clip
+    from `open` can also go back, by reading the file again. A function given to `image_transform`
+    is called once a frame, without moviepy's extra call for the size, and may draw into its array.
 
-    Copies of a clip, as all of moviepy's methods make, share one stream: use one of them at a time.
+    Methods of moviepy return copies of a clip. All copies share one stream: use one at a time.
     """
 
     def __init__(
@@ -43,7 +49,7 @@ class FrameClip(VideoClip):
         *,
         reopen: Callable[[], Iterable[Pair | Frame]] | None = None,
     ) -> None:
-        """`pairs` may be bare frames (with no objects); `reopen` gives them anew to go back."""
+        """`pairs` may be frames alone (with no objects); `reopen` gives them again, to go back."""
         super().__init__(duration=_clip_duration(info))
         self.stream = _Stream(pairs, info, reopen)
         self.fps = float(info.rate)
@@ -55,8 +61,8 @@ class FrameClip(VideoClip):
     def open(cls, path: str | Path, *, sound: bool = True) -> "FrameClip":
         """The clip of a file of any kind, without objects; close it after use.
 
-        With `sound`, moviepy's clip of the file's default sound hangs on it, for `write_videofile`.
-        Raises InputError where the file cannot be read.
+        With `sound` it has moviepy's clip of the file's default sound, for `write_videofile`.
+        Raises InputError if the file cannot be read.
         """
         info = probe(path)
         clip = cls(read_frames(info), info, reopen=lambda: read_frames(info))
@@ -66,7 +72,7 @@ class FrameClip(VideoClip):
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height). After a transform the first frame tells, and is not computed again."""
+        """(width, height). After a transform, that of the first frame, which is computed only once."""
         if self._size is None:
             time = self.stream.first_time()
             self._memo = (time, self.get_frame(time))
@@ -78,30 +84,30 @@ class FrameClip(VideoClip):
         self._size = size
 
     def get_frame(self, t: Any) -> Image:
-        """The picture shown at `t` seconds, (H, W, 3) uint8, writable."""
+        """The image shown at `t` seconds, (H, W, 3) uint8, writable."""
         if self._memo is not None:
             (time, image), self._memo = self._memo, None
             if t == time:
                 return image
-        image: Any = super().get_frame(t)
+        image: Image = super().get_frame(t)
         return image
 
     def with_updated_frame_function(self, frame_function: Callable[[float], Image]) -> "FrameClip":
-        """A copy with other pictures; unlike moviepy's, it computes none to learn the size."""
+        """A copy with other images; unlike moviepy's, it computes none to learn the size."""
         clip = self.copy()
         clip.frame_function = frame_function
         clip._size = clip._memo = None
         return clip
 
-    def draw(self, effect: Effect) -> "FrameClip":
-        """A clip with `effect(image, instances)` on every frame; the effect keeps no state."""
+    def draw(self, effect: Draw) -> "FrameClip":
+        """A clip with `effect(image, instances)` on every frame; an effect must not keep state."""
         stream = self.stream
         return self.image_transform(lambda image: effect(image, stream.instances))
 
     def frames(self) -> Iterator[Frame]:
         """Every frame of the stream once, as this clip shows it, with its own index and time.
 
-        Raises ValueError where the clip's times are no longer those of its stream, as after
+        Raises ValueError if the clip's times are no longer those of its stream, as after
         `subclipped` or a change of speed: use `iter_frames` or `write_videofile` then.
         """
         with closing(self.stream.drive()) as driven:
@@ -111,8 +117,8 @@ class FrameClip(VideoClip):
     def pairs(self) -> Iterator[Pair]:
         """Every frame of the stream once, as it came, with its objects.
 
-        While one is at hand, `get_frame(frame.time)` of this clip and of every clip made from it
-        shows that frame.
+        Until the next pair, `get_frame(frame.time)` of this clip and of all its copies shows that
+        frame.
         """
         with closing(self.stream.drive()) as driven:
             yield from driven
@@ -125,7 +131,7 @@ class FrameClip(VideoClip):
 
 
 class _Stream:
-    """The one place that pulls frames: in order for `frames()`, by time for moviepy."""
+    """Pulls frames: in order for `frames()`, by time for moviepy."""
 
     def __init__(
         self,
@@ -135,8 +141,7 @@ class _Stream:
     ) -> None:
         self._source = iter(pairs)
         self._reopen = reopen
-        # Containers that count milliseconds are up to half of one off the exact rate
-        self._slack = min(Fraction(1, 1000), 1 / (4 * info.rate))
+        self._slack = min(MAX_TIME_ERROR, 1 / (4 * info.rate))
         self._current: Pair | None = None
         self._next: Pair | None = None
         self._driving = False
@@ -144,20 +149,20 @@ class _Stream:
 
     @property
     def pair(self) -> Pair:
-        """The frame that was handed out last, with its objects."""
+        """The current frame with its objects."""
         return self._now()
 
     @property
     def instances(self) -> Instances:
-        """The objects of the frame that was handed out last."""
+        """The objects of the current frame."""
         return self._now()[1]
 
     def first_time(self) -> Fraction:
-        """Time of the first frame, or of the one at hand."""
+        """Time of the current frame, which is the first one before any was asked for."""
         return self._now()[0].time
 
     def drive(self) -> Generator[Pair, None, None]:
-        """Hand out the frames from the one at hand on; meanwhile `image_at` knows only that one."""
+        """Hand out the frames from the current one on; meanwhile `image_at` knows only that one."""
         self._driving = True
         try:
             if self._current is not None:
@@ -168,7 +173,7 @@ class _Stream:
             self._driving = False
 
     def image_at(self, t: float | Fraction) -> Image:
-        """The image of the frame shown at `t`; the first one before it begins."""
+        """The image of the frame shown at `t`; before the first frame, that of the first."""
         frame = self._now()[0]
         if self._driving:
             if t != frame.time:
@@ -228,11 +233,11 @@ class _Stream:
 
 
 def _clip_duration(info: VideoInfo) -> float | None:
-    """Seconds, a hair longer: moviepy rounds duration x fps down to count the frames."""
-    return None if info.duration is None else float(info.duration) * (1 + 1e-9)
+    """Seconds; see `DURATION_MARGIN`."""
+    return None if info.duration is None else float(info.duration) * (1 + DURATION_MARGIN)
 
 
-def _sound(path: Path) -> Any:
+def _sound(path: Path) -> AudioFileClip | None:
     try:
         return AudioFileClip(str(path))
     except (OSError, KeyError, ValueError, AttributeError, IndexError) as error:
