@@ -72,7 +72,7 @@ class FrameClip(VideoClip):
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height). After a transform, that of the first frame, which is computed only once."""
+        """(width, height). After a transform, that of the first frame, computed once."""
         if self._size is None:
             time = self.stream.first_time()
             self._memo = (time, self.get_frame(time))
@@ -89,7 +89,7 @@ class FrameClip(VideoClip):
             (time, image), self._memo = self._memo, None
             if t == time:
                 return image
-        image: Image = super().get_frame(t)
+        image: Any = super().get_frame(t)
         return image
 
     def with_updated_frame_function(self, frame_function: Callable[[float], Image]) -> "FrameClip":
