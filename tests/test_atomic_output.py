@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from vidseg.errors import OutputError, OutputExistsError
 def test_a_file_appears_only_at_the_end(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     with atomic_output(target) as part:
-        assert (part.parent, part.suffix) == (tmp_path, ".mp4")
+        assert (part.parent.parent, part.suffix) == (tmp_path, ".mp4")
+        assert part.parent.stat().st_mode & 0o077 == 0
         part.write_bytes(b"film")
         assert not target.exists()
     assert target.read_bytes() == b"film"
@@ -171,3 +174,87 @@ def test_a_block_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
         atomic_output(tmp_path / "out.mp4"),
     ):
         pass
+
+
+def test_folders_that_fill_meanwhile_are_not_merged_without_force(tmp_path: Path) -> None:
+    target = tmp_path / "masks"
+
+    def race() -> None:
+        with atomic_output(target, folder=True) as part:
+            (part / "0.png").write_text("mine")
+            target.mkdir()
+            (target / "0.png").write_text("other")
+
+    with pytest.raises(OutputExistsError, match="appeared"):
+        race()
+    assert (target / "0.png").read_text() == "other"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_linked_folders_are_replaced_and_not_followed(tmp_path: Path) -> None:
+    elsewhere, target = tmp_path / "elsewhere", tmp_path / "masks"
+    elsewhere.mkdir()
+    target.mkdir()
+    (target / "ids").symlink_to(elsewhere)
+    with atomic_output(target, folder=True, force=True) as part:
+        (part / "ids").mkdir()
+        (part / "ids" / "0.png").write_text("new")
+    assert list(elsewhere.iterdir()) == []
+    assert not (target / "ids").is_symlink()
+    assert (target / "ids" / "0.png").read_text() == "new"
+
+
+def test_what_a_link_points_to_is_not_overwritten(tmp_path: Path) -> None:
+    victim, target = tmp_path / "victim", tmp_path / "out.mp4"
+    victim.write_text("old")
+    target.symlink_to(victim)
+    with atomic_output(target, force=True) as part:
+        part.write_text("new")
+    assert (victim.read_text(), target.read_text()) == ("old", "new")
+    assert not target.is_symlink()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes")
+def test_a_private_file_stays_private(tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    target.write_text("old")
+    target.chmod(0o600)
+    with atomic_output(target, force=True) as part:
+        part.write_text("new")
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_pipes_and_devices_are_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "out.mp4"
+    os.mkfifo(pipe)
+    for target in (pipe, Path("/dev/null")):
+        with pytest.raises(OutputError, match="is a device"):
+            check_output(target, [], force=True)
+
+
+def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    target = tmp_path / "out.mp4"
+    with atomic_output(target) as part:
+        part.write_text("new")
+    assert target.read_text() == "new"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no locks")
+def test_leftovers_of_killed_runs_are_cleared_and_those_of_others_are_not(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    leftover = tmp_path / f".vidseg-{dead.pid}-abc"
+    (leftover / "output").mkdir(parents=True)
+    mine = tmp_path / ".vidseg-notes"
+    mine.mkdir()
+    with atomic_output(tmp_path / "a.txt") as first:
+        first.write_text("a")
+        with atomic_output(tmp_path / "b.txt") as second:
+            second.write_text("b")
+    found = sorted(path.name for path in tmp_path.iterdir())
+    assert found == [".vidseg-notes", "a.txt", "b.txt"]
