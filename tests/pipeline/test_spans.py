@@ -317,6 +317,10 @@ def test_commands(
     assert result.stderr.startswith(f"{tmp_path / 'joined.vidseg'}: {FRAMES} frames in ")
     assert (tmp_path / "joined.vidseg").read_bytes() == (tmp_path / "one.vidseg").read_bytes()
     assert "--force" in fails("merge", folder, tmp_path / "joined.vidseg")
+    skipped = run("merge", "--skip-existing", folder, tmp_path / "joined.vidseg")
+    assert (skipped.exit_code, "is left out" in skipped.stderr) == (0, True)
+    skipped = run(*detect, "--skip-existing", "--frames", "24:", clip, folder)
+    assert (skipped.exit_code, "is left out" in skipped.stderr) == (0, True)
     assert "--force" in fails(*detect, "--frames", "24:", clip, folder)
     assert run(*detect, "--resume", "--frames", "24:", clip, folder).exit_code == 0
     assert "write A:B" in fails(*detect, "--frames", "24", clip, folder, code=2)

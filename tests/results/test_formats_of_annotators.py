@@ -81,7 +81,9 @@ def test_cvat_of_a_video(found: Stream, tmp_path: Path) -> None:
 
 def test_cvat_of_photos(found: Stream, tmp_path: Path) -> None:
     path = write("cvat", found, tmp_path / "annotations.xml", PHOTOS)
-    images = ElementTree.parse(path).getroot().findall("image")
+    root = ElementTree.parse(path).getroot()
+    images = root.findall("image")
+    assert [each.text for each in root.findall(".//label/name")] == list(CLASSES.values())
     assert [image.get("name") for image in images] == [photo.name for photo in PHOTOS.photos]
     assert_read_back(tmp_path, [photo.name for photo in PHOTOS.photos], found)
 

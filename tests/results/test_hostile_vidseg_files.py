@@ -355,3 +355,12 @@ def test_commands_say_one_sentence(whole: bytes, tmp_path: Path) -> None:
     assert sentence.startswith(f"{path} is corrupted at byte")
     assert source_facts()["name"] not in sentence
     assert not (tmp_path / "a.csv").exists()
+
+
+def test_a_header_that_no_reader_takes_is_not_written(tmp_path: Path) -> None:
+    """Half a million photos are too many."""
+    photos = [f"{number:030d}.png" for number in range(500_000)]
+    many = replace(HEADER, source=folder_facts(*photos))
+    with pytest.raises(OptionError, match="too many photos"), DetectionWriter(tmp_path / "a", many):
+        pass
+    assert list(tmp_path.iterdir()) == []

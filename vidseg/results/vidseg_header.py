@@ -88,7 +88,7 @@ def read_header(file: BinaryIO, path: Path) -> Header:
 
 def read_header_line(file: BinaryIO) -> bytes:
     """The first line, or as much of it as a header may have."""
-    return file.readline(MAX_HEADER_BYTES)
+    return file.readline(MAX_HEADER_BYTES + 1)
 
 
 def parse_header(line: bytes) -> Header:
@@ -116,8 +116,10 @@ def parse_header(line: bytes) -> Header:
 
 def _facts(line: bytes) -> dict[str, Any]:
     """The line's entries without `format`, `version` and `crc32`, which are checked here."""
+    if len(line) > MAX_HEADER_BYTES:
+        raise ValueError(f"has more than {MAX_HEADER_BYTES >> 20} MB, as of too many photos")
     if not line.endswith(b"\n"):
-        raise ValueError("is cut off" if len(line) < MAX_HEADER_BYTES else "is too long")
+        raise ValueError("is cut off")
     try:
         facts = json.loads(line, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

@@ -157,6 +157,8 @@ def _detect_part(
 ) -> None:
     limit_threads()
     from vidseg.pipeline.detect_part import detect_part
+    from vidseg.results.parts import part_path
+    from vidseg.results.vidseg_writer import check_detections_output
 
     def do(job: Job, options: "RunOptions") -> "RunResult | None":
         return detect_part(
@@ -169,5 +171,10 @@ def _detect_part(
             resume=resume,
         )
 
+    def check(job: Job) -> None:
+        if job.target.is_dir():  # made only when a first part is written
+            check_detections_output(part_path(job.target, frames), force=run.force)
+
+    todo = Todo([job], [], single=True) if resume else sort_jobs(Plan([job]), run, check)
     introduce(search, run)
-    run_jobs(Todo([job], [], single=True), do, run)
+    run_jobs(todo, do, run)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vidseg.cli.batch import Job, Todo, run_jobs
+from vidseg.cli.batch import Job, Plan, run_jobs, sort_jobs
 from vidseg.cli.options import RunFlags, examples, option, run_options
 from vidseg.cli.param_types import FilePath, OutputPath
 from vidseg.cli.threads import limit_threads
@@ -41,10 +41,14 @@ def merge(*, folder: str, target: str, source: str | None, mixed: bool, run: Run
     It equals the file of one run over the whole video: objects are tracked once, over all parts.
     """
     from vidseg.pipeline.merge import merge as join
+    from vidseg.results.vidseg_writer import check_detections_output
 
     limit_threads(several=True)
 
     def do(job: Job, options: "RunOptions") -> "RunResult":
         return join(job.source, job.target, source=source, mixed=mixed, options=options)
 
-    run_jobs(Todo([Job(Path(folder), Path(target))], [], single=True), do, run)
+    def check(job: Job) -> None:
+        check_detections_output(job.target, force=run.force)
+
+    run_jobs(sort_jobs(Plan([Job(Path(folder), Path(target))]), run, check), do, run)

@@ -19,6 +19,12 @@ from vidseg.structures.frame import Instant
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.masks import crop
 
+TRACK_ID_DECLARATION = (
+    "<attribute><name>track_id</name><mutable>False</mutable><input_type>text</input_type>"
+    "<default_value></default_value><values></values></attribute>"
+)
+"""How a label declares the attribute."""
+
 
 @contextmanager
 def open_cvat(path: Path, context: ExportContext) -> Iterator[WriteInstances]:
@@ -66,15 +72,9 @@ class _VideoWriter:
             return
         self._begun = True
         height, width = size
-        labels = "".join(
-            f"<label><name>{escape(name)}</name></label>"
-            for name in self._context.class_names.values()
-        )
         shape = f"<width>{width}</width><height>{height}</height>"
-        self._file.write(
-            f"<meta><task><mode>interpolation</mode><labels>{labels}</labels>"
-            f"<original_size>{shape}</original_size></task></meta>\n"
-        )
+        facts = f"<original_size>{shape}</original_size>"
+        self._file.write(_meta("interpolation", self._context, facts))
 
 
 class _PhotoWriter:
@@ -82,6 +82,7 @@ class _PhotoWriter:
 
     def __init__(self, file: TextIO, context: ExportContext) -> None:
         self._file, self._context = file, context
+        file.write(_meta("annotation", context))
 
     def write(self, moment: Instant, instances: Instances) -> None:
         height, width = instances.size
@@ -98,6 +99,16 @@ class _PhotoWriter:
 
     def finish(self) -> None:
         """Nothing comes last."""
+
+
+def _meta(mode: str, context: ExportContext, facts: str = "") -> str:
+    labels = "".join(
+        f"<label><name>{escape(name)}</name><type>mask</type>"
+        f"<attributes>{TRACK_ID_DECLARATION}</attributes></label>\n"
+        for name in context.class_names.values()
+    )
+    task = f"<mode>{mode}</mode>\n<labels>\n{labels}</labels>\n{facts}"
+    return f"<meta><task>{task}</task></meta>\n"
 
 
 def _mask(place: str, box: str, instances: Instances, row: int) -> str:
