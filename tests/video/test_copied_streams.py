@@ -10,7 +10,7 @@ import pytest
 from tests.support import corpus
 from tests.support.edit_lists import set_edits
 from tests.support.scenes import write_scene
-from tests.video.test_writer import add_extras, copy, extras, sound, timed_barcodes
+from tests.video.test_writer import add_extras, copy, extras, sound, sound_times, timed_barcodes
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.encoding._spherical import reserve_mark, write_mark
 from vidseg.video.encoding._stream_copier import StreamCopier
@@ -249,6 +249,15 @@ def test_copying_reads_only_what_the_cut_needs(tmp_path: Path, suffix: str) -> N
     target.close()
     assert len(sound(tmp_path / f"out{suffix}")) in (23, 24)
     assert read < source.stat().st_size / 4
+
+
+def test_sound_that_starts_after_the_cut_is_not_lost(tmp_path: Path) -> None:
+    source = write_scene(
+        tmp_path / "in.mp4", frames=300, sound=1, sound_start=Fraction(5), sound_seconds=Fraction(2)
+    )
+    out = copy(source, tmp_path / "out.mp4", start=Fraction(4), end=Fraction(8))
+    assert len(sound(out.path)) in range(len(sound(source)) - 1, len(sound(source)) + 1)
+    assert abs(sound_times(out.path)[0] - 1) < Fraction(1, 20)
 
 
 def test_a_cut_keeps_the_subtitle_that_began_before_it(tmp_path: Path) -> None:

@@ -106,6 +106,14 @@ def test_a_gif_keeps_its_transparency(tmp_path: Path) -> None:
             assert (pixels[32:, :, 3] == 0).all()
 
 
+def test_frames_of_a_transparent_gif_become_transparent_photos(tmp_path: Path) -> None:
+    target = redraw(transparent_palettes(tmp_path / "in.gif"), tmp_path / "out")
+    for number in range(3):
+        pixels = stored(target / f"0000{number}.png")
+        assert (pixels[10:30, 5 + 10 * number : 20 + 10 * number] == (255, 0, 0, 255)).all()
+        assert (pixels[:10, :, 3] == 0).all()
+
+
 def photo_of_a_camera(path: Path) -> Path:
     """With orientation, make, date, exposure, place, and a maker's note."""
     exif = Pictures.Exif()

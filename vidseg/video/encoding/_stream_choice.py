@@ -26,7 +26,10 @@ log = logging.getLogger("vidseg")
 
 AUDIO_ENCODERS = {"webm": "libopus", "mp4": "aac", "mov": "aac", "matroska": "flac"}
 """Maps a container to the encoder for audio that it cannot hold as it is."""
-SILENT_AUDIO = {"mp4": ("pcm_", "vorbis", "dca"), "mov": ("vorbis", "dca")}
+SILENT_AUDIO = {
+    "mp4": ("pcm_", "vorbis", "dca", "truehd"),
+    "mov": ("vorbis", "dca", "truehd"),
+}
 """Maps a container to the start of names of audio codecs that it holds but most players skip."""
 SUBTITLE_ENCODERS = {
     "webm": "webvtt", "mp4": "mov_text", "mov": "mov_text", "matroska": "subrip",

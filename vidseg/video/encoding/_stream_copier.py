@@ -81,7 +81,6 @@ class StreamCopier:
         chapters = cut_chapters(self._source.chapters(), self._origin, zero, end)
         if chapters:
             self._target.set_chapters(chapters)
-        self._skip_to(zero)
 
     def copy_timecode(self, video: Stream, info: VideoInfo, first: int) -> None:
         """Carry over the camera's timecode, counted on to frame number `first`.
@@ -130,11 +129,10 @@ class StreamCopier:
             return
         try:
             ending = _EndOfCut(wanted, self._end)
-            for packet in self._without_cut_out(self._source.demux(wanted)):
+            for packet in self._without_cut_out(self._from_cut(wanted)):
                 self._clock.adjust(packet)
-                pts = packet.pts if packet.pts is not None else packet.dts
-                if pts is not None:
-                    at = pts * packet.time_base - self._origin
+                at = self._time(packet)
+                if at is not None:
                     if ending.is_reached(at, packet.stream_index):
                         return
                     yield at, packet
@@ -145,16 +143,39 @@ class StreamCopier:
             reason = getattr(error, "strerror", None) or "a stream begins in its middle"
             log.warning("The sound could not be read to its end: %s.", reason)
 
-    def _skip_to(self, time: Fraction) -> None:
-        """Do not read what lies before the cut, where the container has an index."""
-        if not set(SEEKABLE_CONTAINERS) & set(self._source.format.name.split(",")):
+    def _from_cut(self, wanted: list[Stream]) -> Iterator[Packet]:
+        """Packets from shortly before the cut on, where the container has an index.
+
+        From the beginning if that leads too far, as wrong indexes do.
+        """
+        subtitles = any(stream.type == "subtitle" for stream in wanted)
+        start = self._zero - (MAX_SUBTITLE_SECONDS if subtitles else INTERLEAVING_SECONDS)
+        indexed = set(SEEKABLE_CONTAINERS) & set(self._source.format.name.split(","))
+        if not indexed or start <= 0:
+            yield from self._source.demux(wanted)
             return
-        kinds = {self._source.streams[index].type for index in self._streams}
-        early = MAX_SUBTITLE_SECONDS if "subtitle" in kinds else INTERLEAVING_SECONDS
+        self._seek(start)
+        packets = self._source.demux(wanted)
+        covers_and_first: list[Packet] = []
+        at: Fraction | None = None
+        while at is None and (packet := next(packets, None)) is not None:
+            covers_and_first.append(packet)
+            at = self._time(packet)
+        if at is None or at > self._zero:
+            self._seek(Fraction(0))
+            yield from self._source.demux(wanted)
+        else:
+            yield from covers_and_first
+            yield from packets
+
+    def _time(self, packet: Packet) -> Fraction | None:
+        """Seconds in the source; None for covers and the empty packets at the end."""
+        ticks = packet.pts if packet.pts is not None else packet.dts
+        return None if ticks is None else ticks * packet.time_base - self._origin
+
+    def _seek(self, time: Fraction) -> None:
         video = self._source.streams[self._video]  # indexes often list its keyframes only
-        if time > early:
-            ticks = floor((time + self._origin - early) / self._video_tick)
-            self._source.seek(ticks, stream=video)
+        self._source.seek(floor((time + self._origin) / self._video_tick), stream=video)
 
     def _without_cut_out(self, packets: Iterable[Packet]) -> Iterator[Packet]:
         """Drop what an edit list cuts out of the middle or the end.
