@@ -5,9 +5,12 @@ import torch
 from torch import nn
 
 from vidseg.models.architectures import build
-from vidseg.models.inference import _winograd
+from vidseg.models.inference import _winograd, _winograd_float32
 from vidseg.models.inference._winograd import Winograd, suits
+from vidseg.models.inference._winograd_float32 import WinogradFloat32
 from vidseg.models.inference.optimize import optimize
+
+SMALL = "maskrcnn_shufflenet_v2_x0_5_fpn"
 
 SHAPES = [(1, 12, 20), (1, 13, 21), (3, 7, 7), (2, 1, 1), (2, 2, 31), (0, 7, 7)]
 
@@ -30,6 +33,24 @@ def test_without_bias_and_in_bfloat16():
     exact = conv(images)
     found = Winograd(conv).bfloat16()(images.bfloat16()).float()
     assert (found - exact).square().mean().sqrt() < 0.01 * exact.std()
+
+
+@pytest.mark.parametrize("tiles", [1, 5, 16, 96])
+@pytest.mark.parametrize("shape", [*SHAPES, (1, 4, 4), (5, 14, 14)])
+def test_float32_equals_the_direct_convolution(shape, tiles, monkeypatch):
+    monkeypatch.setattr(_winograd_float32, "MAX_TILES_AT_ONCE", tiles)
+    count, height, width = shape
+    conv = nn.Conv2d(6, 10, 3, padding=1, bias=tiles > 1).requires_grad_(False)
+    images = torch.randn(count, 6, height, width).to(memory_format=torch.channels_last)
+    found = WinogradFloat32(conv)(images)
+    torch.testing.assert_close(found, conv(images), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("instructions", "used"), [("AVX2", True), ("DEFAULT", False)])
+def test_float32_takes_it_where_the_cpu_gains(instructions, used, monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: instructions)
+    model = optimize(build(SMALL, 2), torch.device("cpu"), torch.float32)
+    assert any(isinstance(part, WinogradFloat32) for part in model.modules()) is used
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,11 @@ def cpu_has_bfloat16() -> bool:
     return usable and any(map(cpu_has, BFLOAT16_CAPABILITIES))
 
 
+def cpu_has_avx2() -> bool:
+    """Whether torch's own kernels use AVX2 or AVX-512 on this CPU."""
+    return torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
+
+
 def _is_limited(environment: Mapping[str, str]) -> bool:
     """Whether the user keeps oneDNN, which torch convolves with, to instructions without
     bfloat16: it then emulates it, seven times slower than float32."""

@@ -40,7 +40,7 @@ class Winograd(nn.Module):
         room = (0, 0, 1, 1 + 2 * across - width, 1, 1 + 2 * down - height)
         padded = pad(images.permute(0, 2, 3, 1), room)
         result = padded.new_empty(count, down, 2, across, 2, self.weight.shape[2])
-        for some, rows in _parts(count, down, across):
+        for some, rows in parts(count, down, across, MAX_TILES_AT_ONCE):
             block = padded[some, 2 * rows.start : 2 * rows.stop + 2]
             self._convolve(block, result[some, rows])
         whole = result.view(count, 2 * down, 2 * across, result.shape[-1])
@@ -62,22 +62,22 @@ class Winograd(nn.Module):
             torch.sub(values[1], values[3], out=out[:, :, row, :, 1])
 
 
-def suits(module: nn.Module) -> bool:
-    """Whether `Winograd` computes what `module` computes, and faster."""
+def suits(module: nn.Module, min_channels: int = MIN_CHANNELS) -> bool:
+    """Whether `module` is a convolution that Winograd's algorithm computes, and faster."""
     return (
         isinstance(module, nn.Conv2d)
         and module.kernel_size == (3, 3)
         and module.stride == module.padding == module.dilation == (1, 1)
         and module.groups == 1
         and module.padding_mode == "zeros"
-        and min(module.in_channels, module.out_channels) >= MIN_CHANNELS
+        and min(module.in_channels, module.out_channels) >= min_channels
     )
 
 
-def _parts(count: int, down: int, across: int) -> Iterator[tuple[slice, slice]]:
+def parts(count: int, down: int, across: int, max_tiles: int) -> Iterator[tuple[slice, slice]]:
     """Which images, and which of their rows of tiles, to convolve at once."""
-    images = max(1, MAX_TILES_AT_ONCE // (down * across))
-    rows = max(1, MAX_TILES_AT_ONCE // across)
+    images = max(1, max_tiles // (down * across))
+    rows = max(1, max_tiles // across)
     for image in range(0, count, images):
         for row in range(0, down, rows):
             yield slice(image, image + images), slice(row, min(row + rows, down))

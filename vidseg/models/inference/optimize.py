@@ -11,8 +11,10 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.ops import FrozenBatchNorm2d
 
+from vidseg.models.inference import _winograd, _winograd_float32
 from vidseg.models.inference._winograd import Winograd, suits
-from vidseg.models.precision import TILES_BFLOAT16, cpu_has
+from vidseg.models.inference._winograd_float32 import WinogradFloat32
+from vidseg.models.precision import TILES_BFLOAT16, cpu_has, cpu_has_avx2
 
 SEQUENTIAL_MODULES = (nn.Sequential, IntermediateLayerGetter, BasicBlock, Bottleneck)
 """Modules whose batch norms take the output of the convolution right before them."""
@@ -27,8 +29,8 @@ def optimize(model: MaskRCNN, device: torch.device, dtype: torch.dtype) -> MaskR
     """
     model.eval().requires_grad_(False)
     fold_norms(model)
-    if device.type == "cpu" and dtype == torch.bfloat16 and not cpu_has(TILES_BFLOAT16):
-        replace_convolutions(model)
+    if device.type == "cpu":
+        replace_convolutions(model, dtype)
     model.to(device, dtype)
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     model.get_submodule("roi_heads.box_predictor").float()
@@ -46,12 +48,18 @@ def fold_norms(model: nn.Module) -> None:
                 setattr(parent, name, nn.Identity())
 
 
-def replace_convolutions(model: nn.Module) -> None:
-    """Replace the convolutions that `Winograd` suits."""
+def replace_convolutions(model: nn.Module, dtype: torch.dtype) -> None:
+    """Replace convolutions by Winograd's algorithm where this CPU gains from it."""
+    if dtype == torch.bfloat16 and not cpu_has(TILES_BFLOAT16):
+        winograd, min_channels = Winograd, _winograd.MIN_CHANNELS
+    elif dtype == torch.float32 and cpu_has_avx2():
+        winograd, min_channels = WinogradFloat32, _winograd_float32.MIN_CHANNELS
+    else:
+        return
     for parent in list(model.modules()):
         for name, module in parent.named_children():
-            if suits(module):
-                setattr(parent, name, Winograd(cast(nn.Conv2d, module)))
+            if suits(module, min_channels):
+                setattr(parent, name, winograd(cast(nn.Conv2d, module)))
 
 
 def _pairs(parent: nn.Module) -> Iterator[tuple[nn.Conv2d, str, Norm]]:
