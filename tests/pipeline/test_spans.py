@@ -106,6 +106,7 @@ def spans(lengths: Sequence[int], step: int) -> list[Frames]:
     return [*found, (start, None)]
 
 
+@pytest.mark.timeout(600)
 @settings(
     max_examples=25,
     deadline=None,
@@ -147,10 +148,15 @@ def test_joined_parts_are_the_file_of_one_run(
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("name", [*CLIPS, "scene.avi", "scene.ts"])
+INTERLACED = {"preset": "ultrafast", "x264-params": "tff=1:keyint=12"}
+
+
+@pytest.mark.parametrize("name", [*CLIPS, "scene.avi", "scene.ts", "interlaced.mp4"])
 def test_frames_are_read_by_index(name: str, clips: dict[str, Path], tmp_path: Path) -> None:
-    clip = clips.get(name) or write_scene(tmp_path / name, frames=FRAMES)
+    options = INTERLACED if name == "interlaced.mp4" else None
+    clip = clips.get(name) or write_scene(tmp_path / name, frames=FRAMES, options=options)
     info = probe(clip)
+    assert info.interlaced == (options is not None)
     whole = [(f.index, f.time, f.duration, f.image.tobytes()) for f in read_frames(info)]
     assert [index for index, *_ in whole] == list(range(FRAMES))
     for first, stop in ((0, 1), (7, 20), (12, 24), (13, None), (49, 50), (40, 99), (50, None)):

@@ -1,6 +1,6 @@
 """Damaged and hostile `.vidseg` files: one sentence, or the very same frames, or a warning.
 
-`VIDSEG_MUTATION_SECONDS=60` mutates for a minute instead of a moment.
+`VIDSEG_MUTATION_SECONDS=60` goes on mutating for a minute.
 """
 
 import json
@@ -28,7 +28,8 @@ from vidseg.results.vidseg_writer import DetectionWriter
 from vidseg.structures.frame import Moment
 from vidseg.structures.instances import Instances
 
-SECONDS = float(os.environ.get("VIDSEG_MUTATION_SECONDS", "3"))
+SECONDS = float(os.environ.get("VIDSEG_MUTATION_SECONDS", "0"))
+MIN_MUTATIONS = 1000
 CLASS_NAMES = {n: f"class {n}" for n in range(1, 5)}
 HEADER = header_for_tests(CLASS_NAMES, options={"tracking": {"score": 0.5, "fill": 5}})
 SIZE = (128, 192)
@@ -92,10 +93,11 @@ MUTATIONS: list[Callable[[bytearray, random.Random], None]] = [
 
 
 def mutated(whole: bytes, seconds: float) -> Iterator[tuple[str, bytes]]:
-    """Files with one or two mutations each, half of them within the header."""
+    """Files with one or two mutations each, half of them within the header; `MIN_MUTATIONS` of
+    them, and more as long as there are `seconds` left."""
     end, seed = time.monotonic() + seconds, 0
     header = len(whole.partition(b"\n")[0])
-    while time.monotonic() < end:
+    while seed < MIN_MUTATIONS or time.monotonic() < end:
         chance, seed = random.Random(seed), seed + 1
         head, rest = bytearray(whole[:header]), bytearray(whole[header:])
         for _ in range(chance.choice((1, 1, 2))):
@@ -106,14 +108,14 @@ def mutated(whole: bytes, seconds: float) -> Iterator[tuple[str, bytes]]:
         yield f"seed {seed - 1}", bytes(head + rest)
 
 
-@pytest.mark.timeout(SECONDS * 2 + 60)
+@pytest.mark.timeout(SECONDS * 2 + 300)
 def test_no_mutation_is_read_as_something_else(
     whole: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "whole.vidseg").write_bytes(whole)
     true = frames_of(tmp_path / "whole.vidseg")
     header = read_detections(tmp_path / "whole.vidseg").header
-    path, tried = tmp_path / "a.vidseg", 0
+    path = tmp_path / "a.vidseg"
     for name, data in mutated(whole, SECONDS):
         path.write_bytes(data)
         caplog.clear()
@@ -128,8 +130,6 @@ def test_no_mutation_is_read_as_something_else(
             assert len(found) == len(true) or caplog.records, name
             if not caplog.records:
                 assert data == whole, name
-        tried += 1
-    assert tried > 20 * min(SECONDS, 3)
 
 
 def rewritten(whole: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
@@ -310,6 +310,7 @@ def raw_record(line: bytes) -> bytes:
     return RECORD_PREFIX.pack(len(body), zlib.crc32(body)) + body
 
 
+@pytest.mark.timeout(300)
 def test_bombs_are_refused_in_bounded_memory(tmp_path: Path) -> None:
     path = tmp_path / "a.vidseg"
     for name, data in bombs().items():
