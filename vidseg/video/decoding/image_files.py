@@ -70,8 +70,8 @@ def photos_in(folder: Path) -> tuple[Path, ...]:
     except OSError as error:
         raise InputError(f"{folder} cannot be opened: {error.strerror}.") from error
     suffixes = READABLE_PHOTO_SUFFIXES | set(HEIC_SUFFIXES if has_heic() else ())
-    photos = [path for path in visible if path.suffix.lower() in suffixes and path.is_file()]
-    _warn_of_others(folder, [path for path in visible if path not in set(photos)])
+    photos = {path for path in visible if path.suffix.lower() in suffixes and path.is_file()}
+    _warn_of_others(folder, [path for path in visible if path not in photos])
     return tuple(sorted(photos, key=_natural))
 
 
