@@ -1,6 +1,6 @@
 """Video in and out, over exact frames. moviepy and PyAV are imported in this room only.
 
-info, orientation, codecs, color, large_arrays, pyav_versions   values and small helpers
+info, orientation, codecs, tone_mapping, color, large_arrays, pyav_versions   values and helpers
 analysis/     scene cuts and optical flow
 demuxing/     packets and the times of frames
 damage/       what is lost or corrupted
