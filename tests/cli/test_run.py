@@ -218,6 +218,8 @@ def test_info_is_json(clip: Path) -> None:
     assert Fraction(facts["rate"]) == RATE
     assert facts["frames"] == 20
     assert [stream["kind"] for stream in facts["streams"]] == ["video", "audio"]
+    assert not facts["interlaced"]
+    assert "keyframes" not in facts  # thousands in a long video
     assert "exist" in fails("info", "missing.mp4")
 
 

@@ -28,7 +28,7 @@ def info(*, source: str) -> None:
 def as_json(info: "VideoInfo") -> dict[str, Any]:
     """Exact numbers as strings such as "30000/1001", with seconds beside the times."""
     height, width = info.size
-    facts = {field.name: getattr(info, field.name) for field in fields(info)}
+    facts = {field.name: getattr(info, field.name) for field in fields(info) if field.repr}
     facts |= {
         "size": {"width": width, "height": height},
         "photos": len(info.photos),
