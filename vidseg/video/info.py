@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["video", "animation", "photo", "folder"]
 """`animation` is an animated image (GIF, APNG, WebP); `folder` is a folder of photos."""
@@ -32,6 +32,17 @@ class StreamInfo:
     codec: str
     language: str | None = None
     default: bool = False
+
+
+class Keyframe(NamedTuple):
+    """A frame at which reading can start."""
+
+    pts: int
+    """Timestamp in ticks."""
+    number: int
+    """Its index."""
+    position: int | None
+    """Byte of the file where its packet begins, if that is how to find it; None: by its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,5 +92,5 @@ class VideoInfo:
     """The files of a folder of photos, in natural order of their names."""
     damage: str = ""
     """What is missing, as part of a sentence; "" if nothing is known before reading."""
-    keyframes: tuple[tuple[int, int], ...] = field(default=(), repr=False, compare=False)
-    """(timestamp in ticks, index) of frames at which reading can start, where a seek is exact."""
+    keyframes: tuple[Keyframe, ...] = field(default=(), repr=False, compare=False)
+    """Frames at which reading can start, ascending; none where a seek is not exact."""

@@ -36,7 +36,7 @@ def reuse_freed_memory() -> None:
     (mallopt(3), M_MMAP_THRESHOLD). With no large block before, each picture would fault its pages
     in anew: reading 720p took 2.8 ms a frame instead of 1.7.
     """
-    np.empty(MIN_MAPPED_BYTES - 1, np.uint8)  # freed at once, and none of its pages is touched
+    np.empty(MIN_MAPPED_BYTES, np.uint8)  # freed at once, and none of its pages is touched
 
 
 def _mapping(size: int) -> mmap.mmap:

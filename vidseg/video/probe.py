@@ -24,13 +24,15 @@ from vidseg.video.demuxing.container import (
 from vidseg.video.demuxing.frame_rate import find_rate
 from vidseg.video.demuxing.packets import VideoPacket
 from vidseg.video.demuxing.timeline import Timeline, TimelineScan, has_times, indexed_timeline
-from vidseg.video.info import StreamInfo, VideoInfo
+from vidseg.video.info import Keyframe, StreamInfo, VideoInfo
 from vidseg.video.orientation import frame_orientation, frame_projection, upright_size
 from vidseg.video.pyav_versions import ratio
 
 ALPHA_MODES = ("1", b"1")
 EXACT_SEEK = ("mov", "matroska")
-"""Containers in which a seek lands on the very keyframe that was asked for."""
+"""Containers in which a seek by time lands on the very keyframe that was asked for."""
+BYTE_SEEK = ("mpegts",)
+"""Containers that can be read from any byte on."""
 MAX_KEYFRAMES = 4096
 """Keyframes that `VideoInfo` keeps: every one of up to some hours, fewer if all frames are."""
 
@@ -190,13 +192,20 @@ def _end(
     return last * unit + (duration * unit or 1 / rate) + doubles / rate
 
 
-def _keyframes(container: InputContainer, timeline: Timeline) -> tuple[tuple[int, int], ...]:
-    """(timestamp, index) of keyframes, where seeking to them is exact."""
-    seekable = any(name in EXACT_SEEK for name in container.format.name.split(","))
+def _keyframes(container: InputContainer, timeline: Timeline) -> tuple[Keyframe, ...]:
+    """Keyframes at which reading can start, where seeking to them is exact."""
+    names = container.format.name.split(",")
+    by_byte = any(name in BYTE_SEEK for name in names)
+    seekable = by_byte or any(name in EXACT_SEEK for name in names)
     if not seekable or len(timeline.pts) < timeline.count:
         return ()
-    keys = timeline.keys[:: -(-len(timeline.keys) // MAX_KEYFRAMES) or 1]
-    return tuple((int(pts), timeline.frames_before(int(pts))) for pts in keys)
+    step = -(-len(timeline.keys) // MAX_KEYFRAMES) or 1
+    places = [None] * len(timeline.keys) if not by_byte else timeline.key_positions.tolist()
+    return tuple(
+        Keyframe(pts, timeline.frames_before(pts), place)
+        for pts, place in zip(timeline.keys[::step].tolist(), places[::step], strict=True)
+        if place is None or place >= 0
+    )
 
 
 def _pixel_aspect(stream: VideoStream, rotation: int) -> Fraction:

@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from vidseg.video.info import Color, StreamInfo, VideoInfo
+from vidseg.video.info import Color, Keyframe, StreamInfo, VideoInfo
 
 _FRACTIONS = ("rate", "start", "origin", "time_base", "pixel_aspect")
 
@@ -32,6 +32,10 @@ def info_from_json(facts: dict[str, Any], path: Path) -> VideoInfo:
         "duration": None if duration is None else Fraction(duration),
         "color": Color(**facts["color"]),
         "streams": tuple(StreamInfo(**stream) for stream in facts["streams"]),
-        "keyframes": tuple((int(pts), int(index)) for pts, index in facts["keyframes"]),
+        "keyframes": tuple(_keyframe(*values) for values in facts["keyframes"]),
     }
     return VideoInfo(**values)
+
+
+def _keyframe(pts: int, number: int, position: int | None) -> Keyframe:
+    return Keyframe(int(pts), int(number), None if position is None else int(position))

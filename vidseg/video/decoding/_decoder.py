@@ -17,7 +17,7 @@ from vidseg.video.demuxing import avi
 from vidseg.video.demuxing.container import READ_ERRORS, open_container, read_only, video_stream
 from vidseg.video.demuxing.packets import VideoPacket, from_first_keyframe, with_damage_marks
 from vidseg.video.demuxing.picture_counts import picture_counter
-from vidseg.video.info import VideoInfo
+from vidseg.video.info import Keyframe, VideoInfo
 
 DAMAGED_CONTENT = "parts of it are unreadable or marked as damaged"
 
@@ -26,8 +26,8 @@ DAMAGED_CONTENT = "parts of it are unreadable or marked as damaged"
 class _Position:
     """How far decoding has come."""
 
-    key: int | None
-    """Timestamp of the last keyframe that decoding can start at again; None for the beginning."""
+    key: Keyframe | None
+    """The last keyframe that decoding can start at again; None for the beginning."""
     count: int = 0
     """Frames handed out since then."""
 
@@ -43,13 +43,14 @@ class Decoding:
     are decoded one at a time, which tells which frames are corrupted.
     """
 
-    def __init__(self, info: VideoInfo, key: int | None = None) -> None:
-        """`key`: timestamp of a keyframe of `info.keyframes`; None for the beginning."""
+    def __init__(self, info: VideoInfo, key: Keyframe | None = None) -> None:
+        """`key`: one of `info.keyframes`; None for the beginning."""
         self.lost = LostFrames()
         """What is missing between the frames so far."""
         self.damage = info.damage
         """What is missing, as far as is known by now, as part of a sentence."""
         self._info, self._position = info, _Position(key)
+        self._keys = {keyframe.pts: keyframe for keyframe in info.keyframes}
 
     def frames(self) -> Iterator[VideoFrame]:
         """The frames, once."""
@@ -100,12 +101,13 @@ class Decoding:
         """`frame`, if it is intact and the very next one."""
         if frame.is_corrupt or not expected.is_next(frame.pts):
             raise _SuspectError
-        if frame.key_frame and frame.pts is not None and self._info.keyframes:
-            self._position.key, self._position.count = frame.pts, 0
+        key = self._keys.get(frame.pts) if frame.key_frame and frame.pts is not None else None
+        if key is not None:
+            self._position.key, self._position.count = key, 0
         self._position.count += 1
         return frame
 
-    def _tolerantly(self, key: int | None) -> Iterator[VideoFrame]:
+    def _tolerantly(self, key: Keyframe | None) -> Iterator[VideoFrame]:
         """Frames decoded one packet at a time; after damage it goes on at the next keyframe."""
         with open_container(self._info.path) as container:
             stream = video_stream(container, self._info.stream)
@@ -117,7 +119,7 @@ class Decoding:
         container: InputContainer,
         stream: VideoStream,
         damaged: DamagedPackets,
-        key: int | None,
+        key: Keyframe | None,
     ) -> Iterator[VideoFrame]:
         info, lost = self._info, self.lost
         decoder = TolerantDecoder(
@@ -144,13 +146,16 @@ class Decoding:
         return DamagedPackets(self._info, codec, from_middle=from_middle)
 
     def _packets(
-        self, container: InputContainer, stream: VideoStream, key: int | None
+        self, container: InputContainer, stream: VideoStream, key: Keyframe | None
     ) -> Iterator[tuple[VideoPacket, bool]]:
         """Packets with data, from the first keyframe or `key` on; and whether one is marked as
         damaged."""
-        if key is not None:
-            container.seek(key, stream=stream)
-        packets = from_first_keyframe(read_only(container, stream), after=key)
+        if key is not None and key.position is not None:
+            container.seek(key.position, unsupported_byte_offset=True)
+        elif key is not None:
+            container.seek(key.pts, stream=stream)
+        after = None if key is None else key.pts
+        packets = from_first_keyframe(read_only(container, stream), after=after)
         # an empty packet would tell the decoder that the stream ends
         return with_damage_marks(packet for packet in packets if packet.size)
 

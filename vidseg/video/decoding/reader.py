@@ -113,18 +113,17 @@ def _decode_from(info: VideoInfo, wanted: _Wanted) -> tuple[Decoding, int, Decod
     # The frame before an interlaced one decides how that one is deinterlaced.
     before = int(info.interlaced)
     ticks = ceil((wanted.start + info.origin) / info.time_base) - before
-    by_time = bisect_right(info.keyframes, ticks, key=lambda keyframe: keyframe[0]) - 1
-    by_index = (
-        bisect_right(info.keyframes, wanted.first - before, key=lambda keyframe: keyframe[1]) - 1
-    )
+    by_time = bisect_right(info.keyframes, ticks, key=lambda keyframe: keyframe.pts) - 1
+    number = wanted.first - before
+    by_index = bisect_right(info.keyframes, number, key=lambda keyframe: keyframe.number) - 1
     place = max(by_time if wanted.start > info.start else 0, by_index)
     if place > 0:
-        pts, index = info.keyframes[place]
-        decoding = Decoding(info, pts)
+        key = info.keyframes[place]
+        decoding = Decoding(info, key)
         frames = cast(Decoded, decoding.frames())
         first = next(frames, None)
-        if first is not None and first.pts == pts:  # wrong indexes lead elsewhere
-            return decoding, index, _resumed(first, frames)
+        if first is not None and first.pts == key.pts:  # wrong indexes lead elsewhere
+            return decoding, key.number, _resumed(first, frames)
         frames.close()
     decoding = Decoding(info)
     return decoding, 0, cast(Decoded, decoding.frames())

@@ -1,7 +1,6 @@
 """When the frames of a video stream are shown, found without decoding them."""
 
 from array import array
-from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +28,8 @@ class Timeline:
     """Timestamps of the frames that will be shown, ascending; doubled ones stand twice."""
     keys: Ticks
     """Timestamps of the frames that decoding can start at, ascending."""
+    key_positions: Ticks
+    """Where in the file their packets begin; -1 where that is not known."""
     count: int
     """How many frames will be shown; more than `pts` has where frames carry no timestamp."""
     last_duration: int
@@ -45,11 +46,6 @@ class Timeline:
     def exact(self) -> bool:
         """Every frame has a timestamp of its own."""
         return len(self.times) == self.count
-
-    def key_before(self, pts: int) -> int | None:
-        """The last frame at or before `pts` that decoding can start at."""
-        found = bisect_right(self.keys, pts)
-        return int(self.keys[found - 1]) if found else None
 
     def frames_before(self, pts: int) -> int:
         """How many frames are shown before `pts`."""
@@ -69,7 +65,7 @@ class TimelineScan:
         self._count = picture_counter(stream)
         self._merges = stream.codec.canonical_name in ("h264", "mpeg4")
         self._clock = _Clock()
-        self._pts, self._keys = array("q"), array("q")
+        self._pts, self._keys, self._positions = array("q"), array("q"), array("q")
         self._frames = 0
         self._newest: int | None = None
         """Timestamp of the newest frame."""
@@ -116,6 +112,7 @@ class TimelineScan:
         self._pts.append(pts)
         if is_key:
             self._keys.append(pts)
+            self._positions.append(-1 if packet.pos is None else packet.pos)
         if pts >= self._last[0]:
             self._last = pts, packet.duration or 0
 
@@ -136,12 +133,13 @@ class TimelineScan:
 
     def timeline(self) -> Timeline:
         """What was found so far."""
-        keys = array("q") if self._clock.has_restarted else self._keys
-        pts, keys = np.frombuffer(self._pts, np.int64), np.frombuffer(keys, np.int64)
+        pts, keys = np.frombuffer(self._pts, np.int64), np.frombuffer(self._keys, np.int64)
+        positions = np.frombuffer(self._positions, np.int64)
+        order = np.argsort(keys, kind="stable")[: 0 if self._clock.has_restarted else None]
         pts.sort()
-        keys.sort()
         broken = self.broken or self._suspects > 0
-        return Timeline(pts, keys, self._frames, self._last[1] if len(pts) else 0, broken)
+        last_duration = self._last[1] if len(pts) else 0
+        return Timeline(pts, keys[order], positions[order], self._frames, last_duration, broken)
 
 
 class _Clock:
@@ -201,7 +199,8 @@ def _from_index(index: FrameIndex) -> Timeline | None:
         return None
     last = np.flatnonzero(pts == pts.max())[-1]
     duration = int(index.durations[shown][last])
-    return Timeline(np.sort(pts), np.sort(keys), len(pts), duration, broken=False)
+    unknown = np.full(len(keys), -1)
+    return Timeline(np.sort(pts), np.sort(keys), unknown, len(pts), duration, broken=False)
 
 
 def has_times(timeline: Timeline, container: InputContainer, stream: VideoStream) -> bool:
