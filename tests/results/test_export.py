@@ -105,6 +105,17 @@ def test_ids_that_do_not_fit_or_repeat_give_way() -> None:
     assert object_numbers(Instances.empty((9, 9))).shape == (0,)
 
 
+def test_ids_that_do_not_fit_are_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = replace(blobs(2, (9, 9)), ids=np.array([70000, 2]))
+    with caplog.at_level(logging.WARNING, "vidseg"):
+        write(tmp_path / "out", [found, found])
+    assert ["ids above 65535" in record.getMessage() for record in caplog.records] == [True]
+    frames = json.loads((tmp_path / "out" / "instances.json").read_text())["frames"]
+    assert [each["id"] for each in frames[0]["objects"]] == [70000, 2]
+
+
 def test_more_than_255_objects_take_sixteen_bits(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -97,6 +97,21 @@ def test_davis_stops_at_254_and_names_the_next_format(found: Stream, tmp_path: P
         assert picture(write("png16", stream, target) / "00005.png").max() == 254
 
 
+@pytest.mark.parametrize("name", ["davis", "png16"])
+def test_track_ids_that_fit_no_image_are_told(name: str, found: Stream, tmp_path: Path) -> None:
+    moment, instances = found[0]
+    large = instances.with_ids(np.array([70_000, 1, 2]))
+    with pytest.raises(OutputError, match=r"Track 70000 of frame 0 .* use --format coco"):
+        write(name, [(moment, large)], tmp_path / "out")
+
+
+def test_an_id_that_occurs_twice_loses_no_mask(found: Stream, tmp_path: Path) -> None:
+    moment, instances = found[0]
+    twice = instances.with_ids(np.array([3, 3, 3]))
+    entries = json.loads(write("ytvis", [(moment, twice)], tmp_path / "y.json").read_text())
+    assert len(entries) == 3
+
+
 def test_png16_has_one_depth(found: Stream, tmp_path: Path) -> None:
     folder = write("png16", found, tmp_path / "out")
     for path in folder.iterdir():

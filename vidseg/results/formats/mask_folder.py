@@ -77,7 +77,7 @@ class MaskFolder(OutputFolder):
         self._context, self._kept_score = ExportContext(names, frame_count=frames), kept_score
         self._per_object, self._image = per_object, image
         self._written = 0
-        self._warned = False
+        self._warned_of_depth = self._warned_of_ids = False
         self._json: TextIO
 
     def begin(self, stack: ExitStack) -> None:
@@ -95,6 +95,7 @@ class MaskFolder(OutputFolder):
         name = self._context.frame_name(frame.index)
         labels = label_map(instances, numbers)
         self._warn_if_deep(frame, labels)
+        self._warn_of_large_ids(instances)
         (self.folder / f"{name}.png").write_bytes(encode_indexed_png(labels))
         if self._per_object:
             for row, number in enumerate(numbers):
@@ -148,11 +149,20 @@ class MaskFolder(OutputFolder):
         }
 
     def _warn_if_deep(self, frame: Frame, labels: NDArray[np.generic]) -> None:
-        if labels.dtype != np.uint8 and not self._warned:
-            self._warned = True
+        if labels.dtype != np.uint8 and not self._warned_of_depth:
+            self._warned_of_depth = True
             log.warning(
                 "Frame %d has object numbers over 255: such frames become 16-bit greyscale PNG.",
                 frame.index,
+            )
+
+    def _warn_of_large_ids(self, instances: Instances) -> None:
+        if instances.ids.max(initial=0) > MAX_PNG_NUMBER and not self._warned_of_ids:
+            self._warned_of_ids = True
+            log.warning(
+                "Tracks with ids above %d have other numbers in the images; instances.json has "
+                "their ids.",
+                MAX_PNG_NUMBER,
             )
 
 

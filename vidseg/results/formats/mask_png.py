@@ -9,7 +9,7 @@ import numpy as np
 from vidseg.errors import OutputError
 from vidseg.results.formats._png_bytes import encode_indexed_png, encode_png
 from vidseg.results.formats.context import ExportContext, WriteInstances
-from vidseg.results.formats.mask_folder import object_numbers
+from vidseg.results.formats.mask_folder import MAX_PNG_NUMBER, object_numbers
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import full_mask, label_map
@@ -28,6 +28,7 @@ def open_davis(folder: Path, context: ExportContext) -> Iterator[WriteInstances]
     """
 
     def write(moment: Instant, instances: Instances) -> None:
+        _check_ids(instances, moment)
         numbers = object_numbers(instances)
         if numbers.max(initial=0) > MAX_DAVIS_NUMBER:
             raise OutputError(
@@ -42,9 +43,14 @@ def open_davis(folder: Path, context: ExportContext) -> Iterator[WriteInstances]
 
 @contextmanager
 def open_png16(folder: Path, context: ExportContext) -> Iterator[WriteInstances]:
-    """As `open_davis`, in 16-bit greyscale: numbers up to 65535."""
+    """As `open_davis`, in 16-bit greyscale: numbers up to 65535.
+
+    Raises:
+        OutputError: a track id above that.
+    """
 
     def write(moment: Instant, instances: Instances) -> None:
+        _check_ids(instances, moment)
         labels = label_map(instances, object_numbers(instances)).astype(np.uint16)
         (folder / f"{context.frame_name(moment.index)}.png").write_bytes(encode_png(labels))
 
@@ -64,3 +70,12 @@ def open_object_masks(folder: Path, context: ExportContext) -> Iterator[WriteIns
             (below / f"{context.frame_name(moment.index)}.png").write_bytes(encode_png(mask))
 
     yield write
+
+
+def _check_ids(instances: Instances, moment: Instant) -> None:
+    """A track whose id does not fit would have another number in every frame."""
+    if instances.ids.max(initial=0) > MAX_PNG_NUMBER:
+        raise OutputError(
+            f"Track {instances.ids.max()} of frame {moment.index} does not fit a 16-bit image; use "
+            "--format coco."
+        )

@@ -12,5 +12,13 @@ class TrackNumbers:
         self._unused = count(-1, -1)
 
     def of(self, instances: Instances) -> list[int]:
-        """A number for each object: its track id, or a new number below 0."""
-        return [next(self._unused) if i == UNTRACKED else i for i in instances.ids.tolist()]
+        """A number for each object: its track id, or a new number below 0.
+
+        An id that occurs twice in a frame counts the second time as none.
+        """
+        taken = {UNTRACKED}
+        numbers = []
+        for track_id in instances.ids.tolist():
+            numbers.append(next(self._unused) if track_id in taken else track_id)
+            taken.add(track_id)
+        return numbers
