@@ -55,7 +55,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         opened.append(1)
         return read_frames(*words, **options)
 
-    monkeypatch.setattr("vidseg.pipeline.find.read_frames", counted)
+    monkeypatch.setattr("vidseg.pipeline.detected_frames.read_frames", counted)
     return opened
 
 
@@ -114,7 +114,7 @@ def test_encoding_options_are_for_the_videos(
     assert run(*words, *to(tmp_path, "overlay=a.mp4", "overlay=b", "csv=t.csv")).exit_code == 0
     assert run("overlay", *words[1:], tmp_path / "c.mp4").exit_code == 0
     assert contents(tmp_path / "a.mp4") == contents(tmp_path / "c.mp4")
-    assert "for videos" in fails(*words, *to(tmp_path, "overlay=d", "csv=u.csv"), code=2)
+    assert "need a video" in fails(*words, *to(tmp_path, "overlay=d", "csv=u.csv"), code=2)
 
 
 @pytest.mark.parametrize(

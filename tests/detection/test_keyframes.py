@@ -18,6 +18,7 @@ from vidseg.detection import Every, detect_keyframes, frames_waiting
 from vidseg.detection.batched import detect
 from vidseg.errors import OptionError
 from vidseg.pipeline.detect_to_file import detect_to_file
+from vidseg.pipeline.run_options import RunOptions
 from vidseg.pipeline.search import Search
 from vidseg.pipeline.stages import with_ids
 from vidseg.structures.frame import Frame, Image
@@ -316,7 +317,7 @@ def test_a_run_with_keyframes_that_breaks_leaves_nothing_to_resume(
         detect_to_file(clip, tmp_path / "a.vidseg", search=search)
     assert list(tmp_path.iterdir()) == [clip]
     with pytest.raises(OptionError, match="--every"):
-        detect_to_file(clip, tmp_path / "a.vidseg", search=search, resume=True)
+        detect_to_file(clip, tmp_path / "a.vidseg", search=search, options=RunOptions(resume=True))
 
 
 def test_gaps_as_long_as_between_keyframes_are_filled() -> None:

@@ -19,7 +19,7 @@ from tests.support.scenes import read_barcode, scene_image, scene_instances, wri
 from vidseg.detection.batched import detect
 from vidseg.errors import InputError, OptionError
 from vidseg.pipeline._compatibility import check_kinds
-from vidseg.pipeline.find import expected_frames
+from vidseg.pipeline.detected_frames import expected_frames
 from vidseg.pipeline.outputs import MaskFolderOutput, VideoOutput
 from vidseg.pipeline.run import frames_alive, run
 from vidseg.pipeline.run_options import RunOptions
@@ -145,7 +145,7 @@ def test_no_more_pictures_are_alive_than_stated(
     def drawn(image: Image, _: Instances) -> Image:
         return census.register(image.copy())
 
-    monkeypatch.setattr("vidseg.pipeline.find.read_frames", counted)
+    monkeypatch.setattr("vidseg.pipeline.detected_frames.read_frames", counted)
     predictor = OraclePredictor() if at_once == 1 else TwoAtOnce()
     monkeypatch.setattr("tests.support.plugged.predictor", predictor)
     clip = write_scene(tmp_path / "in.mp4", frames=60)

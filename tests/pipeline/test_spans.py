@@ -23,6 +23,7 @@ from vidseg.errors import InputError, OptionError, OutputExistsError
 from vidseg.pipeline.detect_part import alignment, detect_part
 from vidseg.pipeline.detect_to_file import detect_to_file
 from vidseg.pipeline.merge import merge
+from vidseg.pipeline.run_options import RunOptions
 from vidseg.pipeline.search import Search
 from vidseg.results.parts import INDEX_NAME, Frames, known_input, part_path
 from vidseg.results.vidseg_file import read_detections
@@ -293,11 +294,15 @@ def test_resuming_takes_what_is_whole(every: int, clips: dict[str, Path], tmp_pa
     assert left == (["00000000-00000016.vidseg.part"] if every == 1 else [])
     search = search_with(BrokenPredictor(NEVER), every=every)
     for frames in ends:
-        detect_part(clip, folder, frames, search=search, resume=True)
+        detect_part(clip, folder, frames, search=search, options=RunOptions(resume=True))
     idle = BrokenPredictor(NEVER)
     for frames in ends:
         assert not detect_part(
-            clip, folder, frames, search=search_with(idle, every=every), resume=True
+            clip,
+            folder,
+            frames,
+            search=search_with(idle, every=every),
+            options=RunOptions(resume=True),
         )
     assert idle.seen == []
     with pytest.raises(OutputExistsError):
@@ -308,7 +313,7 @@ def test_resuming_takes_what_is_whole(every: int, clips: dict[str, Path], tmp_pa
     assert (tmp_path / "joined.vidseg").read_bytes() == (tmp_path / "one.vidseg").read_bytes()
     other = search_with(BrokenPredictor(NEVER), every=every, score=0.9)
     with pytest.raises(OptionError, match="made with other options"):
-        detect_part(clip, folder, ends[0], search=other, resume=True)
+        detect_part(clip, folder, ends[0], search=other, options=RunOptions(resume=True))
 
 
 def test_commands(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.support.commands import ROOT, fails, process, run
-from tests.support.doubles import OraclePredictor
+from tests.support.doubles import BrokenPredictor, OraclePredictor
 from tests.support.scenes import read_barcode, scene_image, scene_instances, write_scene
 from vidseg.results._part_file import part_of
 from vidseg.results.vidseg_file import read_detections
@@ -21,7 +21,7 @@ from vidseg.video.probe import probe
 ORACLE = """
 import time
 from tests.support import plugged
-from tests.support.doubles import OraclePredictor
+from tests.support.doubles import BrokenPredictor, OraclePredictor
 class Slow(OraclePredictor):
     def predict(self, images):
         time.sleep(0.005)
@@ -205,3 +205,27 @@ def test_killed_runs_resume_to_the_same_file(
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+@pytest.mark.parametrize("track", ["--track", "--no-track"])
+def test_a_drawing_run_that_broke_goes_on_with_what_it_saved(
+    track: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same video and the same detections as without the interruption, and only the frames
+    that were missing are predicted again."""
+    clip = write_scene(tmp_path / "in.mp4", frames=48)
+    words = ["splash", track, "--model", model, "--batch-size", 4]
+    monkeypatch.setattr("tests.support.plugged.predictor", OraclePredictor())
+    whole = [*words, "--save-detections", tmp_path / "w.vidseg", clip, tmp_path / "w.mp4"]
+    assert run(*whole).exit_code == 0
+    monkeypatch.setattr("tests.support.plugged.predictor", BrokenPredictor(at=39))
+    broken = [*words, "--save-detections", tmp_path / "b.vidseg", clip, tmp_path / "b.mp4"]
+    with pytest.raises(RuntimeError, match="broke"):
+        run(*broken)
+    assert "--resume" in fails(*broken)
+    idle = OraclePredictor()
+    monkeypatch.setattr("tests.support.plugged.predictor", idle)
+    assert run(*broken, "--resume").exit_code == 0
+    assert min(index for index in idle.seen if index is not None) >= 16
+    assert (tmp_path / "b.vidseg").read_bytes() == (tmp_path / "w.vidseg").read_bytes()
+    assert_alike(tmp_path / "w.mp4", tmp_path / "b.mp4")

@@ -24,7 +24,9 @@ from tests.support.simulated_tracks import (
     with_faults,
 )
 from vidseg.errors import VidsegError
-from vidseg.pipeline.detect_to_file import detect_to_file, quantize_masks
+from vidseg.pipeline._saved_frames import quantize_masks
+from vidseg.pipeline.detect_to_file import detect_to_file
+from vidseg.pipeline.run_options import RunOptions
 from vidseg.pipeline.search import Search
 from vidseg.results._part_file import part_of
 from vidseg.results._records import encode_frame, read_records
@@ -198,7 +200,7 @@ def test_a_run_that_failed_in_a_gap_resumes_to_the_same_file(
     def detect(saved: Path, *, broken: int | None = None, resume: bool = False) -> None:
         monkeypatch.setattr("tests.support.plugged.predictor", _Blinking(broken))
         search = Search(model=model, batch_size=1, fill=fill)
-        detect_to_file(clip, saved, search=search, resume=resume)
+        detect_to_file(clip, saved, search=search, options=RunOptions(resume=resume))
 
     whole, saved = tmp_path / "whole.vidseg", tmp_path / "saved.vidseg"
     detect(whole)

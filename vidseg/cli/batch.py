@@ -179,7 +179,7 @@ def _run_one(job: Job, do: Make, run: RunFlags) -> None:
     began = time.monotonic()
     with Progress(bar=run.progress, quiet=run.quiet) as progress:
         on_download = Download().on_bytes if run.progress else None
-        result = do(job, RunOptions(run.force, progress.on_frame, on_download))
+        result = do(job, RunOptions(run.force, progress.on_frame, on_download, run.resume))
     if not run.quiet:
         frames = "1 frame" if progress.done == 1 else f"{progress.done} frames"
         targets = ", ".join(map(str, (job.target, *job.others)))

@@ -42,6 +42,8 @@ class RunFlags:
     skip_existing: bool
     quiet: bool
     progress: bool
+    resume: bool = False
+    """Go on with the detections that an interrupted run saved."""
 
 
 SCORE = option(
@@ -80,6 +82,11 @@ def search_options(command: Command) -> Command:
         metavar="FILE",
         show_default="none",
         help="Also save everything that is found in this file, for use with --detections.",
+    )
+    @option(
+        "--resume",
+        is_flag=True,
+        help="Go on with the file of --save-detections that an interrupted run left.",
     )
     @model_flags
     @wraps(command)
@@ -161,11 +168,18 @@ def run_options(command: Command) -> Command:
     )
     @verbosity_options
     @wraps(command)
-    def wrapper(*, force: bool, skip_existing: bool, progress: bool | None, **others: Any) -> Any:
+    def wrapper(
+        *,
+        force: bool,
+        skip_existing: bool,
+        progress: bool | None,
+        resume: bool = False,
+        **others: Any,
+    ) -> Any:
         quiet = click.get_current_context().meta[VERBOSITY] < 0
         terminal = sys.stderr.isatty()
         wanted = terminal and not quiet if progress is None else progress
-        return command(run=RunFlags(force, skip_existing, quiet, wanted), **others)
+        return command(run=RunFlags(force, skip_existing, quiet, wanted, resume), **others)
 
     return wrapper
 

@@ -3,8 +3,9 @@
 from vidseg.errors import OptionError
 from vidseg.evaluation.temporal_stability import measure_stability, rates
 from vidseg.evaluation.text_tables import video_lines
+from vidseg.pipeline.detected_frames import expected_frames
 from vidseg.pipeline.evaluation_request import Evaluation, EvaluationRequest, FrameCounter
-from vidseg.pipeline.find import expected_frames, shown_frames
+from vidseg.pipeline.find import shown_frames
 from vidseg.pipeline.search import MOVING_KINDS
 from vidseg.video.probe import probe
 

@@ -19,8 +19,9 @@ from vidseg.detection.keyframes import Every, window_length
 from vidseg.detection.predictor import Predictor
 from vidseg.errors import InputError, OptionError, OutputError
 from vidseg.pipeline._counts import ObjectCounter
-from vidseg.pipeline.detect_to_file import confident, quantize_masks
-from vidseg.pipeline.find import header_of
+from vidseg.pipeline._saved_frames import quantize_masks
+from vidseg.pipeline.detect_to_file import confident
+from vidseg.pipeline.detected_frames import header_of
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.pipeline.search import Search
 from vidseg.results.parts import Frames, known_input, part_path
@@ -41,12 +42,12 @@ def detect_part(
     search: Search,
     options: RunOptions | None = None,
     compact: bool = False,
-    resume: bool = False,
 ) -> RunResult | None:
     """Write what is found in `frames`, (first, end) indexes, as a part into `folder`.
 
-    With `resume`, a part that is whole stays, which gives None, and one that was interrupted is
-    continued; with keyframes it begins anew. The result counts what this run looked at.
+    With `RunOptions(resume=True)`, a part that is whole stays, which gives None, and one that was
+    interrupted is continued; with keyframes it begins anew. The result counts what this run looked
+    at.
 
     Raises:
         OptionError: `source` is no video, `frames` do not begin and end where batches do, or the
@@ -55,6 +56,7 @@ def detect_part(
     """
     source, folder, (first, end) = Path(source), Path(folder), frames
     options = options or RunOptions()
+    resume = options.resume
     if search.tracking.tracker is not None:
         raise OptionError("A tracker of your own cannot be used by spans; detect the whole video.")
     _make(folder)

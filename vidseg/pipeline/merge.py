@@ -6,8 +6,9 @@ from pathlib import Path
 from vidseg.concurrency import closing_input, prefetch
 from vidseg.errors import InputError
 from vidseg.pipeline._counts import ObjectCounter
-from vidseg.pipeline.detect_to_file import confident, quantize_masks
-from vidseg.pipeline.find import READ_AHEAD_FRAMES
+from vidseg.pipeline._saved_frames import quantize_masks
+from vidseg.pipeline.detect_to_file import confident
+from vidseg.pipeline.detected_frames import READ_AHEAD_FRAMES
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.results.parts import JoinedParts, join_parts, known_input
 from vidseg.results.replay import check_same_input, replay

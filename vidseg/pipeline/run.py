@@ -24,7 +24,8 @@ from vidseg.concurrency import prefetch
 from vidseg.detection import Every, frames_waiting
 from vidseg.errors import OptionError, VidsegError
 from vidseg.pipeline._counts import ObjectCounter
-from vidseg.pipeline.find import expected_frames, shown_frames
+from vidseg.pipeline.detected_frames import expected_frames
+from vidseg.pipeline.find import shown_frames
 from vidseg.pipeline.outputs import Output, RunContext, Write
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.pipeline.search import Search
@@ -65,7 +66,7 @@ def run(
     """
     span, options = span or Span(), options or RunOptions()
     outputs = list(outputs)
-    _check_outputs(outputs, source, search, force=options.force)
+    _check_outputs(outputs, source, search, options)
     info = probe(source)
     search.check_kind(info.kind)
     for output in outputs:
@@ -105,7 +106,7 @@ def frames_alive(
 
 
 def _check_outputs(
-    outputs: Sequence[Output], source: str | Path, search: Search, *, force: bool
+    outputs: Sequence[Output], source: str | Path, search: Search, options: RunOptions
 ) -> None:
     targets = [output.target for output in outputs] + ([search.save] if search.save else [])
     if not targets:
@@ -116,9 +117,11 @@ def _check_outputs(
             raise OptionError(f"Two outputs would be written to {target}; name two places.")
     inputs = [source] if search.saved is None else [source, search.saved.path]
     for output in outputs:
-        check_output(output.target, [*inputs, *output.reads], force=force, folder=output.folder)
+        check_output(
+            output.target, [*inputs, *output.reads], force=options.force, folder=output.folder
+        )
     if search.save is not None:
-        check_detections_output(search.save, [source], force=force)
+        check_detections_output(search.save, [source], resume=options.resume, force=options.force)
 
 
 @contextmanager

@@ -16,6 +16,8 @@ class RunOptions:
     on_frame: OnFrame | None = None
     on_download: Callable[[int, int | None], None] | None = None
     """Called while weights are downloaded, with the bytes so far and in all, if that is known."""
+    resume: bool = False
+    """Go on with the detections that an interrupted run saved."""
 
 
 @dataclass(frozen=True, slots=True)

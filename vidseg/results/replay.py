@@ -12,7 +12,6 @@ from vidseg.results._fingerprint import fingerprint_of_file, fingerprint_of_inpu
 from vidseg.results._records import SavedFrame
 from vidseg.results.vidseg_file import Detections
 from vidseg.results.vidseg_header import Header
-from vidseg.results.vidseg_writer import DetectionWriter
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances
 from vidseg.version import __version__
@@ -67,14 +66,6 @@ def replay(frames: Iterable[Frame], detections: Detections) -> Generator[Found, 
                 )
             if instances.size != frame.image.shape[:2]:
                 raise InputError(f"{detections.path} has another size for frame {frame.index}.")
-            yield frame, instances
-
-
-def record(found: Iterable[Found], writer: DetectionWriter) -> Generator[Found, None, None]:
-    """Passes frames and objects on unchanged and writes each to `writer`; closes `found`."""
-    with closing_input(found) as source:
-        for frame, instances in source:
-            writer.write(frame, instances)
             yield frame, instances
 
 

@@ -51,26 +51,26 @@ if TYPE_CHECKING:
     "--keep-score",
     type=float,
     default=0.05,
-    help="Keep objects from this score on, 0 to 1; lower ones cannot be asked for later.",
+    help="Lowest confidence that is kept, 0 to 1; lower ones cannot be shown later.",
 )
 @option(
     "--score",
     type=float,
     default=0.5,
-    help="Follow objects from this score on; the same elsewhere needs no following anew.",
+    help="Tracking threshold; other commands reuse the ids if given the same --score.",
 )
 @option(
     "--track/--no-track",
     default=True,
-    help="Follow the objects of a video: ids are saved, and gaps filled.",
+    help="Track the objects of a video: ids are saved, and gaps filled.",
 )
 @EVERY
 @option(
     "--compact",
     is_flag=True,
-    help="Store masks in 16 levels instead of 256: smaller by a third or more, edges as good.",
+    help="Store masks in 16 levels instead of 256: a third smaller or more, edges as good.",
 )
-@option("--resume", is_flag=True, help="Go on where a run that was broken off ended.")
+@option("--resume", is_flag=True, help="Go on where an interrupted run ended.")
 @option(
     "--frames",
     type=FrameSpan(),
@@ -90,49 +90,44 @@ def detect(
     track: bool,
     every: int | Literal["auto"],
     compact: bool,
-    resume: bool,
     frames: tuple[int, int | None] | None,
     model: ModelFlags,
     span: Span,
     run: RunFlags,
 ) -> None:
-    """Save everything that is found in IN in the file OUT, to be used many times.
+    """Save everything that is found in IN in the file OUT, for use by other commands.
 
     `--detections OUT` gives it to overlay, splash and frames, which then need no model. Until it is
-    whole, the file is called OUT.part. Several inputs get a file each in the folder OUT.
+    complete, the file is called OUT.part. Several inputs get a file each in the folder OUT.
     """
     kept = max(score, keep_score)
     search = model.search(score=kept, keep_score=keep_score, track=track, every=every)
     if frames is not None:
         job = _part_job(sources, target, span)
-        _detect_part(job, frames, search, compact=compact, resume=resume, run=run)
+        _detect_part(job, frames, search, compact=compact, run=run)
         return
     plan = detections_plan(sources, target)
     with folder_made(plan):
-        todo = sort_jobs(plan, run, _output_check(plan, resume=resume, force=run.force))
+        todo = sort_jobs(plan, run, _output_check(plan, run))
         limit_threads(several=several_frames(sources))
         from vidseg.pipeline.detect_to_file import detect_to_file
 
         def do(job: Job, options: "RunOptions") -> "RunResult":
             return detect_to_file(
-                job.source,
-                job.target,
-                search=search,
-                span=span,
-                options=options,
-                compact=compact,
-                resume=resume,
+                job.source, job.target, search=search, span=span, options=options, compact=compact
             )
 
         introduce(search, run)
         run_jobs(todo, do, run)
 
 
-def _output_check(plan: Plan, *, resume: bool, force: bool) -> Callable[[Job], None]:
+def _output_check(plan: Plan, run: RunFlags) -> Callable[[Job], None]:
     from vidseg.results.vidseg_writer import check_detections_output
 
     sources = [job.source for job in plan.jobs]
-    return lambda job: check_detections_output(job.target, sources, resume=resume, force=force)
+    return lambda job: check_detections_output(
+        job.target, sources, resume=run.resume, force=run.force
+    )
 
 
 def _part_job(sources: tuple[str, ...], target: str, span: Span) -> Job:
@@ -152,7 +147,6 @@ def _detect_part(
     search: "Search",
     *,
     compact: bool,
-    resume: bool,
     run: RunFlags,
 ) -> None:
     limit_threads()
@@ -162,13 +156,7 @@ def _detect_part(
 
     def do(job: Job, options: "RunOptions") -> "RunResult | None":
         return detect_part(
-            job.source,
-            job.target,
-            frames,
-            search=search,
-            options=options,
-            compact=compact,
-            resume=resume,
+            job.source, job.target, frames, search=search, options=options, compact=compact
         )
 
     def check(job: Job) -> None:
