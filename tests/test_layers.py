@@ -30,6 +30,7 @@ PARTS = {
     "cli": [
         *("option", "param_types", "threads", "console", "exit_codes", "progress"),
         *("standard_output", "tracking_options", "encoding_options", "model_options"),
+        *("run_flags",),
         *("options", "report", "batch", "drawing", "output_specs", "commands", ""),
     ],
 }

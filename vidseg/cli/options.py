@@ -5,15 +5,10 @@ name: `search_options` gives `search`, `model_flags` gives `model`, `span_option
 `run_options` gives `run`, `encoding_options` gives `quality`.
 """
 
-import sys
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from vidseg.cli.console import log_to_console
 from vidseg.cli.encoding_options import Quality as Quality
 from vidseg.cli.encoding_options import encoding_options as encoding_options
 from vidseg.cli.model_options import CLASS as CLASS
@@ -23,27 +18,16 @@ from vidseg.cli.model_options import model_flags as model_flags
 from vidseg.cli.option import Command, option
 from vidseg.cli.option import examples as examples
 from vidseg.cli.param_types import Time
+from vidseg.cli.run_flags import VERBOSITY as VERBOSITY
+from vidseg.cli.run_flags import RunFlags as RunFlags
+from vidseg.cli.run_flags import run_options as run_options
+from vidseg.cli.run_flags import verbosity_options as verbosity_options
 from vidseg.cli.tracking_options import EVERY as EVERY
 from vidseg.cli.tracking_options import follow_options
 from vidseg.structures.span import Span as Span
 
 if TYPE_CHECKING:
     pass
-
-VERBOSITY = "vidseg.verbosity"
-"""Key in `ctx.meta`: -1 for -q, 0, 1 for -v, 2 for -vv."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunFlags:
-    """How to treat outputs that exist, and how much to say."""
-
-    force: bool
-    skip_existing: bool
-    quiet: bool
-    progress: bool
-    resume: bool = False
-    """Go on with the detections that an interrupted run saved."""
 
 
 SCORE = option(
@@ -147,58 +131,5 @@ def span_options(command: Command) -> Command:
         **others: Any,
     ) -> Any:
         return command(span=Span(start, end, keep_going, keep_interlaced), **others)
-
-    return wrapper
-
-
-def run_options(command: Command) -> Command:
-    """How to behave: gives `run`, `RunFlags`; -q and -v take effect at once."""
-
-    @option("-f", "--force", is_flag=True, help="Overwrite the output where it exists.")
-    @option(
-        "--skip-existing",
-        is_flag=True,
-        help="Leave out inputs whose output exists, as after a batch that was interrupted.",
-    )
-    @option(
-        "--progress/--no-progress",
-        default=None,
-        show_default="on a terminal",
-        help="Show a progress bar on stderr.",
-    )
-    @verbosity_options
-    @wraps(command)
-    def wrapper(
-        *,
-        force: bool,
-        skip_existing: bool,
-        progress: bool | None,
-        resume: bool = False,
-        **others: Any,
-    ) -> Any:
-        quiet = click.get_current_context().meta[VERBOSITY] < 0
-        terminal = sys.stderr.isatty()
-        wanted = terminal and not quiet if progress is None else progress
-        return command(run=RunFlags(force, skip_existing, quiet, wanted, resume), **others)
-
-    return wrapper
-
-
-def verbosity_options(command: Command) -> Command:
-    """-q and -v: how much of the library's log is shown."""
-
-    @option("-q", "--quiet", is_flag=True, help="Print errors only.")
-    @option(
-        "-v",
-        "--verbose",
-        count=True,
-        show_default=False,
-        help="Print more; -vv also shows tracebacks.",
-    )
-    @wraps(command)
-    def wrapper(*, quiet: bool, verbose: int, **others: Any) -> Any:
-        verbosity = click.get_current_context().meta[VERBOSITY] = -1 if quiet else verbose
-        with log_to_console(verbosity):
-            return command(**others)
 
     return wrapper

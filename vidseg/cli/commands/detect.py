@@ -163,6 +163,6 @@ def _detect_part(
         if job.target.is_dir():  # made only when a first part is written
             check_detections_output(part_path(job.target, frames), force=run.force)
 
-    todo = Todo([job], [], single=True) if resume else sort_jobs(Plan([job]), run, check)
+    todo = Todo([job], [], single=True) if run.resume else sort_jobs(Plan([job]), run, check)
     introduce(search, run)
     run_jobs(todo, do, run)
