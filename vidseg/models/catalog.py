@@ -48,11 +48,9 @@ DEFAULT_MODEL = "maskrcnn_resnet50_fpn_v2"
 MODELS = {
     model.name: model
     for model in (
-        Model(DEFAULT_MODEL, "80 COCO classes, the most accurate; downloads 186 MB at first use"),
-        Model("maskrcnn_resnet50_fpn", "80 COCO classes, faster; downloads 178 MB at first use"),
-        Model(
-            "balloon", "balloons; small and fast, bundled", Path(__file__).with_name("balloon.pt")
-        ),
+        Model(DEFAULT_MODEL, "COCO, the most accurate; downloads 186 MB at first use"),
+        Model("maskrcnn_resnet50_fpn", "COCO, faster; downloads 178 MB at first use"),
+        Model("balloon", "small and fast; bundled", Path(__file__).with_name("balloon.pt")),
     )
 }
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidseg.atomic_output import atomic_output
 from vidseg.errors import ModelError
 from vidseg.models._checkpoint_header import MAX_HEADER_BYTES, parse_header
 
@@ -34,6 +34,7 @@ def save_checkpoint(path: str | Path, state: dict[str, Any], header: dict[str, A
 
     Raises:
         ModelError: `read_header` would refuse the header.
+        OutputError: the file cannot be written.
     """
     import torch
 
@@ -43,15 +44,11 @@ def save_checkpoint(path: str | Path, state: dict[str, Any], header: dict[str, A
         parse_header(record)
     except ValueError as error:
         raise ModelError(f"{path} cannot be saved: it {error}.") from error
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
+    with atomic_output(path, force=True) as part:
         with part.open("xb") as file:
             torch.save(state, file)
         with zipfile.ZipFile(part, "a") as archive:
             archive.writestr(HEADER_RECORD, record)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
