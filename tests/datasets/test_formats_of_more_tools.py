@@ -103,6 +103,19 @@ def test_labelme_3(tmp_path: Path) -> None:
     assert reasons(content) == [("object 3", "a box without a mask")]
 
 
+def test_labelme_3_in_the_folders_of_mit(tmp_path: Path) -> None:
+    photo(tmp_path / "Images" / "train" / "a.jpg")
+    mask_image(tmp_path / "Masks" / "train" / "a_mask_0.png", (40, 30, 50, 40))
+    thing = "<object><name>dog</name><segm><mask>a_mask_0.png</mask></segm></object>"
+    write(
+        tmp_path / "Annotations" / "train" / "a.xml",
+        f"<annotation><filename>a.jpg</filename>{thing}</annotation>",
+    )
+    content = read_dataset(tmp_path)
+    assert (content.formats, content.splits) == (("labelme-xml",), ("train",))
+    assert [each.area for each in objects(content)] == [100]
+
+
 def test_lvis_has_no_file_names(tmp_path: Path) -> None:
     photo(tmp_path / "val2017" / "000000397133.jpg")
     image = {"id": 397133, "coco_url": "http://x.org/val2017/000000397133.jpg"}

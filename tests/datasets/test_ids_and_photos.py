@@ -1,7 +1,9 @@
 """Ids, categories and photos belong to the file that names them; what is unclear is named."""
 
 import json
+import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -13,6 +15,7 @@ from PIL import ImageFilter
 
 from tests.datasets.test_formats import SIZE, objects, photo, reasons, write
 from tests.datasets.test_formats_of_more_tools import coco, mask_image
+from tests.support.commands import run
 from vidseg.datasets import Content, read_dataset
 from vidseg.datasets.copies import report_copies
 from vidseg.datasets.split import divide
@@ -287,3 +290,33 @@ def test_a_mask_folder_keeps_every_file(tmp_path: Path) -> None:
     mask_image(tmp_path / "masks" / "other.png", (10, 5, 30, 25))
     content = read_dataset(tmp_path)
     assert [each.reason for each in content.skipped] == ["there is no photo of this name"]
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\nb", "\x1b[31m", "x" * 201, " ", 7, None])
+def test_names_that_cannot_be_written(tmp_path: Path, name: Any) -> None:
+    photo(tmp_path / "a.jpg")
+    shape = {"label": name, "points": [[10, 5], [30, 5], [30, 25]], "shape_type": "polygon"}
+    write(tmp_path / "a.json", {"imagePath": "a.jpg", "shapes": [shape]})
+    content = read_dataset(tmp_path)
+    assert not objects(content)
+    assert re.search("is not a name|cannot be written", content.skipped[0].reason)
+    region = {"name": "rect", "x": 1, "y": 2, "width": 9, "height": 9}
+    attributes = {"class": "cat\x07" if name == 7 else name}
+    entry = {
+        "filename": "a.jpg",
+        "regions": [{"shape_attributes": region, "region_attributes": attributes}],
+    }
+    (tmp_path / "a.json").unlink()
+    write(tmp_path / "via.json", {"a": entry})
+    assert all(each.label.isprintable() for each in objects(read_dataset(tmp_path)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names of any bytes")
+def test_file_names_that_are_no_text(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    photo(folder / "a.jpg")
+    write(folder / "x.json", coco([image(1, "a.jpg")], [annotation(1)]))
+    photo(folder / "b.jpg").rename(os.fsdecode(bytes(folder) + b"/\xff.jpg"))
+    result = run("data", "check", folder, "-q")
+    assert json.loads(result.stdout)["photos"] == 1
+    assert "no annotation names" in result.stdout

@@ -28,7 +28,10 @@ def print_report(facts: Mapping[str, Any], table: Iterable[str], *, as_json: boo
     if not on_terminal and not is_quiet():
         for line in table:
             say(line)
-    click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+    text = json.dumps(facts, indent=2, ensure_ascii=False)
+    if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
+        text = json.dumps(facts, indent=2)  # names of files that are not UTF-8
+    click.echo(text)
 
 
 def is_terminal() -> bool:

@@ -3,14 +3,17 @@
 import codecs
 import json
 import math
+import mmap
 import os
 import stat
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from vidseg.errors import InputError
+from vidseg.models.names import MAX_NAME_LENGTH, UNPRINTABLE
 
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 """Errors of reading a document that does not follow its format."""
@@ -64,6 +67,18 @@ def check_readable(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> None:
         )
 
 
+def mapped_bytes(path: Path) -> mmap.mmap | bytes:
+    """The file's bytes, mapped and not loaded: COCO's files are large."""
+    check_readable(path)
+    try:
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except ValueError:  # an empty file cannot be mapped
+        return b""
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+
+
 def read_text(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> str:
     """UTF-8, or UTF-16 with a byte order mark.
 
@@ -113,10 +128,16 @@ def read_xml(path: Path) -> ElementTree.Element:
 
 
 def checked_name(value: Any) -> str:
-    """A name from a document, stripped; ValueError if it is no text or blank."""
-    if not isinstance(value, str) or not value.strip():
+    """A name from a document, stripped.
+
+    Raises ValueError: it is no text, blank, too long, or has characters that cannot be written.
+    """
+    name = value.strip() if isinstance(value, str) else ""
+    if not name or len(name) > MAX_NAME_LENGTH:
         raise ValueError(f"{shortened(value)} is not a name")
-    return value.strip()
+    if any(unicodedata.category(character) in UNPRINTABLE for character in name):
+        raise ValueError(f"{name!a} has characters that cannot be written")
+    return name
 
 
 def checked_id(value: Any) -> int | str:

@@ -1,12 +1,11 @@
 """Find out which formats of annotations lie at a path."""
 
-import mmap
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from vidseg.datasets.annotation_files import check_readable, is_regular_file
+from vidseg.datasets.annotation_files import is_regular_file, mapped_bytes
 from vidseg.datasets.format_names import Format
 from vidseg.datasets.formats.mask_folder import pair_in
 from vidseg.datasets.formats.nuclei import is_nuclei
@@ -115,7 +114,7 @@ def format_of_file(path: Path) -> Format | None:
     if suffix == ".csv":
         return "via" if b"region_shape_attributes" in _start(path) else None
     if suffix == ".xml":
-        content = bytes(_whole(path)[:MAX_XML_HEAD_BYTES])
+        content = bytes(mapped_bytes(path)[:MAX_XML_HEAD_BYTES])
         return next((kind for kind, mark in XML_MARKERS if re.search(mark, content)), None)
     if suffix in (".yaml", ".yml"):
         has_names = re.search(rb"^[\"']?names[\"']?\s*:", _start(path, 1 << 20), re.MULTILINE)
@@ -124,27 +123,15 @@ def format_of_file(path: Path) -> Format | None:
 
 
 def _format_of_json(path: Path) -> Format | None:
-    content = _whole(path)
+    content = mapped_bytes(path)
     for kind, marks in JSON_MARKERS:
         if all(content.find(mark) >= 0 for mark in marks):
             return kind
     return None
 
 
-def _whole(path: Path) -> mmap.mmap | bytes:
-    """The file's bytes, mapped and not loaded: COCO's files are large."""
-    check_readable(path)
-    try:
-        with path.open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except ValueError:  # an empty file cannot be mapped
-        return b""
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-
-
 def _start(path: Path, size: int = 4096) -> bytes:
-    return bytes(_whole(path)[:size])
+    return bytes(mapped_bytes(path)[:size])
 
 
 def _folder(path: Path, split: str | None) -> Iterator[Source | Skipped]:
@@ -173,7 +160,7 @@ def _is_voc(path: Path) -> bool:
 def _files(path: Path, split: str | None) -> Iterator[Source | Skipped]:
     """Each file is a source; formats with a file per photo have one source per folder."""
     seen = set()
-    for folder in dict.fromkeys((path / name).resolve() for name in ANNOTATION_FOLDERS):
+    for folder in _annotation_folders(path):
         for file in _data_files(folder) if folder.is_dir() else []:
             kind = format_of_file(file)
             if kind is None:
@@ -181,9 +168,18 @@ def _files(path: Path, split: str | None) -> Iterator[Source | Skipped]:
             elif kind in ONE_PER_FOLDER:
                 if (kind, folder) not in seen:
                     seen.add((kind, folder))
-                    yield Source(kind, folder, split)
+                    yield Source(kind, folder, split or SPLIT_NAMES.get(folder.name.lower()))
             else:
                 yield Source(kind, file, split or split_in(file.stem))
+
+
+def _annotation_folders(path: Path) -> list[Path]:
+    """Where annotation files may be: MIT's LabelMe has them in `Annotations/FOLDER/`."""
+    folders = [(path / name).resolve() for name in ANNOTATION_FOLDERS]
+    nested = path / "Annotations"
+    if nested.is_dir() and (path / "Images").is_dir():
+        folders += sorted(folder.resolve() for folder in nested.iterdir() if folder.is_dir())
+    return list(dict.fromkeys(folders))
 
 
 def _data_files(folder: Path) -> list[Path]:

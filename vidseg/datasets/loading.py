@@ -29,6 +29,7 @@ from vidseg.datasets.photo_finder import photos_in
 from vidseg.datasets.records import NO_CLASS, Content, Naming, Reading, Sample, Skipped
 from vidseg.datasets.split_lists import with_listed_splits
 from vidseg.errors import InputError, OptionError
+from vidseg.models.names import MAX_LABEL
 
 READERS: dict[Format, Callable[[Path, Naming], Reading]] = {
     "via": via.read,
@@ -135,7 +136,8 @@ def number_classes(
                 return _by_name({name for table in tables for name in table})
     used = {each.label for sample in samples for each in sample.objects}
     greatest = max(joined, default=0)
-    if min(joined, default=1) < 1 or greatest > 10 * len(joined) + MAX_ID_GAP:
+    most = min(10 * len(joined) + MAX_ID_GAP, MAX_LABEL)
+    if min(joined, default=1) < 1 or greatest > most:
         return _by_name({*joined.values(), *used})
     return joined | dict(enumerate(sorted(used - set(joined.values())), greatest + 1))
 

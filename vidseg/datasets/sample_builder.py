@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vidseg.datasets.annotation_files import checked_name
 from vidseg.datasets.embedded_photos import embedded_size, is_embedded, read_embedded
 from vidseg.datasets.photo_damage import looks_truncated
 from vidseg.datasets.photo_finder import Located
@@ -102,6 +103,10 @@ def _turn(
 
 
 def _settle(drawn: Shape, size: tuple[int, int], turn: Orientation | None) -> Annotation | Skipped:
+    try:
+        label = checked_name(drawn.label)
+    except ValueError as error:
+        return Skipped("", drawn.item, f"its class {error}")
     stored = upright_size(*size, turn or Orientation())
     polygons = () if isinstance(drawn.geometry, dict) else drawn.geometry
     if reason := why_not_drawn(polygons, stored):
@@ -118,7 +123,7 @@ def _settle(drawn: Shape, size: tuple[int, int], turn: Orientation | None) -> An
         box = None if box is None else _turn_box(box, stored, turn)
     area = float(area_of(rle)) if drawn.area is None else drawn.area
     box = _inside(box, size) or box_of(rle)
-    return Annotation(drawn.label, rle, box, area, drawn.crowd, polygons)
+    return Annotation(label, rle, box, area, drawn.crowd, polygons)
 
 
 def _turn_box(box: Box, size: tuple[int, int], orientation: Orientation) -> Box:

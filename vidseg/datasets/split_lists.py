@@ -75,6 +75,8 @@ def _photos(folder: Path, line: str, names: dict[str, list[Sample]]) -> list[Sam
     """The photos that a line may mean: that of its path, else those with most parts of it."""
     plain = PureWindowsPath(line).as_posix()
     parts = [part for part in plain.split("/") if part not in ("", ".", "..")]
+    if "\0" in plain:
+        return []
     photos = names.get(parts[-1].lower(), []) if parts else []
     exact = (folder / plain).resolve()
     if same := [photo for photo in photos if photo.path.resolve() == exact]:

@@ -10,6 +10,9 @@ from vidseg.errors import InputError
 MAX_YAML_BYTES = 500_000
 """PyYAML takes several seconds for more; a list of 1000 classes has 20 kB."""
 
+MAX_BRACKETS = 1000
+"""PyYAML's time grows with the square of the depth; a list of classes has one level."""
+
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
     """A YOLO dataset's settings, which have `names`.
@@ -25,6 +28,8 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
             f"Reading {path} needs PyYAML; install it with: pip install 'vidseg[yolo]'"
         ) from error
     text = read_text(path, max_bytes=MAX_YAML_BYTES)
+    if text.count("[") + text.count("{") > MAX_BRACKETS:
+        raise InputError(f"{path} has more than {MAX_BRACKETS} opening brackets; is it YOLO's?")
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
             raise InputError(f"{path} has YAML aliases (`*name`), which are not read.")

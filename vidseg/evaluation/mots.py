@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pycocotools import mask as coco
 
-from vidseg.datasets.annotation_files import MALFORMED, read_text
+from vidseg.datasets.annotation_files import MALFORMED, read_text, reason
 from vidseg.datasets.label_images import read_values
 from vidseg.datasets.rasterize import checked_rle
 from vidseg.errors import InputError
@@ -117,11 +117,11 @@ def _lines(path: Path) -> Iterator[Line]:
         if not text.strip():
             continue
         try:
-            frame, track, number, height, width, counts = text.split(" ")
+            frame, track, number, height, width, counts = text.split()
             yield Line(int(frame), int(track), int(number), checked_rle((height, width), counts))
         except MALFORMED as error:
             raise InputError(
-                f"{path}, line {count}, does not follow the format of MOTS: {error}."
+                f"{path}, line {count}, does not follow the format of MOTS: {reason(error)}."
             ) from error
 
 

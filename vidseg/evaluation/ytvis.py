@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pycocotools import mask as coco
+import numpy as np
 
-from vidseg.datasets.annotation_files import MALFORMED, checked_name, read_json, read_text
-from vidseg.datasets.rasterize import checked_rle
+from vidseg.datasets.annotation_files import (
+    MALFORMED,
+    checked_flag,
+    checked_name,
+    checked_size,
+    is_regular_file,
+    mapped_bytes,
+    read_json,
+    read_json_value,
+    reason,
+)
+from vidseg.datasets.rasterize import checked_rle, polygon, rasterize, why_not_drawn
 from vidseg.errors import InputError
 from vidseg.evaluation.clips import Clip, MaskTrack
 from vidseg.structures.masks import RLE
@@ -18,13 +27,10 @@ from vidseg.structures.masks import RLE
 
 def is_truth(path: Path) -> bool:
     """Whether it is a JSON file that lists videos."""
-    if path.suffix.lower() != ".json" or not path.is_file():
+    if path.suffix.lower() != ".json" or not is_regular_file(path):
         return False
-    try:
-        document = json.loads(read_text(path))
-    except ValueError:
-        return False
-    return isinstance(document, dict) and "videos" in document and "annotations" in document
+    content = mapped_bytes(path)
+    return all(content.find(mark) >= 0 for mark in (b'"videos"', b'"annotations"', b'"file_names"'))
 
 
 def read_truth(path: Path) -> list[Clip]:
@@ -36,15 +42,19 @@ def read_truth(path: Path) -> list[Clip]:
         for each in document["annotations"] or []:
             clip = clips[each["video_id"]]
             clip.tracks.append(_track(each, clip))
+    except InputError:
+        raise
     except MALFORMED as error:
-        raise InputError(f"{path} does not follow the format of YouTube-VIS: {error!r}.") from error
+        raise InputError(
+            f"{path} does not follow the format of YouTube-VIS: {reason(error)}."
+        ) from error
     return list(clips.values())
 
 
 def read_results(path: Path) -> dict[int, list[MaskTrack]]:
     """Video number to tracks; InputError if the file does not follow the format."""
     try:
-        document = json.loads(read_text(path))
+        document = read_json_value(path)
         tracks: dict[int, list[MaskTrack]] = {}
         for each in document:
             masks = {
@@ -54,17 +64,22 @@ def read_results(path: Path) -> dict[int, list[MaskTrack]]:
             }
             track = MaskTrack(int(each["category_id"]), masks, float(each["score"]))
             tracks.setdefault(each["video_id"], []).append(track)
+    except InputError:
+        raise
     except MALFORMED as error:
-        raise InputError(f"{path} holds no results of YouTube-VIS: {error!r}.") from error
+        raise InputError(f"{path} holds no results of YouTube-VIS: {reason(error)}.") from error
     return tracks
 
 
 def _clip(video: Mapping[str, Any], classes: dict[int, str], path: Path) -> Clip:
     files = [str(name) for name in video["file_names"]]
+    size = checked_size(video["height"], video["width"])
+    if size is None:
+        raise ValueError("a video without a size")
     name = files[0].rsplit("/", 1)[0] if "/" in files[0] else str(video["id"])
     return Clip(
         name=name,
-        size=(int(video["height"]), int(video["width"])),
+        size=size,
         frames=len(files),
         tracks=[],
         classes=classes,
@@ -92,7 +107,7 @@ def _track(annotation: Mapping[str, Any], clip: Clip) -> MaskTrack:
     return MaskTrack(
         number=int(annotation["category_id"]),
         masks=masks,
-        crowd=bool(annotation.get("iscrowd", 0)),
+        crowd=checked_flag(annotation.get("iscrowd")),
         area=sum(areas) / len(areas) if areas else None,
     )
 
@@ -100,10 +115,12 @@ def _track(annotation: Mapping[str, Any], clip: Clip) -> MaskTrack:
 def _rle(shape: Any, size: tuple[int, int]) -> RLE:
     """From run lengths of either kind, or polygons."""
     if isinstance(shape, dict):
-        rle: Any = checked_rle(shape["size"], shape["counts"])
+        rle = checked_rle(shape["size"], shape["counts"])
     else:
-        merged: Any = coco.merge(coco.frPyObjects(shape, *size))
-        rle = {"size": list(size), "counts": merged["counts"].decode("ascii")}
+        outlines = [polygon(np.asarray(part, np.float64).reshape(-1, 2)) for part in shape]
+        if why := why_not_drawn(outlines, size):
+            raise ValueError(why)
+        rle = rasterize(outlines, size)
     if tuple(rle["size"]) != size:
         raise ValueError(f"a mask of size {rle['size']} in a video of size {size}")
     return rle

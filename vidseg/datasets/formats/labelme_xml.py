@@ -42,8 +42,8 @@ def _file(path: Path) -> Iterator[Sample | Skipped]:
         return
     objects = enumerate(root.iter("object"))
     drawn = [_drawn(path, n, each) for n, each in objects if not _is_deleted(each)]
-    folders = (path.parent, path.parent.parent, path.parent.parent / "Images")
-    photo = PhotoFinder(path, *folders).locate(root.findtext("filename", "").strip())
+    name = root.findtext("filename", "").strip()
+    photo = PhotoFinder(path, path.parent, *_beside(path, "Images")).locate(name)
     yield from build_sample(photo, drawn, size=size)
 
 
@@ -67,7 +67,14 @@ def _drawn(path: Path, number: int, thing: Element) -> Shape | Skipped:
         return Skipped("", item, f"not a valid object: {error}")
 
 
+def _beside(path: Path, name: str) -> list[Path]:
+    """Where the photos or masks may be: `Images/FOLDER/` belongs to `Annotations/FOLDER/`."""
+    home = path.parent
+    folders = (home / name, home.parent / name, home.parent.parent / name / home.name, home.parent)
+    return list(folders)
+
+
 def _mask_file(path: Path, name: str) -> Path:
     plain = Path(name).name
-    tries = [path.parent / folder / plain for folder in ("Masks", ".", "../Masks")]
+    tries = [folder / plain for folder in (path.parent, *_beside(path, "Masks"))]
     return next((each for each in tries if is_regular_file(each)), tries[0])

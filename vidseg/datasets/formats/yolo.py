@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vidseg.datasets.annotation_files import read_text
+from vidseg.datasets.annotation_files import checked_name, read_text
 from vidseg.datasets.photo_finder import Located, PhotoFinder, photos_below
 from vidseg.datasets.rasterize import polygon
 from vidseg.datasets.records import Naming, Reading, Sample, Shape, Skipped
@@ -49,7 +49,7 @@ def _names(names: Any, path: Path) -> dict[int, str]:
 def _name(name: Any) -> str:
     if not isinstance(name, str | int | float):
         raise ValueError("a class that is no name")
-    return str(name)
+    return checked_name(str(name))
 
 
 def _found(
