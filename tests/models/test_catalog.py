@@ -167,8 +167,26 @@ def test_unknown_model_names_and_missing_files():
 def test_offline_error_names_the_file_and_what_works(no_network):
     with pytest.raises(WeightsUnavailableError) as caught:
         load_predictor(DEFAULT_MODEL)
-    for word in ("unreachable", COCO_WEIGHTS[DEFAULT_MODEL].name, "--model balloon"):
+    for word in ("unreachable", COCO_WEIGHTS[DEFAULT_MODEL].name, "curl", "VIDSEG_WEIGHTS_URL"):
         assert word in str(caught.value)
+    assert "balloon" not in str(caught.value)
+
+
+def test_offline_a_bundled_model_is_proposed_where_it_knows_the_class(no_network, bundled):
+    kite = next(label for label, name in COCO_CLASSES.items() if name == "kite")
+    with pytest.raises(WeightsUnavailableError, match="--model balloon works"):
+        load_predictor(DEFAULT_MODEL, labels={kite})
+
+
+def test_a_bundled_model_of_everyday_things_stands_in_where_no_class_is_named(
+    tmp_path, monkeypatch
+):
+    file = write_header(tmp_path / "general.pt", "person", "dog")
+    monkeypatch.setitem(catalog.MODELS, "general", Model("general", "small", file, general=True))
+    assert choose_model(obtainable=lambda _: True).model == DEFAULT_MODEL
+    choice = choose_model(obtainable=lambda _: False)
+    assert (choice.model, choice.labels) == ("general", None)
+    assert "cannot be downloaded now" in str(choice.message)
 
 
 @pytest.fixture(scope="module")

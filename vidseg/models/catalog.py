@@ -135,7 +135,7 @@ def choose_model(
         return _choice(model, classes)
     known = _classes_by_model()
     able = [name for name, names in known.items() if not _unknown(classes, names)]
-    bundled = [name for name in able if MODELS[name].file and (classes or MODELS[name].general)]
+    bundled = offline_models(classes)
     if DEFAULT_MODEL in able and not (bundled and not obtainable(DEFAULT_MODEL)):
         return _choice(DEFAULT_MODEL, classes)
     if bundled:
@@ -143,6 +143,15 @@ def choose_model(
         message = f"Using the bundled model {bundled[0]}: {DEFAULT_MODEL} {lacks}."
         return _choice(bundled[0], classes, message)
     raise OptionError(_who_knows_what(classes, known))
+
+
+def offline_models(classes: Sequence[str] = ()) -> list[str]:
+    """The bundled models that know all the classes; if none are named, those of everyday things."""
+    return [
+        name
+        for name, names in _classes_by_model().items()
+        if MODELS[name].file and not _unknown(classes, names) and (classes or MODELS[name].general)
+    ]
 
 
 def _choice(model: str | Path, classes: Sequence[str], message: str | None = None) -> ModelChoice:

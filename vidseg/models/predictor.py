@@ -18,7 +18,12 @@ from vidseg.models._batched_predictor import (
     BatchedPredictor,
     PredictorOptions,
 )
-from vidseg.models.catalog import MODELS, class_names, find_model, torchvision_architecture
+from vidseg.models.catalog import (
+    class_names,
+    find_model,
+    offline_models,
+    torchvision_architecture,
+)
 from vidseg.models.checkpoint import load_model
 from vidseg.models.coco_models import load_coco
 from vidseg.models.device import resolve_device
@@ -112,7 +117,15 @@ def load_predictor(
         batch_size=batch_size,
         size=size,
     )
-    network = load_network(model, on_download=on_download)
+    try:
+        network = load_network(model, on_download=on_download)
+    except WeightsUnavailableError as error:
+        offline = offline_models([options.classes[label] for label in labels or ()])
+        if not offline:
+            raise
+        raise WeightsUnavailableError(
+            f"{error} Without a network, --model {offline[0]} works."
+        ) from error
     log.info("The model %s runs on %s.", model, machine(options.device, options.dtype))
     return MaskRCNNPredictor(network, options)
 
@@ -121,20 +134,12 @@ def load_network(model: str | Path, *, on_download: OnDownload | None = None) ->
     """The network alone, on the CPU, in evaluation mode; see `load_predictor`."""
     found = find_model(model)
     if found.file is None:
-        return load_coco(found.name, _fetch(found.name, on_download))
+        return load_coco(
+            found.name, fetch_weights(COCO_WEIGHTS[found.name], on_download=on_download)
+        )
     if architecture := torchvision_architecture(found.file):
         return load_coco(architecture, found.file)
     return load_model(found.file)[0]
-
-
-def _fetch(model: str, on_download: OnDownload | None) -> Path:
-    try:
-        return fetch_weights(COCO_WEIGHTS[model], on_download=on_download)
-    except WeightsUnavailableError as error:
-        offline = ", ".join(name for name, entry in MODELS.items() if entry.file)
-        raise WeightsUnavailableError(
-            f"{error} Without a network, --model {offline} works."
-        ) from error
 
 
 def _optimized(model: MaskRCNN, device: torch.device, dtype: torch.dtype) -> MaskRCNN:
