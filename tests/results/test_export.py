@@ -239,15 +239,16 @@ def test_a_full_disk_is_told_in_one_sentence(
 def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     found = blobs(5, (120, 160), share=0.1)
 
-    def peak(frames: int) -> int:
+    def peak(frames: int, name: str) -> int:
         tracemalloc.start()
-        write(tmp_path / str(frames), [found] * frames)
+        write(tmp_path / name, [found] * frames)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return peak
 
-    peak(3)
-    assert peak(200) < peak(20) + 100_000
+    peak(3, "first")
+    long = min(peak(200, "once"), peak(200, "twice"))  # a cache may fill for the first time in one
+    assert long < peak(20, "short") + 100_000
 
 
 def test_the_docstring_reads_the_folder(tmp_path: Path) -> None:
