@@ -2,6 +2,7 @@
 
 import io
 import struct
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.support.reading import codes, read
 from vidseg.errors import InputError
 from vidseg.video.decoding.image_files import has_heic
 from vidseg.video.decoding.image_pixels import scale_grey
+from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
 
 
@@ -262,3 +264,30 @@ def test_heic_is_read(tmp_path: Path) -> None:
 def test_avif_is_read(tmp_path: Path) -> None:
     Pictures.new("RGB", (64, 48), (200, 30, 40)).save(tmp_path / "a.avif", quality=95)
     assert np.abs(read(tmp_path / "a.avif")[0].image.astype(int) - (200, 30, 40)).max() <= 6
+
+
+def test_a_gif_cut_anywhere_is_read_or_told(tmp_path: Path) -> None:
+    whole = transparent_palettes(tmp_path / "whole.gif").read_bytes()
+    path = tmp_path / "cut.gif"
+    for length in range(1, len(whole), 5):
+        path.write_bytes(whole[:length])
+        with suppress(InputError):
+            info = probe(path)
+            assert len(list(read_frames(info, keep_going=True))) <= 3
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".jp2", ".jpg", ".avif", ".gif"])
+def test_photos_of_changed_bytes_are_read_or_told(
+    tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("CRITICAL", "PIL")  # which logs some damage before it raises
+    random = np.random.default_rng(0)
+    path = tmp_path / f"photo{suffix}"
+    Pictures.fromarray(random.integers(0, 256, (16, 24, 3), np.uint8)).save(path)
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    for _ in range(60):
+        data = whole.copy()
+        data[random.integers(0, len(data), 4)] = random.integers(0, 256, 4)
+        path.write_bytes(data.tobytes())
+        with suppress(InputError):
+            list(read_frames(probe(path)))

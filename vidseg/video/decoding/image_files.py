@@ -3,6 +3,8 @@
 import importlib
 import logging
 import re
+import struct
+import zlib
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
@@ -34,8 +36,11 @@ DNG_VERSION_TAG = 50706
 TIFF_MAGICS = (b"II*\0", b"MM\0*")
 MAX_DEEP_TIFF_BYTES = 1 << 30
 """Larger files are not loaded as a whole to look for a TIFF that Pillow cannot read."""
-PHOTO_ERRORS = (OSError, EOFError, SyntaxError, ValueError, PIL.Image.DecompressionBombError)
-"""What Pillow raises for damaged files."""
+PHOTO_ERRORS = (
+    *(OSError, EOFError, SyntaxError, ValueError, PIL.Image.DecompressionBombError),
+    *(LookupError, TypeError, ArithmeticError, RuntimeError, struct.error, zlib.error),
+)
+"""What Pillow raises for damaged files: its parsers trust the numbers that they read."""
 
 
 def open_image(path: Path) -> PIL.Image.Image:
