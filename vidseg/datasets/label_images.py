@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vidseg.datasets.annotation_files import check_readable
 from vidseg.errors import InputError
-from vidseg.video.decoding.image_reader import PHOTO_ERRORS
+from vidseg.video.decoding.image_reader import PHOTO_ERRORS, open_stored
 
 Values = NDArray[np.uint8 | np.uint16 | np.int32 | np.int64 | np.bool_]
 VOID_VALUES = (254, 255)
@@ -35,7 +35,7 @@ def read_values(path: Path) -> Values:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(path) as image:
+            with open_stored(path) as image:
                 return _values(path, image)
     except PHOTO_ERRORS as error:
         if isinstance(error, InputError):

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.Image
 
 from vidseg.datasets.annotation_files import (
     MALFORMED,
@@ -29,7 +28,7 @@ from vidseg.datasets.records import Naming, Polygon, Reading, Sample, Shape, Ski
 from vidseg.datasets.sample_builder import build_sample
 from vidseg.errors import InputError
 from vidseg.structures.masks import to_rle
-from vidseg.video.decoding.image_reader import PHOTO_ERRORS
+from vidseg.video.decoding.image_reader import PHOTO_ERRORS, open_stored
 
 NON_CLASSES = ("__ignore__", "_background_")
 """Labels of LabelMe's own class lists that are not classes."""
@@ -96,7 +95,7 @@ def _drawn(number: int, shape: Any, size: tuple[int, int] | None) -> Shape | Ski
 
 def _mask(shape: Any, size: tuple[int, int]) -> np.ndarray:
     """The mask image, placed with its top left corner at the first point, in a photo of `size`."""
-    with PIL.Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as picture:
+    with open_stored(io.BytesIO(base64.b64decode(shape["mask"]))) as picture:
         little = np.asarray(picture.convert("L")) > 0
     left, top = (int(value) for value in shape["points"][0])
     full = np.zeros(size, bool)

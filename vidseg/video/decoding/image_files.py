@@ -6,8 +6,10 @@ import re
 import struct
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -52,11 +54,9 @@ def open_image(path: Path) -> PIL.Image.Image:
     with path.open("rb") as file:
         head = file.read(12)
     is_heic = head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS
-    PIL.Image.init()  # registers all formats
     formats = (*PILLOW_FORMATS, "HEIF") if is_heic and has_heic() else PILLOW_FORMATS
-    known = [name for name in formats if name in PIL.Image.OPEN]
     try:
-        image = PIL.Image.open(path, formats=known)
+        image = open_stored(path, formats)
     except PIL.UnidentifiedImageError:
         if is_heic and not has_heic():
             raise InputError(_no_heic(path)) from None
@@ -66,6 +66,18 @@ def open_image(path: Path) -> PIL.Image.Image:
     if image.format == "TIFF":
         _refuse_raw(path, image)
     return _deep_jpeg_2000(path, image) or image
+
+
+def open_stored(
+    source: Path | BinaryIO, formats: Sequence[str] = PILLOW_FORMATS
+) -> PIL.Image.Image:
+    """An open image with the values that the file stores; no other of Pillow's decoders runs.
+
+    Raises one of `PHOTO_ERRORS`: it is damaged or in another format.
+    """
+    PIL.Image.init()  # registers all formats
+    known = [name for name in formats if name in PIL.Image.OPEN]
+    return PIL.Image.open(source, formats=known)
 
 
 def photos_in(folder: Path) -> tuple[Path, ...]:

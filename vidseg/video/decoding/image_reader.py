@@ -15,6 +15,7 @@ from vidseg.video.decoding.image_files import (
     PHOTO_ERRORS,
     READABLE_PHOTO_SUFFIXES,
     open_image,
+    open_stored,
     photos_in,
 )
 from vidseg.video.decoding.image_pixels import flatten, has_alpha, srgb_pixels
@@ -23,7 +24,7 @@ from vidseg.video.orientation import EXIF_ORIENTATIONS, Orientation, upright, up
 
 log = logging.getLogger("vidseg")
 
-__all__ = ["PHOTO_ERRORS", "READABLE_PHOTO_SUFFIXES"]
+__all__ = ["PHOTO_ERRORS", "READABLE_PHOTO_SUFFIXES", "open_stored"]
 
 ANIMATED_FORMATS = ("PNG", "GIF", "WEBP", "AVIF")
 """Formats whose frames are a film; the pages of other formats are not."""
