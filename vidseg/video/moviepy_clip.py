@@ -11,13 +11,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from moviepy import AudioFileClip, VideoClip
-
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
 from vidseg.video.decoding.reader import read_frames
+from vidseg.video.environment import default_variable
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
+
+# moviepy runs the programs that a .env file names, which may be anybody's
+with default_variable("PYTHON_DOTENV_DISABLED", "1"):
+    from moviepy import AudioFileClip, VideoClip
 
 log = logging.getLogger("vidseg")
 

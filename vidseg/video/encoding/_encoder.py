@@ -1,9 +1,8 @@
 """Encodes RGB frames to packets with exact times, in the colours of the source."""
 
 import math
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -34,6 +33,7 @@ from vidseg.video.color import (
 )
 from vidseg.video.encoding._deep_frames import DeepFrames, is_deep, keeps_source
 from vidseg.video.encoding._hardware_encoders import available_encoding
+from vidseg.video.environment import default_variable
 from vidseg.video.info import UNKNOWN, Color, VideoInfo
 
 SDR_COLOR = Color(matrix="bt709", range="tv", primaries="bt709", transfer="bt709")
@@ -91,7 +91,9 @@ class VideoEncoder:
             self.stream.metadata["alpha_mode"] = "1"  # by which decoders know that there is more
         if encoding.tag is not None:
             context.codec_tag = encoding.tag
-        with _quiet_svt() if encoding.codec == "av1" else nullcontext():
+        # SVT reads this when its first encoder opens: errors only, no notes
+        quiet = default_variable("SVT_LOG", "1")
+        with quiet if encoding.codec == "av1" else nullcontext():
             _open_context(context, encoding, self._info)
 
     def encode(self, frame: Frame) -> list[Packet]:
@@ -161,21 +163,6 @@ def _open_context(context: VideoCodecContext, encoding: Encoding, info: VideoInf
             f"{encoding.codec} cannot encode {context.width}x{context.height} pixels at "
             f"{float(info.rate):g} frames per second ({error.strerror}); choose another --codec."
         ) from error
-
-
-@contextmanager
-def _quiet_svt() -> Iterator[None]:
-    """Keep SVT's notes off stderr.
-
-    It reads this variable when its first encoder opens; there is no other way.
-    """
-    given = os.environ.get("SVT_LOG")
-    os.environ.setdefault("SVT_LOG", "1")  # errors only
-    try:
-        yield
-    finally:
-        if given is None:
-            del os.environ["SVT_LOG"]
 
 
 def output_color(info: VideoInfo, *, keeps_hdr: bool = False) -> Color:
