@@ -2,9 +2,11 @@
 
 import importlib
 import itertools
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import av
 import cv2
@@ -36,7 +38,8 @@ def visible(maker: ModuleType) -> NDArray[np.intp]:
 @pytest.fixture(scope="module")
 def decoded() -> list[Image]:
     with av.open(VIDEO) as film:
-        return [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+        frames: Iterator[Any] = film.decode(video=0)
+        return [frame.to_ndarray(format="rgb24") for frame in frames]
 
 
 def psnr(a: Image, b: Image) -> float:

@@ -157,7 +157,8 @@ def pictures(path: Path) -> NDArray[np.uint8]:
     """Every tenth frame in RGB, as the file's colour tags say, (N, H, W, 3)."""
     with av.open(path) as container:
         frames = enumerate(container.decode(video=0))
-        return np.array([frame.to_ndarray(format="rgb24") for i, frame in frames if i % 10 == 0])
+        kept = [frame.to_ndarray(format="rgb24") for i, frame in frames if i % 10 == 0]
+        return np.array(kept, np.uint8)
 
 
 def count_frames(path: Path) -> int:

@@ -144,7 +144,7 @@ def judge(mask: Mask, truth: Mask) -> list[float]:
         reach = ceil(share * diagonal)
         precision, recall = (to_truth <= reach).mean(), (to_mask <= reach).mean()
         scores.append(2 * precision * recall / max(precision + recall, 1e-9))
-    return [iou, *scores, (to_truth.mean() + to_mask.mean()) / 2]
+    return [iou, *scores, float(to_truth.mean() + to_mask.mean()) / 2]
 
 
 def edge(mask: Mask) -> Mask:

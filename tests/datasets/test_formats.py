@@ -642,7 +642,8 @@ def test_polygons_are_drawn_as_coco_does(tmp_path: Path) -> None:
     xs, ys = corners.T.tolist()
     shape = {"name": "polygon", "all_points_x": xs, "all_points_y": ys}
     (found,) = objects(read_dataset(via(tmp_path, shape)))
-    drawn: Any = coco.frPyObjects([corners.ravel().tolist()], HEIGHT, WIDTH)
+    flat: Any = [corners.ravel().tolist()]
+    drawn: Any = coco.frPyObjects(flat, HEIGHT, WIDTH)
     assert (from_rle(found.rle) == coco.decode(drawn)[..., 0]).all()
 
 

@@ -1,9 +1,10 @@
 """Cut-outs as files: alpha read back by ffmpeg and PIL, put over a colour, and compared."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -80,7 +81,7 @@ def composed(path: Path) -> NDArray[np.uint8]:
 
 def times(path: Path) -> list[Fraction]:
     with av.open(str(path)) as container:
-        packets = container.demux(container.streams.video[0])
+        packets: Iterator[Any] = container.demux(container.streams.video[0])
         return sorted(packet.pts * packet.time_base for packet in packets if packet.size)
 
 
@@ -111,7 +112,7 @@ def test_times_and_sound_are_the_inputs(
         assert abs(here - there) <= (0 if exact else Fraction(1, 2000))
     with av.open(str(out)) as container:
         assert len(container.streams.audio) == 1
-        video = container.streams.video[0]
+        video: Any = container.streams.video[0]
         if exact:
             assert video.codec_context.format.name.startswith("yuva444p")
         else:

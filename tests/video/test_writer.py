@@ -62,9 +62,9 @@ def sound(path: Path, track: int = 0) -> list[bytes]:
 def sound_times(path: Path, track: int = 0) -> list[Fraction]:
     """Of the packets, from the first video frame on."""
     with av.open(str(path)) as container:
-        video = container.streams.video[0]
+        video: Any = container.streams.video[0]
         first = video.start_time * video.time_base
-        packets = list(container.demux(container.streams.audio[track]))
+        packets: list[Any] = list(container.demux(container.streams.audio[track]))
         return [p.pts * p.time_base - first for p in packets if p.pts is not None]
 
 
@@ -142,7 +142,8 @@ def test_late_sound_and_late_video_keep_their_offset(tmp_path: Path, suffix: str
     write(early, info, iter(frames))
     found = probe(early)
     with av.open(str(early)) as container:
-        first = [s.start_time * s.time_base for s in container.streams]
+        streams: list[Any] = list(container.streams)
+        first = [s.start_time * s.time_base for s in streams]
     assert abs(first[0] - first[1]) <= Fraction(22, 1000)
     assert [index for index, _ in timed_barcodes(found)] == list(range(30))
 
@@ -171,7 +172,9 @@ def test_a_cut_takes_the_nearest_packets(tmp_path: Path) -> None:
 def add_extras(source: Path, target: Path, first: int = 100) -> None:
     """The same streams with titles, languages, chapters, and subtitles from `first` ms on."""
     with av.open(str(source)) as old, av.open(str(target), "w") as new:
-        streams = {s.index: new.add_stream_from_template(s, opaque=True) for s in old.streams}
+        streams: dict[int, Any] = {
+            s.index: new.add_stream_from_template(s, opaque=True) for s in old.streams
+        }
         new.metadata.update({"title": "Bälle & mehr", "comment": "a: b"})
         for number, stream in enumerate(streams.values()):
             stream.metadata["language"] = ("eng", "deu", "fra")[number]
@@ -200,8 +203,10 @@ def add_extras(source: Path, target: Path, first: int = 100) -> None:
 def extras(path: Path) -> dict[str, Any]:
     with av.open(str(path)) as container:
         texts = []
-        for packet in container.demux(*container.streams.subtitles):
+        packets: Iterator[Any] = container.demux(*container.streams.subtitles)
+        for packet in packets:
             texts += [rect.dialogue.strip() for rect in packet.decode() if packet.size]
+        chapters: list[Any] = list(container.chapters())
         return {
             "title": container.metadata.get("title"),
             "comment": container.metadata.get("comment") or container.metadata.get("COMMENT"),
@@ -211,7 +216,7 @@ def extras(path: Path) -> dict[str, Any]:
             "default": [bool(int(s.disposition) & 1) for s in container.streams.audio],
             "chapters": [
                 (c["metadata"]["title"], c["start"] * c["time_base"], c["end"] * c["time_base"])
-                for c in container.chapters()
+                for c in chapters
             ],
             "texts": [text for text in texts if text],
         }

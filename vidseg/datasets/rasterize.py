@@ -73,7 +73,7 @@ def rasterize(polygons: Sequence[Polygon], size: tuple[int, int]) -> RLE:
     pycocotools draws on a grid five times finer and takes a pixel by its centre.
     """
     height, width = size
-    flat = [corners.ravel().tolist() for corners in polygons]
+    flat: Any = [corners.ravel().tolist() for corners in polygons]
     drawn: Any = coco.merge(coco.frPyObjects(flat, height, width))
     return {"size": [height, width], "counts": drawn["counts"].decode("ascii")}
 
