@@ -127,19 +127,19 @@ def test_a_stage_on_another_thread_is_closed_before_its_next_item() -> None:
         for item in items:
             if item == 5:
                 reached.set()
-                assert stop.wait(10)
+                assert stop.wait(60)
             yield item
 
     seen = prefetch(seeking(until(stop, watched(source))), 1, stop=stop)
     with closing(seen) as items:
         assert next(items) == 0
-        assert reached.wait(10)
+        assert reached.wait(60)
     assert source.taken == 6
     assert not flushed
 
 
 def test_a_slow_item_leaves_no_worker_idle() -> None:
-    others = threading.Barrier(2, timeout=10)
+    others = threading.Barrier(2, timeout=60)
 
     def slow_at_first(item: int) -> int:
         if item in (0, 2):  # 0 ends only once 1 was done and 2 began
@@ -197,3 +197,18 @@ def test_sizes_below_one_are_refused(wrong: int) -> None:
         list(map_ahead(abs, [1], workers=1, ahead=wrong))
     with pytest.raises(ValueError, match=f"got {wrong}"):
         list(batched([1], wrong))
+
+
+def test_ctrl_c_while_the_thread_starts_loses_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, source = threading.Thread.start, Source(10)
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(prefetch(source, 1))
+    assert source.closed
+    assert source.taken == 0

@@ -6,7 +6,7 @@ the last stage closes all stages: each closes its input in `finally`, after its 
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
 from threading import Event
@@ -16,6 +16,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _END = object()
+WAIT_SECONDS = 0.2
+"""How long a thread waits before it looks whether Ctrl-C came."""
 
 
 @contextmanager
@@ -32,12 +34,24 @@ def closing_input(items: Iterable[T]) -> Iterator[Iterator[T]]:
 
 @contextmanager
 def _pool(workers: int, name: str) -> Iterator[ThreadPoolExecutor]:
-    """A thread pool that drops queued work and joins its threads on exit."""
+    """A thread pool that drops queued work and joins its threads on exit.
+
+    Its first thread starts with nothing to do: Ctrl-C while a thread starts makes the pool forget
+    that thread, which would then go on with the input unseen.
+    """
     pool = ThreadPoolExecutor(workers, thread_name_prefix=f"vidseg-{name}")
     try:
+        _result(pool.submit(int))
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _result(future: Future[R]) -> R:
+    """The future's result, waited for in steps: Ctrl-C does not end a wait on every system."""
+    while not wait([future], WAIT_SECONDS).done:
+        pass
+    return future.result()
 
 
 def prefetch(
@@ -53,7 +67,7 @@ def prefetch(
         raise ValueError(f"ahead must be at least 1, got {ahead}")
     with closing_input(items) as source, _pool(1, "prefetch") as pool, _set_at_the_end(stop):
         waiting: deque[Future] = deque(pool.submit(next, source, _END) for _ in range(ahead))
-        while (item := waiting.popleft().result()) is not _END:
+        while (item := _result(waiting.popleft())) is not _END:
             waiting.append(pool.submit(next, source, _END))
             yield item
             del item
@@ -111,7 +125,7 @@ def map_ahead(
         waiting = deque(islice(futures, ahead))
         while waiting:
             waiting.extend(islice(futures, 1))
-            yield waiting.popleft().result()
+            yield _result(waiting.popleft())
 
 
 def batched(items: Iterable[T], size: int) -> Generator[list[T], None, None]:
