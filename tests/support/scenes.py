@@ -8,7 +8,6 @@ from typing import Any
 
 import av
 import numpy as np
-import pytest
 from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
 
@@ -151,9 +150,6 @@ _MATRICES = {
     "smpte170m": Colorspace.SMPTE170M,
     "bt2020nc": 9,
 }
-needs_pyav_18 = pytest.mark.skipif(
-    not hasattr(Colorspace, "BT2020"), reason="PyAV 17 cannot convert to the BT.2020 matrix"
-)
 _SAMPLE_RATE = 48000
 
 

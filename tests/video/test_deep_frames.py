@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.support import corpus
-from tests.support.scenes import needs_pyav_18
 from vidseg.errors import OptionError
 from vidseg.structures.frame import Frame, Image
 from vidseg.video.codecs import Depth, Encoding, choose_codec
@@ -75,7 +74,6 @@ HEVC = choose_codec("a.mkv", "hevc")
 PRORES = choose_codec("a.mov", "prores")
 
 
-@needs_pyav_18
 @pytest.mark.parametrize("kind", TRANSFERS)
 @pytest.mark.parametrize("start", [0, 2])
 def test_frames_that_were_not_drawn_on_are_those_of_the_source(
@@ -91,7 +89,6 @@ def test_frames_that_were_not_drawn_on_are_those_of_the_source(
             assert np.array_equal(plane, values)
 
 
-@needs_pyav_18
 @pytest.mark.parametrize("kind", TRANSFERS)
 def test_only_drawn_pixels_change(tmp_path: Path, kind: str) -> None:
     info = probe(deep_source(tmp_path / "in.mkv", kind))
@@ -120,7 +117,6 @@ def shown(made: av.VideoFrame, info: VideoInfo) -> Image:
     return to_rgb(made, info, (made.height, made.width), VideoReformatter())
 
 
-@needs_pyav_18
 @pytest.mark.parametrize("kind", ["sdr", "hlg"])
 @pytest.mark.parametrize("pixel_format", ["yuv420p10le", "yuv422p10le"])
 @pytest.mark.parametrize("turn", [90, 180, 270])
@@ -137,7 +133,6 @@ def test_turned_videos_keep_their_bits_upright(
     assert np.array_equal(_planes(made)[0], np.rot90(luma, -turn // 90))
 
 
-@needs_pyav_18
 def test_frames_of_another_size_are_still_written(tmp_path: Path) -> None:
     info = probe(deep_source(tmp_path / "in.mkv", "pq"))
     frame = Frame(0, Fraction(0), np.full((32, 48, 3), 128, np.uint8))
@@ -156,7 +151,6 @@ def copy(source: Path, target: Path, codec: str | None, depth: Depth | None = No
     return probe(target)
 
 
-@needs_pyav_18
 @pytest.mark.parametrize("kind", TRANSFERS)
 @pytest.mark.parametrize(
     ("name", "codec", "pixel_format"),
@@ -185,7 +179,6 @@ def test_ten_bits_and_hdr_stay(
         assert np.abs(after.image.astype(int) - before.image).mean() < 4
 
 
-@needs_pyav_18
 @pytest.mark.parametrize(
     ("kind", "codec", "depth", "warning"),
     [

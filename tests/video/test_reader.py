@@ -14,7 +14,7 @@ import pytest
 
 from tests.support import corpus
 from tests.support.reading import codes, read
-from tests.support.scenes import needs_pyav_18, scene_image, write_scene
+from tests.support.scenes import scene_image, write_scene
 from vidseg.structures.frame import Frame
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.large_arrays import in_own_memory
@@ -202,7 +202,7 @@ def difference(image: Any, wanted: Any) -> float:
     [
         ("bt709", corpus.BT709_TAGS),
         ("smpte170m", {"colorspace": 6}),
-        pytest.param("bt2020nc", {"colorspace": 9}, marks=needs_pyav_18),
+        ("bt2020nc", {"colorspace": 9}),
         ("smpte170m", {}),
     ],
     ids=["709", "601", "2020", "untagged"],
@@ -226,7 +226,6 @@ def test_ten_bits_reach_white(tmp_path: Path) -> None:
     assert image[2:8, 2:20].min() >= 254
 
 
-@needs_pyav_18
 @pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
 def test_hdr_is_tone_mapped(tmp_path: Path, transfer: str) -> None:
     frames = read(corpus.hdr(tmp_path, transfer))

@@ -1,4 +1,4 @@
-"""The differences between PyAV 17, 18 and 19, in one place: how files open, and exact ratios."""
+"""The differences between PyAV 18 and 19, in one place: how files open, and exact ratios."""
 
 from fractions import Fraction
 from typing import Any, BinaryIO, Protocol, cast
