@@ -39,7 +39,7 @@ def _nothing_left_running() -> Iterator[None]:
     threads, children = set(threading.enumerate()), _child_processes()
     yield
     left: set[threading.Thread | int] = set()
-    for _ in range(50):
+    for _ in range(1000):
         left = (set(threading.enumerate()) - threads) | (_child_processes() - children)
         if not left:
             break

@@ -41,7 +41,6 @@ def write_photos(maker: ModuleType, folder: Path, indices: list[int]) -> None:
     (folder / "via_region_data.json").write_text(json.dumps(table))
 
 
-@pytest.mark.timeout(300)
 def test_the_notebook_runs(
     maker: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

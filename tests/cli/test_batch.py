@@ -12,6 +12,7 @@ import cv2
 import pytest
 
 from tests.results.test_formats import contents
+from tests.support import plugged
 from tests.support.commands import fails, process, run
 from tests.support.doubles import OraclePredictor
 from tests.support.scenes import scene_image, write_scene
@@ -209,26 +210,16 @@ def test_nothing_to_make_is_an_error(clip: Path, model: str) -> None:
         pass_over(clip, [], search=Search(model=model))
 
 
-SLOW = """
-import time
-from tests.support import plugged
-from tests.support.doubles import OraclePredictor
-class Slow(OraclePredictor):
-    def predict(self, images):
-        time.sleep(0.2)
-        return super().predict(images)
-plugged.predictor = Slow()
-"""
-
-
-def test_ctrl_c_leaves_nothing(model: str, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     clip = write_scene(tmp_path / "in.mp4", frames=60)
     words = to(tmp_path, "overlay=o.mp4", "splash=s", "labelme=lm", "csv=t.csv")
-    running = process("run", clip, "--model", model, "--batch-size", 1, *words, code=SLOW)
-    while len(list(tmp_path.iterdir())) < 5 and running.poll() is None:
+    words = ("--model", plugged.MODEL, "--batch-size", 1, *words)
+    running = process("run", clip, *words, code=plugged.BLOCKED.format(batches=50))
+    while len(list(tmp_path.iterdir())) < 5:  # an encoder needs some frames to begin with its file
+        assert running.poll() is None
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
-    _, stderr = running.communicate(timeout=30)
+    _, stderr = running.communicate()
     assert running.returncode == 130, stderr
     assert stderr.startswith("Error: Stopped by Ctrl-C")
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]

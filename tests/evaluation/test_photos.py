@@ -119,7 +119,7 @@ def many(tmp_path: Path) -> tuple[Path, list[Instances]]:
 
 def test_photos_looked_at_at_once_change_nothing(many: tuple[Path, list[Instances]]) -> None:
     path, answers = many
-    meeting, done = threading.Barrier(3, timeout=10), []
+    meeting, done = threading.Barrier(3, timeout=60), []
 
     class Several(Listed):
         batches_at_once = 3

@@ -75,7 +75,7 @@ def composed(path: Path) -> NDArray[np.uint8]:
         *("-filter_complex", f"{ground};[c][b]overlay=format=gbrp", "-fps_mode", "passthrough"),
         *("-pix_fmt", "rgb24", "-f", "rawvideo", "-"),
     ]
-    done = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, check=True)
     return np.frombuffer(done.stdout, np.uint8).reshape(-1, HEIGHT, WIDTH, 3)
 
 

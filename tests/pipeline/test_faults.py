@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,18 +17,6 @@ from tests.support.doubles import BrokenPredictor, OraclePredictor
 from tests.support.scenes import scene_image, write_scene
 from vidseg.cli.exit_codes import Stopped, sentence_for, stop_on_signals
 from vidseg.cli.progress import Progress
-
-SLOW = """
-import time
-from tests.support import plugged
-from tests.support.doubles import OraclePredictor
-class Slow(OraclePredictor):
-    def predict(self, images):
-        print("predicting", flush=True)
-        time.sleep(0.1)
-        return super().predict(images)
-plugged.predictor = Slow()
-"""
 
 
 @pytest.fixture
@@ -197,11 +184,10 @@ def test_what_nobody_foresaw_keeps_its_traceback(
 def test_a_file_that_grows_too_large(clip: Path, tmp_path: Path) -> None:
     """What a full disk looks like to the program: writing fails on the way."""
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
-    code = limit + SLOW.replace('print("predicting", flush=True)', "").replace("0.1", "0")
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))"
     words = ["splash", "--crf", "0", "--model", plugged.MODEL, clip, tmp_path / "out.mp4"]
-    running = process(*words, code=code)
-    stdout, stderr = running.communicate(timeout=50)
+    running = process(*words, code=limit)
+    stdout, stderr = running.communicate()
     assert running.returncode == 1, stderr
     assert "Traceback" not in stderr
     assert str(tmp_path / "out.mp4") in stderr
@@ -222,17 +208,15 @@ def test_signals_stop_cleanly(
 ) -> None:
     clip = write_scene(tmp_path / "long.mp4", frames=80)
     target = tmp_path / ("out.mp4" if command == "splash" else "out")
-    running = process(
-        command, "--batch-size", "2", "--model", plugged.MODEL, clip, target, code=SLOW
-    )
+    words = ("--batch-size", "2", "--model", plugged.MODEL, clip, target)
+    running = process(command, *words, code=plugged.BLOCKED.format(batches=25))
     assert running.stdout is not None
-    for _ in range(25):
+    for _ in range(26):
         assert running.stdout.readline() == "predicting\n"
     assert list(tmp_path.glob(".vidseg-*"))
     running.send_signal(number)
-    time.sleep(0.05)
     running.send_signal(number)  # an impatient second one does not break the cleaning up
-    _, stderr = running.communicate(timeout=50)
+    _, stderr = running.communicate()
     assert running.returncode == code, stderr
     assert says in stderr
     assert "Traceback" not in stderr
@@ -274,7 +258,7 @@ sys.meta_path.insert(0, Bare())
 """
     model = write_scene_model(tmp_path / "scene.pt")
     running = process("splash", "--model", model, clip, tmp_path / "out.mp4", code=code)
-    _, stderr = running.communicate(timeout=50)
+    _, stderr = running.communicate()
     assert running.returncode == 1
     assert stderr.startswith("Error: A system library is missing, libGL.so.1; install libgl1")
     assert len(stderr.splitlines()) == 1

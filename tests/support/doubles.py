@@ -1,6 +1,8 @@
 """Predictors and sources that need no network and no weights, for the tests of everything else."""
 
+import signal
 import threading
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from fractions import Fraction
 
@@ -33,6 +35,27 @@ class OraclePredictor:
             return Instances.empty(size)
         self.seen.append(index)
         return scene_instances(index, size)
+
+
+class BlockedPredictor(OraclePredictor):
+    """An oracle for the command line in a process of its own, which cannot end before a signal.
+
+    It says "predicting" on stdout before each batch, and after so many `batches` it waits until the
+    program has noticed a signal, which it ignores from then on.
+    """
+
+    def __init__(self, batches: int) -> None:
+        super().__init__()
+        self._free_batches = batches
+
+    def predict(self, images: Sequence[Image]) -> list[Instances]:
+        print("predicting", flush=True)
+        while len(self.batches) >= self._free_batches and not self._signal_came():
+            time.sleep(0.01)
+        return super().predict(images)
+
+    def _signal_came(self) -> bool:
+        return signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 
 
 class BrokenPredictor(OraclePredictor):

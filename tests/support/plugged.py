@@ -10,3 +10,10 @@ from vidseg.detection.predictor import Predictor
 predictor: Predictor = OraclePredictor()
 
 MODEL = f"{__name__}:predictor"
+
+BLOCKED = """
+from tests.support import plugged
+from tests.support.doubles import BlockedPredictor
+plugged.predictor = BlockedPredictor({batches})
+"""
+"""Python lines for `process`, to be formatted: the predictor waits for a signal after `batches`."""

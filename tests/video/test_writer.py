@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.support import corpus
-from tests.support.scenes import SIZE, needs_pyav_18, read_barcode, scene_image, write_scene
+from tests.support.scenes import SIZE, read_barcode, scene_image, write_scene
 from vidseg.errors import OptionError, OutputError
 from vidseg.structures.frame import Frame
 from vidseg.video.codecs import choose_codec, output_kind
@@ -434,7 +434,7 @@ COLORS = [
     Color("smpte170m", "tv", "smpte170m", "smpte170m"),
     Color("bt709", "pc", "bt709", "bt709"),
     Color("bt470bg", "pc"),
-    pytest.param(Color("bt2020nc", "tv", "bt2020", "bt2020-10"), marks=needs_pyav_18),
+    Color("bt2020nc", "tv", "bt2020", "bt2020-10"),
 ]
 
 

@@ -4,13 +4,12 @@ import base64
 import io
 from pathlib import Path
 
-import PIL.Image
 import PIL.ImageOps
 
 from vidseg.datasets.annotation_files import read_json
 from vidseg.errors import InputError
 from vidseg.structures.frame import Image
-from vidseg.video.decoding.image_files import PHOTO_ERRORS, PILLOW_FORMATS
+from vidseg.video.decoding.image_files import PHOTO_ERRORS, open_stored
 from vidseg.video.decoding.image_pixels import flatten, srgb_pixels
 
 
@@ -29,7 +28,7 @@ def read_embedded(path: Path) -> Image:
     """Upright (H, W, 3) uint8 RGB; InputError if it cannot be read."""
     try:
         data = base64.b64decode(read_json(path)["imageData"], validate=True)
-        with PIL.Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
+        with open_stored(io.BytesIO(data)) as image:
             return flatten(srgb_pixels(PIL.ImageOps.exif_transpose(image)))
     except (*PHOTO_ERRORS, KeyError, TypeError) as error:
         if isinstance(error, InputError):

@@ -28,7 +28,7 @@ TRANSFER_NAMES = {
     14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084", 17: "smpte428", 18: "arib-std-b67",
 }  # fmt: skip
 
-# Codes of swscale.h. PyAV 17 lacks names for some.
+# Codes of swscale.h, which PyAV passes on
 SWS_BILINEAR, SWS_BICUBIC, SWS_AREA = 0x2, 0x4, 0x20
 SWS_FULL_CHR_H_INT, SWS_FULL_CHR_H_INP, SWS_ACCURATE_RND = 0x2000, 0x4000, 0x40000
 SWS_BT2020 = 9
