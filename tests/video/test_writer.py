@@ -28,6 +28,9 @@ from vidseg.video.probe import probe
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "videos"
 MATROSKA_HIDES_PADDING = av.library_versions["libavcodec"] >= (63,)
 """Whether ffmpeg knows how much of copied sound is an encoder's start, and Matroska skips it."""
+fails_in_old_svt = pytest.mark.skipif(
+    av.library_versions["libavcodec"] >= (63,), reason="the SVT-AV1 of PyAV 19 encodes any size"
+)
 RATES = [Fraction(24000, 1001), Fraction(30000, 1001), Fraction(30), Fraction(60000, 1001)]
 
 
@@ -679,7 +682,12 @@ def test_a_file_that_cannot_grow_is_an_error(tmp_path: Path, name: str, limit: i
 
 
 @pytest.mark.parametrize(
-    ("codec", "size", "rate"), [("hevc", (8, 8), 30), ("av1", (2, 2), 30), ("av1", SIZE, 1000)]
+    ("codec", "size", "rate"),
+    [
+        ("hevc", (8, 8), 30),
+        pytest.param("av1", (2, 2), 30, marks=fails_in_old_svt),
+        ("av1", SIZE, 1000),
+    ],
 )
 def test_what_an_encoder_cannot_do_is_one_sentence(
     tmp_path: Path, codec: str, size: tuple[int, int], rate: int
