@@ -3,6 +3,7 @@
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -88,10 +89,10 @@ def test_sound_that_edits_cut_out_of_the_middle_is_left_out(tmp_path: Path, name
     indices = [index for index, _ in timed_barcodes(out)]
     assert indices == [*range(30), *range(60, 90)]
     with av.open(str(source)) as container:
-        packets = list(container.demux(container.streams.audio[0]))
+        packets: list[Any] = list(container.demux(container.streams.audio[0]))
     shown = [(bytes(p), p.pts * p.time_base) for p in packets if is_shown(p)]
     with av.open(str(out.path)) as container:
-        packets = list(container.demux(container.streams.audio[0]))
+        packets: list[Any] = list(container.demux(container.streams.audio[0]))
     found = [(bytes(p), p.pts * p.time_base) for p in packets if is_shown(p)]
     assert [data for data, _ in found] == [data for data, _ in shown]
     assert all(
