@@ -217,3 +217,8 @@ def test_a_drawing_run_that_broke_goes_on_with_what_it_saved(
     assert min(index for index in idle.seen if index is not None) >= 16
     assert (tmp_path / "b.vidseg").read_bytes() == (tmp_path / "w.vidseg").read_bytes()
     assert_alike(tmp_path / "w.mp4", tmp_path / "b.mp4")
+
+
+def _frames_in(part: Path) -> int:
+    """How many lines follow the header."""
+    return part.read_bytes().count(b"\n") - 1 if part.exists() else 0

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, Unpack  # pyright: ignore[reportAttributeAccessIssue]
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from vidseg.detection import Every, max_keyframe_step
 from vidseg.detection.plugin import is_plugin, load_plugin
