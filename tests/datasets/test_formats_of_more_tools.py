@@ -12,6 +12,7 @@ from PIL import Image as Pictures
 
 from tests.datasets.test_formats import SIZE, objects, photo, reasons, write
 from vidseg.datasets import open_dataset, read_dataset
+from vidseg.datasets.convert import write_dataset
 from vidseg.datasets.formats.label_studio import decode_brush
 from vidseg.errors import InputError
 from vidseg.structures.masks import from_rle
@@ -329,6 +330,8 @@ def test_photos_inside_labelme_files(tmp_path: Path) -> None:
     assert image.shape == (3, *SIZE)
     assert (image == 77).all()
     assert int(target["masks"].sum()) == 400
+    (lost,) = write_dataset(dataset.content, tmp_path / "out.json", to="coco").values()
+    assert [each.reason for each in lost] == ["the photo is inside this file; save it as a file"]
     write(tmp_path / "a.json", {**document, "imageData": "nothing"})
     with pytest.raises(InputError, match="no photo in imageData"):
         read_dataset(tmp_path)

@@ -1,9 +1,14 @@
 """Annotated photos in any format: `open_dataset(path)` for torch, `read_dataset(path)` without it.
 
 `format_detection` finds the format, one module of `formats/` reads it, `loading` joins the results.
-`sample_builder` turns the shapes of a file into masks of the upright photo (`rasterize`), `convert`
-and `vectorize` lead back to files, `split` divides a dataset, and `statistics` counts it. This room
-imports `structures`, `video` and `atomic_output`; only `torch_dataset` imports torch.
+`annotation_files` reads files in bounded time and memory, `_photo_finder` finds the photos in them,
+`sample_builder` turns their shapes into masks of the upright photo (`rasterize`). `convert`
+and `vectorize` lead back to files, `split` divides a dataset, `copies` finds photos that are there
+twice, and `statistics` counts. This room may import every room above it; only `torch_dataset`
+imports torch.
+
+A new format is a module of `formats/` with `read(path, naming) -> Reading`, a name in
+`format_names`, a line in `loading.READERS` and its marks in `format_detection`.
 """
 
 from importlib import import_module

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from vidseg.atomic_output import atomic_output, check_output
+from vidseg.datasets._embedded_photos import is_embedded
 from vidseg.datasets.records import Annotation, Content, Sample, Skipped
 from vidseg.datasets.vectorize import outline
 from vidseg.structures.masks import from_rle
@@ -55,7 +56,13 @@ def write_dataset(
         OutputExistsError, OutputError: nothing is written.
     """
     target = Path(path)
-    splits = list(dict.fromkeys(sample.split for sample in content.samples))
+    samples = [sample for sample in content.samples if not is_embedded(sample.path)]
+    without_file = [
+        Skipped(str(sample.path), "photo", "the photo is inside this file; save it as a file")
+        for sample in content.samples
+        if is_embedded(sample.path)
+    ]
+    splits = list(dict.fromkeys(sample.split for sample in samples))
     parts = {s: target.with_stem(f"{target.stem}_{s}") if s else target for s in splits}
     if len(splits) == 1:
         parts = {splits[0]: target}
@@ -63,10 +70,12 @@ def write_dataset(
         check_output(file, (), force=force)
     lost = {}
     for split, file in parts.items():
-        samples = [sample for sample in content.samples if sample.split == split]
+        of_split = [sample for sample in samples if sample.split == split]
         with atomic_output(file, force=force) as part:
-            document, lost[file] = WRITERS[to](samples, content.classes, file, tolerance)
+            document, lost[file] = WRITERS[to](of_split, content.classes, file, tolerance)
             part.write_text(json.dumps(document, ensure_ascii=False) + "\n", encoding="utf-8")
+    if without_file:
+        lost[target] = [*lost.get(target, []), *without_file]
     return lost
 
 

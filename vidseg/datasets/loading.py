@@ -5,6 +5,8 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from vidseg.datasets._photo_finder import photos_in
+from vidseg.datasets._split_lists import with_listed_splits
 from vidseg.datasets.annotation_files import MALFORMED, reason
 from vidseg.datasets.format_detection import SPLIT_NAMES, Source, detect_sources, find_sources
 from vidseg.datasets.format_names import Format
@@ -25,9 +27,7 @@ from vidseg.datasets.formats import (
     voc,
     yolo,
 )
-from vidseg.datasets.photo_finder import photos_in
 from vidseg.datasets.records import NO_CLASS, Content, Naming, Reading, Sample, Skipped
-from vidseg.datasets.split_lists import with_listed_splits
 from vidseg.errors import InputError, OptionError
 from vidseg.models.names import MAX_LABEL
 

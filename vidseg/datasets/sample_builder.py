@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vidseg.datasets._embedded_photos import embedded_size, is_embedded, read_embedded
+from vidseg.datasets._photo_damage import looks_truncated
+from vidseg.datasets._photo_finder import Located
 from vidseg.datasets.annotation_files import checked_name
-from vidseg.datasets.embedded_photos import embedded_size, is_embedded, read_embedded
-from vidseg.datasets.photo_damage import looks_truncated
-from vidseg.datasets.photo_finder import Located
 from vidseg.datasets.rasterize import (
     area_of,
     box_of,

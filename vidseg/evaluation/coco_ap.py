@@ -23,7 +23,7 @@ from pycocotools.cocoeval import COCOeval
 from vidseg.concurrency import map_ahead, prefetch
 from vidseg.detection.predictor import Predictor, batches_at_once
 from vidseg.errors import OptionError
-from vidseg.evaluation.coco_measures import ClassResult, Measures, Result
+from vidseg.evaluation._coco_measures import ClassResult, Measures, Result
 from vidseg.evaluation.ground_truth import (
     ClassMatch,
     CocoRecord,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vidseg.detection.predictor import Predictor
-from vidseg.errors import DivergedError, InputError
+from vidseg.errors import DivergedError, VidsegError
 from vidseg.evaluation.coco_ap import MIN_SCORE, evaluate
 from vidseg.models.download import OnDownload
 from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions
@@ -112,10 +112,10 @@ class TrainingRun:
         return self.calls.stop is not None and self.calls.stop()
 
     def _next(self, batches: Iterator[Batch]) -> Batch:
-        """The next batch; saves the run if there is none, as where a photo is damaged."""
+        """The next batch; saves the run if there is none, as if a photo cannot be read."""
         try:
             return next(batches)
-        except InputError:
+        except VidsegError:
             if self._saved < self.learner.step:
                 self._save()
             raise

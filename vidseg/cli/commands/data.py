@@ -189,10 +189,10 @@ def convert(*, path: str, target: str, to: Any, split: str | None, tolerance: fl
     content = read(path, split)
     lost = write_dataset(content, target, to=to, force=force, tolerance=tolerance)
     for file, missing in lost.items():
-        if not is_quiet():
+        if not is_quiet() and file.exists():
             say(f"wrote {file}")
-        for each, count in Counter((each.file, each.reason) for each in missing).items():
-            say(f"Warning: {each[0]}: {_count(count, 'crowd')} left out, {each[1]}.")
+        for each, count in Counter((e.file, e.item, e.reason) for e in missing).items():
+            say(f"Warning: {each[0]}: {_count(count, each[1])} left out, {each[2]}.")
     if content.skipped and not is_quiet():
         say(f"{_count(len(content.skipped), 'item')} could not be used; see `vidseg data check`.")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from vidseg.datasets._photo_finder import PhotoFinder
 from vidseg.datasets.annotation_files import (
     MALFORMED,
     checked_flag,
@@ -23,7 +24,6 @@ from vidseg.datasets.annotation_files import (
     reason,
     shortened,
 )
-from vidseg.datasets.photo_finder import PhotoFinder
 from vidseg.datasets.rasterize import checked_rle, polygon
 from vidseg.datasets.records import Naming, Origin, Polygon, Reading, Sample, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample

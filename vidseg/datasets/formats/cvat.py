@@ -12,9 +12,9 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from vidseg.datasets._grouping import joined
+from vidseg.datasets._photo_finder import PhotoFinder, photos_below
 from vidseg.datasets.annotation_files import MALFORMED, checked_name, checked_size, read_xml, reason
-from vidseg.datasets.grouping import joined
-from vidseg.datasets.photo_finder import PhotoFinder, photos_below
 from vidseg.datasets.rasterize import ellipse, polygon
 from vidseg.datasets.records import Naming, Polygon, Reading, Sample, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vidseg.datasets._grouping import joined
+from vidseg.datasets._photo_finder import Located, PhotoFinder
 from vidseg.datasets.annotation_files import (
     MALFORMED,
     checked_name,
@@ -15,8 +17,6 @@ from vidseg.datasets.annotation_files import (
     read_json,
     reason,
 )
-from vidseg.datasets.grouping import joined
-from vidseg.datasets.photo_finder import Located, PhotoFinder
 from vidseg.datasets.rasterize import checked_rle, ellipse, polygon
 from vidseg.datasets.records import Naming, Reading, Sample, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vidseg.datasets._photo_finder import PhotoFinder
 from vidseg.datasets.annotation_files import (
     MALFORMED,
     checked_name,
@@ -18,7 +19,6 @@ from vidseg.datasets.annotation_files import (
     read_json_value,
     reason,
 )
-from vidseg.datasets.photo_finder import PhotoFinder
 from vidseg.datasets.rasterize import ellipse, polygon
 from vidseg.datasets.records import Naming, Polygon, Reading, Sample, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vidseg.datasets._photo_finder import Located, PhotoFinder
 from vidseg.datasets.annotation_files import (
     MALFORMED,
     checked_name,
@@ -16,7 +17,6 @@ from vidseg.datasets.annotation_files import (
     read_text,
     reason,
 )
-from vidseg.datasets.photo_finder import Located, PhotoFinder
 from vidseg.datasets.rasterize import polygon
 from vidseg.datasets.records import Naming, Reading, Sample, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample

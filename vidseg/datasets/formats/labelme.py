@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from vidseg.datasets._grouping import joined
+from vidseg.datasets._photo_finder import Located, PhotoFinder
 from vidseg.datasets.annotation_files import (
     MALFORMED,
     checked_name,
@@ -21,8 +23,6 @@ from vidseg.datasets.annotation_files import (
     read_json,
     reason,
 )
-from vidseg.datasets.grouping import joined
-from vidseg.datasets.photo_finder import Located, PhotoFinder
 from vidseg.datasets.rasterize import ellipse, polygon, rectangle
 from vidseg.datasets.records import Naming, Polygon, Reading, Sample, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample

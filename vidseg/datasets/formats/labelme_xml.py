@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from vidseg.datasets._photo_finder import PhotoFinder
 from vidseg.datasets.annotation_files import (
     MALFORMED,
     checked_name,
@@ -16,7 +17,6 @@ from vidseg.datasets.annotation_files import (
     reason,
 )
 from vidseg.datasets.label_images import read_values
-from vidseg.datasets.photo_finder import PhotoFinder
 from vidseg.datasets.rasterize import polygon
 from vidseg.datasets.records import Naming, Reading, Sample, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample

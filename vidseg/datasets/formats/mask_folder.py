@@ -9,9 +9,9 @@ numbered from 1, and objects where they are not.
 from collections.abc import Iterator
 from pathlib import Path
 
+from vidseg.datasets._photo_finder import files_below, photos_below
 from vidseg.datasets.annotation_files import is_regular_file
 from vidseg.datasets.label_images import object_values, read_values
-from vidseg.datasets.photo_finder import files_below, photos_below
 from vidseg.datasets.records import NO_CLASS, Naming, Reading, Sample, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample
 from vidseg.errors import InputError

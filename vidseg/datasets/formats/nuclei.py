@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from vidseg.datasets._photo_finder import photos_in
 from vidseg.datasets.formats.mask_folder import MASK_ENDINGS
 from vidseg.datasets.label_images import read_values
-from vidseg.datasets.photo_finder import photos_in
 from vidseg.datasets.records import Naming, Reading, Sample, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample
 from vidseg.errors import InputError

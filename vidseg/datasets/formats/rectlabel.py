@@ -14,9 +14,9 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from vidseg.datasets._photo_finder import PhotoFinder
 from vidseg.datasets.annotation_files import checked_size, read_xml
 from vidseg.datasets.label_images import read_values
-from vidseg.datasets.photo_finder import PhotoFinder
 from vidseg.datasets.rasterize import bezier, polygon
 from vidseg.datasets.records import Naming, Polygon, Reading, Sample, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample

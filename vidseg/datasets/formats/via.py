@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vidseg.datasets._photo_finder import PhotoFinder
 from vidseg.datasets.annotation_files import (
     MALFORMED,
     checked_name,
@@ -20,7 +21,6 @@ from vidseg.datasets.annotation_files import (
     read_text,
     reason,
 )
-from vidseg.datasets.photo_finder import PhotoFinder
 from vidseg.datasets.rasterize import ellipse, polygon, rectangle
 from vidseg.datasets.records import Naming, Polygon, Reading, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample

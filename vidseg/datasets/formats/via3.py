@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vidseg.datasets._photo_finder import PhotoFinder
 from vidseg.datasets.annotation_files import MALFORMED, read_json, reason
 from vidseg.datasets.formats.via import Files, Region, class_attribute, region_class
-from vidseg.datasets.photo_finder import PhotoFinder
 from vidseg.datasets.rasterize import ellipse, polygon, rectangle
 from vidseg.datasets.records import Naming, Polygon, Reading, Sample, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample

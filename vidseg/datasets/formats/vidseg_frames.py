@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vidseg.datasets._photo_finder import PhotoFinder
 from vidseg.datasets.annotation_files import (
     MALFORMED,
     checked_name,
@@ -14,7 +15,6 @@ from vidseg.datasets.annotation_files import (
     read_json,
     reason,
 )
-from vidseg.datasets.photo_finder import PhotoFinder
 from vidseg.datasets.rasterize import checked_rle
 from vidseg.datasets.records import Naming, Reading, Sample, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vidseg.datasets._photo_finder import photos_below
 from vidseg.datasets.annotation_files import read_text, read_xml
 from vidseg.datasets.label_images import (
     Values,
@@ -19,7 +20,6 @@ from vidseg.datasets.label_images import (
     palette_indexes,
     read_values,
 )
-from vidseg.datasets.photo_finder import photos_below
 from vidseg.datasets.records import Naming, Reading, Sample, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample
 from vidseg.errors import InputError

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vidseg.datasets._photo_finder import Located, PhotoFinder, photos_below
+from vidseg.datasets._yaml_files import read_yaml
 from vidseg.datasets.annotation_files import checked_name, read_text
-from vidseg.datasets.photo_finder import Located, PhotoFinder, photos_below
 from vidseg.datasets.rasterize import polygon
 from vidseg.datasets.records import Naming, Reading, Sample, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample
-from vidseg.datasets.yaml_files import read_yaml
 from vidseg.errors import InputError
 from vidseg.video.decoding.image_reader import probe_image
 
