@@ -31,7 +31,7 @@ PARTS = {
         *("option", "param_types", "threads", "console", "exit_codes", "progress"),
         *("standard_output", "tracking_options", "encoding_options", "model_options"),
         *("run_flags",),
-        *("options", "report", "batch", "drawing", "output_specs", "commands", ""),
+        *("options", "report", "batch", "trial", "drawing", "output_specs", "commands", ""),
     ],
 }
 """The parts of a room, lowest first, by the same rule; "" is the room's own `__init__`."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from vidseg.pipeline.outputs import ExportOutput as ExportOutput
     from vidseg.pipeline.outputs import MaskFolderOutput as MaskFolderOutput
     from vidseg.pipeline.outputs import VideoOutput as VideoOutput
+    from vidseg.pipeline.preview import preview as preview
     from vidseg.pipeline.run import run as run
     from vidseg.pipeline.run_options import RunOptions as RunOptions
     from vidseg.pipeline.run_options import RunResult as RunResult
@@ -99,6 +100,7 @@ _HOMES = {
     "open_writer": "video.encoding.writer",
     "overlay": "pipeline.shortcuts",
     "parse_effects": "effects.parse",
+    "preview": "pipeline.preview",
     "probe": "video.probe",
     "read_detections": "results.vidseg_file",
     "read_frames": "video.decoding.reader",

@@ -18,6 +18,7 @@ from vidseg.cli.batch import (
 from vidseg.cli.options import Command, Quality, RunFlags, Span
 from vidseg.cli.param_types import InputPath, OutputPath
 from vidseg.cli.threads import limit_threads
+from vidseg.cli.trial import Trial, draw_preview
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
@@ -42,6 +43,7 @@ def draw(
     span: Span,
     quality: Quality,
     run: RunFlags,
+    trial: Trial,
 ) -> None:
     """Draw on every frame of each input; `effect` is called once options and paths are checked."""
     from vidseg.video.codecs import choose_codec
@@ -54,6 +56,9 @@ def draw(
         )
         for job in plan.jobs
     }
+    if trial.preview is not None:
+        draw_preview(plan, trial.preview, effect, search=search, span=span, run=run)
+        return
     with outputs_checked(plan, run) as todo:
         limit_threads(several=several_frames(sources))
         from vidseg.pipeline.outputs import VideoOutput

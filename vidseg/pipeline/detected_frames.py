@@ -40,7 +40,7 @@ def detected_frames(
     with closing(reading) as frames:
         first = deque(islice(frames, 1))
         if not first:
-            raise InputError(_no_frames(info, span))
+            raise InputError(no_frames(info, span))
         rest = _resumed(first, frames)
         if search.saved is not None:
             found = replay(prefetch(rest, READ_AHEAD_FRAMES), search.saved)
@@ -84,7 +84,8 @@ def _resumed(first: deque[Frame], rest: Iterator[Frame]) -> Iterator[Frame]:
     yield from rest
 
 
-def _no_frames(info: VideoInfo, span: Span) -> str:
+def no_frames(info: VideoInfo, span: Span) -> str:
+    """Why there is no frame to look at, for an InputError."""
     if span.is_whole:
         return f"{info.path} has no frame that can be read."
     if info.kind == "photo":

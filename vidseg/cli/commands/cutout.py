@@ -24,8 +24,10 @@ from vidseg.cli.options import (
     span_options,
 )
 from vidseg.cli.threads import limit_threads
+from vidseg.cli.trial import Trial, draw_preview, trial_options
 
 if TYPE_CHECKING:
+    from vidseg.effects import Effect
     from vidseg.pipeline.search import Search
 
 
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 @search_options
 @span_options
 @encoding_options
+@trial_options
 @run_options
 def cutout(
     *,
@@ -58,6 +61,7 @@ def cutout(
     span: Span,
     quality: Quality,
     run: RunFlags,
+    trial: Trial,
 ) -> None:
     """Cut the objects of IN out, onto transparency.
 
@@ -84,6 +88,15 @@ def cutout(
         )
         for job in plan.jobs
     }
+    if trial.preview is not None:
+
+        def effect() -> "Effect":
+            from vidseg.effects.cutout import Cutout, Matte
+
+            return Matte(refine) if matte else Cutout(refine)
+
+        draw_preview(plan, trial.preview, effect, search=search, span=span, run=run)
+        return
     with outputs_checked(plan, run, folders=folders or None) as todo:
         limit_threads(several=several_frames(sources))
         from vidseg.pipeline.outputs import CutoutOutput

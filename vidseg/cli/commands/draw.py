@@ -22,6 +22,7 @@ from vidseg.cli.options import (
     span_options,
 )
 from vidseg.cli.threads import limit_threads
+from vidseg.cli.trial import Trial, trial_options
 
 if TYPE_CHECKING:
     from vidseg.pipeline.search import Search
@@ -96,6 +97,7 @@ class DrawCommand(click.Command):
 @search_options
 @span_options
 @encoding_options
+@trial_options
 @run_options
 def draw(
     *,
@@ -106,6 +108,7 @@ def draw(
     span: Span,
     quality: Quality,
     run: RunFlags,
+    trial: Trial,
 ) -> None:
     """Draw effects on IN, one after the other, for all objects or some.
 
@@ -116,4 +119,13 @@ def draw(
     from vidseg.effects.parse import parse_effects
 
     effect = parse_effects(effects, search.names)
-    draw_all(sources, target, lambda: effect, search=search, span=span, quality=quality, run=run)
+    draw_all(
+        sources,
+        target,
+        lambda: effect,
+        search=search,
+        span=span,
+        quality=quality,
+        run=run,
+        trial=trial,
+    )

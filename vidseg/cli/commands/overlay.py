@@ -16,6 +16,7 @@ from vidseg.cli.options import (
     search_options,
     span_options,
 )
+from vidseg.cli.trial import Trial, trial_options
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 @search_options
 @span_options
 @encoding_options
+@trial_options
 @run_options
 def overlay(
     *,
@@ -63,6 +65,7 @@ def overlay(
     span: Span,
     quality: Quality,
     run: RunFlags,
+    trial: Trial,
 ) -> None:
     """Draw the objects of IN over it: masks, boxes and names.
 
@@ -83,4 +86,4 @@ def overlay(
             color_by=color_by,
         )
 
-    draw(sources, target, effect, search=search, span=span, quality=quality, run=run)
+    draw(sources, target, effect, search=search, span=span, quality=quality, run=run, trial=trial)

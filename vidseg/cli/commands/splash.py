@@ -16,6 +16,7 @@ from vidseg.cli.options import (
     search_options,
     span_options,
 )
+from vidseg.cli.trial import Trial, trial_options
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @search_options
 @span_options
 @encoding_options
+@trial_options
 @run_options
 def splash(
     *,
@@ -48,6 +50,7 @@ def splash(
     span: Span,
     quality: Quality,
     run: RunFlags,
+    trial: Trial,
 ) -> None:
     """Keep the objects of IN in colour and turn the rest grey.
 
@@ -59,4 +62,4 @@ def splash(
 
         return Splash(feather)
 
-    draw(sources, target, effect, search=search, span=span, quality=quality, run=run)
+    draw(sources, target, effect, search=search, span=span, quality=quality, run=run, trial=trial)

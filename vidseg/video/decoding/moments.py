@@ -1,0 +1,103 @@
+"""A few frames, spread evenly over an input, without reading all of it where that can be."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+from itertools import islice
+from typing import TypeVar
+
+from vidseg.structures.frame import Frame
+from vidseg.structures.span import Span
+from vidseg.video.decoding.reader import Reader, read_frames
+from vidseg.video.info import VideoInfo
+
+T = TypeVar("T")
+
+
+def read_moments(info: VideoInfo, span: Span, count: int) -> Iterator[Frame]:
+    """At most `count` frames of the span in order, one from the middle of each of `count` parts.
+
+    Of a video with keyframes, the keyframe nearest to the middle of a part is taken, so that two
+    hours take seconds; a part without one is decoded up to its middle. Folders open the chosen
+    photos only. Everything else is read once from end to end, holding at most 2 `count` pictures.
+
+    Raises DamagedInputError: a frame to be read is damaged, and the span does not keep going.
+    """
+    if info.kind == "folder":
+        return _photos(info, span, count)
+    if len(info.keyframes) > 1 and info.duration is not None:
+        return _sought(info, span, moment_times(info, span, count))
+    with closing(_reading(info, span)) as frames:
+        return iter(evenly(_thinned(frames, count), count))
+
+
+def moment_times(info: VideoInfo, span: Span, count: int) -> list[Fraction]:
+    """Times at which to start reading, in seconds, one in each of `count` parts of the span."""
+    assert info.duration is not None
+    begin = max(span.start or Fraction(0), info.start)
+    end = min(span.end or info.duration, info.duration)
+    part = (end - begin) / count
+    keyframes = [each.pts * info.time_base - info.origin for each in info.keyframes]
+    times: list[Fraction] = []
+    for number in range(count if part > 0 else 0):
+        middle = begin + part * (number + Fraction(1, 2))
+        near = [time for time in keyframes if abs(time - middle) < part / 2]
+        times.append(min(near, key=lambda time: abs(time - middle), default=middle))
+    return times
+
+
+def evenly(items: Sequence[T], count: int) -> list[T]:
+    """At most `count` items from the middles of `count` equal parts, in order."""
+    if len(items) <= count:
+        return list(items)
+    return [items[(2 * number + 1) * len(items) // (2 * count)] for number in range(count)]
+
+
+def _sought(info: VideoInfo, span: Span, times: Iterable[Fraction]) -> Iterator[Frame]:
+    last = -1
+    for time in times:
+        with closing(_reading(info, span.starting_at(time))) as frames:
+            for frame in islice(frames, 1):
+                if frame.index > last:
+                    yield frame
+                last = frame.index
+
+
+def _photos(info: VideoInfo, span: Span, count: int) -> Iterator[Frame]:
+    shown = [1 / info.rate * number for number in range(len(info.photos))]
+    inside = [
+        number
+        for number, time in enumerate(shown)
+        if (span.start or 0) <= time and (span.end is None or time < span.end)
+    ]
+    chosen = evenly(inside, count)
+    few = replace(info, photos=tuple(info.photos[number] for number in chosen))
+    with closing(_reading(few, Span(keep_going=span.keep_going))) as frames:
+        for frame in frames:
+            number = chosen[frame.index]
+            yield replace(frame, index=number, time=shown[number])
+
+
+def _thinned(frames: Iterable[Frame], count: int) -> list[Frame]:
+    """From `count` to 2 `count` frames at equal steps; all, where there are fewer."""
+    kept: list[Frame] = []
+    step = 1
+    for number, frame in enumerate(frames):
+        if number % step:
+            continue
+        kept.append(frame)
+        if len(kept) == 2 * count:
+            del kept[1::2]
+            step *= 2
+    return kept
+
+
+def _reading(info: VideoInfo, span: Span) -> Reader:
+    return read_frames(
+        info,
+        start=span.start,
+        end=span.end,
+        keep_going=span.keep_going,
+        keep_interlaced=span.keep_interlaced,
+    )
