@@ -6,7 +6,7 @@ DATA is the folder that `balloon_data` describes. Two runs of `vidseg.train` wit
 own: OUT/first starts from FastestDet's COCO backbone (BSD-3-Clause), everything else random;
 OUT/second goes on from it, now and then with what it takes for balloons in photos without any.
 OUT/balloon.pt is what vidseg ships: averaged weights in half precision. The same command goes on
-where a run was broken off. About four hours on one core.
+where a run was interrupted. About four hours on one core.
 """
 
 import argparse

@@ -52,7 +52,7 @@ class OutputError(VidsegError, OSError):
 
 
 class OutputExistsError(OutputError, FileExistsError):
-    """The output is there already and nobody asked to overwrite it."""
+    """The output exists, and overwriting was not requested."""
 
 
 class ModelError(VidsegError):

@@ -203,8 +203,8 @@ def outputs_checked(plan: Plan, run: RunFlags, *, folders: bool | None = None) -
 
     `folders` says whether the outputs are folders; by default their names say so.
 
-    Raises OutputError: an output cannot be written; of several inputs, those whose output exists
-    are told and left out. A folder that was made for the outputs is removed again if it stays
+    Raises OutputError: an output cannot be written. Of several inputs, those whose output exists
+    are reported and left out. A folder that was made for the outputs is removed again if it stays
     empty.
     """
     from vidseg.atomic_output import check_output
@@ -221,7 +221,7 @@ def outputs_checked(plan: Plan, run: RunFlags, *, folders: bool | None = None) -
 
 
 def sort_jobs(plan: Plan, run: RunFlags, check: Callable[[Job], None]) -> Todo:
-    """The jobs that `check` lets pass; an `OutputExistsError` of it is told for each of several."""
+    """The jobs that pass `check`; of several, those that raise OutputExistsError are reported."""
     single = len(plan.jobs) == 1
     todo = Todo([], [], single)
     for job in plan.jobs:

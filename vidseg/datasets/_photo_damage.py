@@ -3,7 +3,7 @@
 from pathlib import Path
 
 TAIL_BYTES = 4096
-"""The end of a photo is looked for in so many bytes: cameras append data of their own."""
+"""The end marker of a photo is searched in this many last bytes: cameras append data."""
 
 
 def looks_truncated(path: Path) -> bool:

@@ -13,7 +13,7 @@ except ImportError:  # Windows, where a second run cannot replace an open file a
     fcntl = None
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-"""A link under this name would lead to a file that nobody named."""
+"""A link of this name could lead to a file that the user did not name."""
 
 
 def part_of(path: str | Path) -> Path:

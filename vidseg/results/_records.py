@@ -158,7 +158,7 @@ def decode_frame(record: Record, header: Header, path: Path) -> SavedFrame:
 
 
 def check_end(record: Record, frames: int, file: BinaryIO, path: Path) -> None:
-    """Raises InputError: `record` does not end a file of so many frames, or more follows it."""
+    """Raises InputError: `record` does not end a file of that many frames, or more follows."""
     if record.frame != {"end": True, "frames": frames} or record.rows:
         raise corrupted(path, record.start, f"it holds {frames} frames but says otherwise")
     if file.read(1):

@@ -73,7 +73,7 @@ class JoinedParts(Detections):
 
 
 def join_parts(folder: Path, *, frames: int | None, mixed: bool = False) -> JoinedParts:
-    """The parts in `folder`, which make up a video of so many `frames` (None: unknown).
+    """The parts in `folder`, which make up a video of that many `frames` (None: unknown).
 
     Raises InputError: frames are missing, or in two parts; a part is not finished, or comes from
     another input or run, or, unless `mixed`, from another kind of machine.

@@ -1,4 +1,4 @@
-"""Saved detections in the place of a model (`--detections`), or written while one runs
+"""Saved detections instead of a model (`--detections`), or written while one runs
 (`--save-detections`). Nothing here imports torch."""
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence

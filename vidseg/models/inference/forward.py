@@ -34,7 +34,7 @@ class BoxFilter(NamedTuple):
     labels: Tensor
     """(K,) int64, ascending, on the model's device: only these classes."""
     max_proposals: int
-    """At most so many boxes of each image go through the box head."""
+    """Upper limit of boxes of an image that go through the box head."""
 
 
 class BoxDetections(NamedTuple):

@@ -9,7 +9,7 @@ from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
 
 FRAMES_PER_HELD_OUT = 5
-"""One of so many images is for validation."""
+"""One image in this many is for validation."""
 
 
 @contextmanager
