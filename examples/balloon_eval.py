@@ -38,10 +38,10 @@ def average_precision(
     model, _ = load_model(checkpoint)
     if size:
         set_image_size(model, size)
-    return judge(photos, [detect(model, photo.image) for photo in photos])
+    return evaluate_results(photos, [detect(model, photo.image) for photo in photos])
 
 
-def judge(photos: list[Photo], answers: list[list[dict]]) -> dict[str, float]:
+def evaluate_results(photos: list[Photo], answers: list[list[dict]]) -> dict[str, float]:
     """Mask and box AP of what was found in each photo, in rows as `detect` gives them."""
     truth = _truth(photos)
     found = [{"image_id": number, **row} for number, rows in enumerate(answers, 1) for row in rows]

@@ -100,7 +100,7 @@ def main() -> None:
             began = time.process_time()
             mask = method(case)
             spent = time.process_time() - began
-            group[name].append([*judge(mask, case.truth), 1000 * spent])
+            group[name].append([*evaluate_results(mask, case.truth), 1000 * spent])
     result = {group: summary(methods) for group, methods in sorted(rows.items())}
     print(json.dumps(result, indent=2))
     show(result)
@@ -127,7 +127,7 @@ def show(result: dict) -> None:
             print(f"{label:20}{name:13}{values}", file=sys.stderr)
 
 
-def judge(mask: Mask, truth: Mask) -> list[float]:
+def evaluate_results(mask: Mask, truth: Mask) -> list[float]:
     """IoU, F at both distances, mean distance of the edges."""
     diagonal = hypot(*truth.shape)
     rows, cols = _around(mask | truth, ceil(COARSE * diagonal) + 2)

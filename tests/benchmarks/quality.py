@@ -24,7 +24,7 @@ from vidseg.structures.masks import instance_rle
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
 
-from balloon_eval import detect, judge, load_split  # pyright: ignore[reportMissingImports]
+from balloon_eval import detect, evaluate_results, load_split  # pyright: ignore[reportMissingImports]
 
 MIN_SCORE, SCORE = 0.05, 0.5
 MOST_LOST, LEAST_IOU = 0.003, 0.98
@@ -56,8 +56,8 @@ def compare(data: Path, model: str, precision: str, size: int | None) -> dict:
         "precision": str(predictor.precision).removeprefix("torch."),
         "torch": torch.__version__,
         "photos": len(photos),
-        "torchvision": judge(photos, plain),
-        "vidseg": judge(photos, ours),
+        "torchvision": evaluate_results(photos, plain),
+        "vidseg": evaluate_results(photos, ours),
         "objects": [count(plain), count(ours)],
         "matched": len(ious),
         "matched_iou": round(float(ious.mean()), 4),

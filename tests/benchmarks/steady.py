@@ -29,7 +29,7 @@ from tests.support.simulated_tracks import ALL_FAULTS, SCENES, SOME_FAULTS, Scen
 from tests.support.track_stages import displayed
 from vidseg.evaluation.clips import ANY_CLASS, Clip, MaskTrack, collect_tracks
 from vidseg.evaluation.temporal_stability import Counts, measure_stability, rates
-from vidseg.evaluation.trackeval_sequence import JudgedClip, overlaps
+from vidseg.evaluation.trackeval_sequence import EvaluatedClip, overlaps
 from vidseg.evaluation.tracking_metrics import score_tracks
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Instances, shown
@@ -113,7 +113,7 @@ def measured(cases: Sequence[Case], way) -> dict[str, float | None]:
     for case in cases:
         found = list(way(case.pairs))
         add(total, measure_stability(found))
-        judged.append(JudgedClip(case.truth, by_truth(case.truth, found)))
+        judged.append(EvaluatedClip(case.truth, by_truth(case.truth, found)))
         false += [false_area(case.truth, *pair) for pair in found]
     scores = score_tracks(judged)["all"]
     row = rates(total)

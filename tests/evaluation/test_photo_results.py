@@ -13,7 +13,7 @@ from tests.datasets.test_ids_and_photos import annotation, image
 from tests.support.commands import fails, run
 from vidseg.datasets import Content, read_dataset
 from vidseg.errors import InputError
-from vidseg.evaluation.coco_ap import Result, judge
+from vidseg.evaluation.coco_ap import Result, evaluate_results
 from vidseg.evaluation.ground_truth import coco_truth, photos
 from vidseg.evaluation.photo_results import coco_ids, read_coco
 
@@ -46,7 +46,7 @@ def result(image: Any, category: Any, shape: Any = None, **others: Any) -> dict[
 def evaluated(content: Content, rows: Any, folder: Path, **options: Any) -> Result:
     found = read_coco(write(folder / "r.txt", json.dumps(rows)), content, ())
     truth = coco_truth(photos(content, ids=coco_ids(content), pixels=False), content.classes)
-    return judge(truth, found.rows, found.matching, **options)
+    return evaluate_results(truth, found.rows, found.matching, **options)
 
 
 def two_splits(folder: Path, train: Any, val: Any) -> Path:

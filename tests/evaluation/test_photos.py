@@ -18,7 +18,7 @@ from tests.datasets.test_formats import write
 from tests.support.random_instances import blobs
 from vidseg.datasets import read_dataset
 from vidseg.errors import OptionError
-from vidseg.evaluation.coco_ap import Result, evaluate, judge, results
+from vidseg.evaluation.coco_ap import Result, evaluate, evaluate_results, results
 from vidseg.evaluation.false_positives import count_false_positives
 from vidseg.evaluation.ground_truth import match_classes
 from vidseg.structures.frame import Image
@@ -201,7 +201,7 @@ def test_no_results_at_all(tmp_path: Path) -> None:
 def test_results_without_masks_are_judged_by_boxes(tmp_path: Path) -> None:
     result = run(tmp_path, [grid((10, 10))], [grid((10, 10))])
     rows = [{k: v for k, v in row.items() if k != "segmentation"} for row in result.found]
-    again = judge(result.truth, rows, result.matching)
+    again = evaluate_results(result.truth, rows, result.matching)
     assert (again.masks.ap, again.boxes.ap) == (None, pytest.approx(1))
 
 
@@ -313,6 +313,6 @@ def test_real_coco_annotations_are_those_that_pycocotools_sees(tmp_path: Path) -
     ids = [names[sample.path.name] for sample in dataset.samples]
     truth = coco_truth(photos(dataset, ids=ids, pixels=False), dataset.classes)
     matching = match_classes(dataset.classes, dataset.classes)
-    result = judge(truth, rows, matching)
+    result = evaluate_results(truth, rows, matching)
     for kind, measures in (("segm", result.masks), ("bbox", result.boxes)):
         assert numbers(measures) == plain(path, file, kind).stats.tolist()

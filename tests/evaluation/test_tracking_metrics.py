@@ -18,7 +18,7 @@ from tests.support.track_stages import tracked
 from vidseg.errors import InputError, VidsegError
 from vidseg.evaluation import davis, mots, ytvis
 from vidseg.evaluation.clips import ANY_CLASS, Clip, MaskTrack, collect_tracks
-from vidseg.evaluation.trackeval_sequence import JudgedClip, sequence
+from vidseg.evaluation.trackeval_sequence import EvaluatedClip, sequence
 from vidseg.evaluation.tracking_metrics import score_tracks
 from vidseg.results.formats._png_bytes import encode_png
 from vidseg.structures.frame import Moment
@@ -133,7 +133,7 @@ def test_ytvis_as_trackeval_itself(streams: tuple[Stream, Stream], tmp_path: Pat
     reader = trackeval.datasets.YouTubeVIS(config)
     (clip,) = ytvis.read_truth(gt / "truth.json")
     assert (clip.name, clip.frames, clip.size) == ("scene", FRAMES, true[0][1].size)
-    scores = score_tracks([JudgedClip(clip, ytvis.read_results(file)[7])])
+    scores = score_tracks([EvaluatedClip(clip, ytvis.read_results(file)[7])])
     for name, row in theirs(reader, "ours", NAMES.values()).items():
         same(scores["classes"][name], row)
     assert 0.3 < scores["all"]["HOTA"] < 0.95
@@ -174,11 +174,12 @@ def test_mots_as_trackeval_itself(streams: tuple[Stream, Stream], tmp_path: Path
     (clip,) = mots.read_truth(gt)
     assert (clip.name, clip.frames, clip.classes) == ("scene", FRAMES, {1: "car", 2: "person"})
     tracks = mots.read_results(file, clip)
-    scores = score_tracks([JudgedClip(clip, tracks)])
+    scores = score_tracks([EvaluatedClip(clip, tracks)])
     same(scores["classes"]["person"], theirs(reader, "ours", ["pedestrian"])["pedestrian"])
-    everywhere = sequence(JudgedClip(replace(clip, ignored={}), tracks), 2)
+    everywhere = sequence(EvaluatedClip(replace(clip, ignored={}), tracks), 2)
     assert (
-        sequence(JudgedClip(clip, tracks), 2)["num_tracker_dets"] < everywhere["num_tracker_dets"]
+        sequence(EvaluatedClip(clip, tracks), 2)["num_tracker_dets"]
+        < everywhere["num_tracker_dets"]
     )
     assert scores["all"]["AP"] is None  # the file has no scores
 
@@ -217,7 +218,7 @@ def test_davis_as_trackeval_itself(streams: tuple[Stream, Stream], tmp_path: Pat
     assert davis.is_truth(tmp_path)
     (clip,) = davis.read_truth(tmp_path)
     assert (clip.single, len(clip.void), len(clip.pictures)) == (False, FRAMES, FRAMES)
-    scores = score_tracks([JudgedClip(clip, davis.read_results(file, clip))])
+    scores = score_tracks([EvaluatedClip(clip, davis.read_results(file, clip))])
     same(scores["all"], theirs(reader, "ours", ["general"])["general"])
     assert 0.2 < scores["all"]["J&F"] < 0.95
 
@@ -235,7 +236,7 @@ TWO = Scene(
 
 def test_the_truth_itself_is_perfect() -> None:
     clip = clip_of(TWO)
-    row = score_tracks([JudgedClip(clip, [replace(t, score=0.9) for t in clip.tracks])])["all"]
+    row = score_tracks([EvaluatedClip(clip, [replace(t, score=0.9) for t in clip.tracks])])["all"]
     measures = ("HOTA", "DetA", "AssA", "LocA", "IDF1", "MOTA", "J&F", "J", "F", "AP", "AP50")
     assert {name: row[name] for name in measures} == pytest.approx(dict.fromkeys(measures, 1.0))
     counts = ("id_switches", "misses", "false_alarms", "fragments", "tracks", "true_tracks")
@@ -250,7 +251,7 @@ def test_known_faults_give_known_numbers() -> None:
         replace(whole, masks={t: whole.masks[t] for t in part}, score=0.5)
         for part in (range(5), range(5, 10))
     ]
-    row = score_tracks([JudgedClip(clip, [*halves, replace(other, score=0.5)])])["all"]
+    row = score_tracks([EvaluatedClip(clip, [*halves, replace(other, score=0.5)])])["all"]
     assert (row["id_switches"], row["misses"], row["false_alarms"]) == (1, 0, 0)
     assert row["DetA"] == pytest.approx(1)
     # 10 of 20 objects have a track of 5 of their 10 frames, 10 a whole one
@@ -265,7 +266,7 @@ def test_known_faults_give_known_numbers() -> None:
 
 
 def test_nothing_found() -> None:
-    row = score_tracks([JudgedClip(clip_of(TWO), [])])["all"]
+    row = score_tracks([EvaluatedClip(clip_of(TWO), [])])["all"]
     assert (row["HOTA"], row["IDF1"], row["J&F"], row["AP"]) == (0, 0, 0, 0)
     assert (row["misses"], row["tracks"]) == (20, 0)
 
@@ -273,11 +274,13 @@ def test_nothing_found() -> None:
 def test_nothing_there() -> None:
     empty = Clip("empty", (90, 90), 3, [], {})
     mask = to_rle(np.eye(90, dtype=bool))
-    row = score_tracks([JudgedClip(empty, [MaskTrack(ANY_CLASS, {0: mask, 1: mask}, 0.5)])])["all"]
-    assert (row["false_alarms"], row["J&F"], row["AP"]) == (2, None, None)
-    both = score_tracks([JudgedClip(clip_of(TWO), clip_of(TWO).tracks), JudgedClip(empty, [])])[
+    row = score_tracks([EvaluatedClip(empty, [MaskTrack(ANY_CLASS, {0: mask, 1: mask}, 0.5)])])[
         "all"
     ]
+    assert (row["false_alarms"], row["J&F"], row["AP"]) == (2, None, None)
+    both = score_tracks(
+        [EvaluatedClip(clip_of(TWO), clip_of(TWO).tracks), EvaluatedClip(empty, [])]
+    )["all"]
     assert both["J&F"] == pytest.approx(1)
 
 
@@ -294,10 +297,10 @@ def test_one_annotated_object_is_judged_by_its_best_track(tmp_path: Path) -> Non
     found = collect_tracks(
         [(Moment(n, Fraction(n)), TWO.truth(n)) for n in range(TWO.frames)], None
     )
-    row = score_tracks([JudgedClip(clip, found[::-1])])["all"]
+    row = score_tracks([EvaluatedClip(clip, found[::-1])])["all"]
     assert (row["J&F"], row["HOTA"]) == (pytest.approx(1), pytest.approx(1))
     assert (row["false_alarms"], row["tracks"], row["AP"]) == (0, 1, None)
-    assert score_tracks([JudgedClip(clip, [])])["all"]["J&F"] == 0
+    assert score_tracks([EvaluatedClip(clip, [])])["all"]["J&F"] == 0
 
 
 def test_only_annotated_frames_are_judged(tmp_path: Path) -> None:
@@ -313,7 +316,7 @@ def test_only_annotated_frames_are_judged(tmp_path: Path) -> None:
     found = collect_tracks(
         [(Moment(n, Fraction(n)), TWO.truth(n)) for n in range(TWO.frames)], None
     )
-    assert score_tracks([JudgedClip(clip, found)])["all"]["false_alarms"] == 0
+    assert score_tracks([EvaluatedClip(clip, found)])["all"]["false_alarms"] == 0
     assert len(davis.read_results(masks, clip)) == 2
 
 

@@ -39,7 +39,7 @@ class PhotoFinder:
 
     def locate(self, name: Any) -> Located | Skipped:
         """The photo of this name, which may be a Windows path, or a URL, whose last part counts."""
-        if not isinstance(name, str) or not name or "\0" in name:
+        if not isinstance(name, str) or not _is_file_name(name):
             return Skipped(self._file, "", "it does not name its photo")
         for plain in dict.fromkeys((_plain(name), _plain(unquote(name)))):
             if found := self._by_path(plain):
@@ -73,7 +73,7 @@ class PhotoFinder:
     def _used_folders(self) -> tuple[Path, ...]:
         """The folders in which the file's names lead to photos."""
         plains = {
-            _plain(name) for name in self._names if isinstance(name, str) and "\0" not in name
+            _plain(name) for name in self._names if isinstance(name, str) and _is_file_name(name)
         }
         return tuple(
             folder
@@ -133,6 +133,14 @@ def _walk(folder: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         yield from (Path(at, name) for name in files)
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether a file can be called so."""
+    try:
+        return bool(name) and b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
 
 
 def _composed(name: str) -> str:

@@ -44,7 +44,7 @@ class Clip:
     """Number to name; empty if the ground truth has no classes, and every track is `ANY_CLASS`."""
     pictures: tuple[Path, ...] = ()
     """One file per frame; empty if they are missing."""
-    judged: tuple[int, ...] | None = None
+    annotated: tuple[int, ...] | None = None
     """Indexes of the annotated frames; None is all."""
     ignored: dict[int, RLE] = field(default_factory=dict)
     """Frame to region where detections are no false positives (MOTS)."""
@@ -58,7 +58,7 @@ class Clip:
     @property
     def counted(self) -> tuple[int, ...]:
         """The frames that are evaluated."""
-        return tuple(range(self.frames)) if self.judged is None else self.judged
+        return tuple(range(self.frames)) if self.annotated is None else self.annotated
 
 
 def collect_tracks(

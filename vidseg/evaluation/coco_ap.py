@@ -97,7 +97,9 @@ def evaluate(
             found += results(photo.number, instances, matching.numbers)
             if on_photo is not None:
                 on_photo(len(known), total)
-    return judge(coco_truth(known, dataset.classes), found, matching, max_objects=max_objects)
+    return evaluate_results(
+        coco_truth(known, dataset.classes), found, matching, max_objects=max_objects
+    )
 
 
 def results(number: int, instances: Instances, numbers: Mapping[int, int]) -> list[CocoRecord]:
@@ -116,7 +118,7 @@ def results(number: int, instances: Instances, numbers: Mapping[int, int]) -> li
     ]
 
 
-def judge(
+def evaluate_results(
     truth: CocoRecord,
     found: Sequence[CocoRecord],
     matching: ClassMatch,

@@ -72,8 +72,8 @@ def _clip(folder: Path, photos: Path, name: Path) -> Clip:
     places = {picture.stem: index for index, picture in enumerate(found or pngs)}
     if missing := [png for png in pngs if png.stem not in places]:
         raise InputError(f"{missing[0]} belongs to no frame in {photos}.")
-    judged = tuple(places[png.stem] for png in pngs)
-    masks, size = _masks(pngs, judged)
+    annotated = tuple(places[png.stem] for png in pngs)
+    masks, size = _masks(pngs, annotated)
     single = set(masks) <= {VOID_VALUE} and bool(masks)
     void = {} if single else masks.pop(VOID_VALUE, {})
     return Clip(
@@ -83,7 +83,7 @@ def _clip(folder: Path, photos: Path, name: Path) -> Clip:
         tracks=[MaskTrack(ANY_CLASS, seen) for seen in masks.values()],
         classes={},
         pictures=tuple(found),
-        judged=None if len(judged) == len(places) else judged,
+        annotated=None if len(annotated) == len(places) else annotated,
         void=void,
         single=single,
     )

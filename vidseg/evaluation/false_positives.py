@@ -15,7 +15,7 @@ def count_false_positives(result: Result, score: float) -> CocoRecord:
     `photos` and `per_photo` count photos without objects of any evaluated class. `classes` counts
     for each class alone, and `where` by photo and class.
     """
-    judged = result.matching.names
+    evaluated = result.matching.names
     names = {image["id"]: image["file_name"] for image in result.truth["images"]}
     has: dict[int, set[int]] = {number: set() for number in names}
     for each in result.truth["annotations"]:
@@ -23,21 +23,21 @@ def count_false_positives(result: Result, score: float) -> CocoRecord:
     alarms = Counter(
         (row["image_id"], row["category_id"])
         for row in result.found
-        if row["category_id"] in judged
+        if row["category_id"] in evaluated
         and row["score"] >= score
         and row["category_id"] not in has[row["image_id"]]
     )
-    empty = {number for number in names if not has[number] & judged.keys()}
+    empty = {number for number in names if not has[number] & evaluated.keys()}
     count = sum(n for (number, _), n in alarms.items() if number in empty)
     where: dict[str, dict[str, int]] = {}
     for (number, category), n in sorted(alarms.items()):
-        where.setdefault(names[number], {})[judged[category]] = n
+        where.setdefault(names[number], {})[evaluated[category]] = n
     return {
         "score": score,
         "photos": len(empty),
         "detections": count,
         "per_photo": _share(count, len(empty)),
-        "classes": {name: _of_class(number, has, alarms) for number, name in judged.items()},
+        "classes": {name: _of_class(number, has, alarms) for number, name in evaluated.items()},
         "where": where,
     }
 

@@ -36,14 +36,14 @@ class PhotoComparison(NamedTuple):
 def compare_photos(result: Result, score: float) -> list[PhotoComparison]:
     """Every photo, the worst first, with the detections of at least `score`."""
     photos = {image["id"]: image["file_name"] for image in result.truth["images"]}
-    judged = result.matching.names
+    evaluated = result.matching.names
     true: dict[int, list[CocoRecord]] = {number: [] for number in photos}
     found: dict[int, list[CocoRecord]] = {number: [] for number in photos}
     for each in result.truth["annotations"]:
-        if each["category_id"] in judged and not each["iscrowd"]:
+        if each["category_id"] in evaluated and not each["iscrowd"]:
             true[each["image_id"]].append(each)
     for row in sorted(result.found, key=lambda row: -row["score"]):
-        if row["category_id"] in judged and row["score"] >= score:
+        if row["category_id"] in evaluated and row["score"] >= score:
             found[row["image_id"]].append(row)
     compared = [_compared(name, true[n], found[n]) for n, name in photos.items()]
     return sorted(compared, key=lambda each: each.quality)

@@ -26,23 +26,23 @@ Ids = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedClip:
+class EvaluatedClip:
     """A clip and the tracks found in it."""
 
     clip: Clip
     tracks: Sequence[MaskTrack]
 
 
-def sequence(judged: JudgedClip, number: int) -> Data:
+def sequence(evaluated: EvaluatedClip, number: int) -> Data:
     """The true and the found tracks of class `number`, in the frames that are evaluated.
 
     They are prepared as by TrackEval's own readers: in DAVIS, void pixels are removed from found
     masks after the IoU is measured; in MOTS, masks in a region to ignore are left out, unless they
     match a true object.
     """
-    clip = judged.clip
+    clip = evaluated.clip
     true = [track for track in clip.tracks if track.number == number]
-    found = [track for track in judged.tracks if track.number == number]
+    found = [track for track in evaluated.tracks if track.number == number]
     frames = [_frame(clip, true, found, index) for index in clip.counted]
     true_ids, found_ids = [frame[0] for frame in frames], [frame[1] for frame in frames]
     return {
@@ -64,15 +64,15 @@ def sequence(judged: JudgedClip, number: int) -> Data:
     }
 
 
-def best_alone(judged: JudgedClip) -> JudgedClip:
+def best_alone(evaluated: EvaluatedClip) -> EvaluatedClip:
     """Only the track with the highest mean IoU with the one true object, over all frames."""
-    (true,) = judged.clip.tracks
+    (true,) = evaluated.clip.tracks
     means = [
-        np.mean([_iou(true.masks.get(t), track.masks.get(t)) for t in judged.clip.counted])
-        for track in judged.tracks
+        np.mean([_iou(true.masks.get(t), track.masks.get(t)) for t in evaluated.clip.counted])
+        for track in evaluated.tracks
     ]
-    best = [judged.tracks[int(np.argmax(means))]] if means else []
-    return JudgedClip(judged.clip, best)
+    best = [evaluated.tracks[int(np.argmax(means))]] if means else []
+    return EvaluatedClip(evaluated.clip, best)
 
 
 def overlaps(a: Sequence[RLE], b: Sequence[RLE], *, of_first: bool = False) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from vidseg.errors import VidsegError
 from vidseg.evaluation.clips import ANY_CLASS
-from vidseg.evaluation.trackeval_sequence import Data, JudgedClip, best_alone, sequence
+from vidseg.evaluation.trackeval_sequence import Data, EvaluatedClip, best_alone, sequence
 
 MAX_TRACKS_FOR_AP = 100
 """Most tracks per class and clip that count for AP, by score, as in YouTube-VIS."""
@@ -51,7 +51,7 @@ COUNT_FIELDS = {
 """Our name to CLEAR's, at an IoU of 0.5."""
 
 
-def score_tracks(judged: Iterable[JudgedClip]) -> Row:
+def score_tracks(evaluated: Iterable[EvaluatedClip]) -> Row:
     """`all`, then the same numbers for each of `classes` and `clips`; None for what is undefined.
 
     Measures are 0..1 (MOTA may be negative); see `MEAN_FIELDS` and `COUNT_FIELDS`.
@@ -59,7 +59,7 @@ def score_tracks(judged: Iterable[JudgedClip]) -> Row:
     Raises VidsegError: TrackEval is not installed.
     """
     metrics = _metrics()
-    pairs = [best_alone(pair) if pair.clip.single else pair for pair in judged]
+    pairs = [best_alone(pair) if pair.clip.single else pair for pair in evaluated]
     names = _names(pairs)
     found = {
         (place, number): _one(metrics, pair, number)
@@ -114,7 +114,7 @@ def _metrics() -> dict[str, Any]:
     }
 
 
-def _names(pairs: Iterable[JudgedClip]) -> dict[int, str]:
+def _names(pairs: Iterable[EvaluatedClip]) -> dict[int, str]:
     """Number to name of all classes of the ground truth."""
     names: dict[int, str] = {}
     for pair in pairs:
@@ -122,7 +122,7 @@ def _names(pairs: Iterable[JudgedClip]) -> dict[int, str]:
     return dict(sorted(names.items()))
 
 
-def _one(metrics: Mapping[str, Any], pair: JudgedClip, number: int) -> Results:
+def _one(metrics: Mapping[str, Any], pair: EvaluatedClip, number: int) -> Results:
     """One clip and class, without the metrics that are undefined for it."""
     data = sequence(pair, number)
     scored = not pair.clip.single and all(track.score is not None for track in pair.tracks)

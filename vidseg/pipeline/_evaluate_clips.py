@@ -11,7 +11,7 @@ from vidseg.evaluation.clips import Clip, MaskTrack, collect_tracks
 from vidseg.evaluation.ground_truth import ClassMatch, match_classes
 from vidseg.evaluation.read_results import CLIP_READERS, VIDSEG_SUFFIX, read_tracks, result_of
 from vidseg.evaluation.text_tables import clip_lines
-from vidseg.evaluation.trackeval_sequence import JudgedClip
+from vidseg.evaluation.trackeval_sequence import EvaluatedClip
 from vidseg.evaluation.tracking_metrics import check_installed, score_tracks
 from vidseg.pipeline.evaluation_request import Evaluation, EvaluationRequest, FrameCounter
 from vidseg.pipeline.search import Search
@@ -30,23 +30,23 @@ def evaluate_clips(request: EvaluationRequest, kind: str) -> Evaluation:
         raise InputError(f"{request.data} holds no annotated clip of the format {kind}.")
     search, notes = (None, []) if request.detections else request.search()
     counter = FrameCounter(request.run, sum(clip.frames for clip in clips))
-    judged: list[JudgedClip] = []
+    evaluated: list[EvaluatedClip] = []
     unknown: dict[str, None] = {}
     for clip in clips:
         classes, tracks = _tracks(request, clip, search, counter, alone=len(clips) == 1)
-        judged.append(JudgedClip(_only(clip, classes), tracks))
+        evaluated.append(EvaluatedClip(_only(clip, classes), tracks))
         unknown |= dict.fromkeys(classes.unknown if classes else ())
     if unknown:
         notes.append(f"Left out, as the results do not have them: {', '.join(unknown)}")
     report = {
-        **request.judged,
+        **request.subject,
         "dataset": str(request.data),
         "format": kind,
         "score": request.options.score,
         "tracked": request.options.track,
         "one_object_annotated": [clip.name for clip in clips if clip.single],
         "classes_unknown_to_results": [*unknown],
-        **score_tracks(judged),
+        **score_tracks(evaluated),
     }
     return Evaluation(report, clip_lines(report), notes)
 

@@ -9,7 +9,7 @@ from vidseg.atomic_output import atomic_output, check_output
 from vidseg.datasets import Content, read_dataset
 from vidseg.datasets.format_names import FORMATS
 from vidseg.datasets.sample_builder import read_pixels
-from vidseg.evaluation.coco_ap import MIN_SCORE, Result, evaluate, judge
+from vidseg.evaluation.coco_ap import MIN_SCORE, Result, evaluate, evaluate_results
 from vidseg.evaluation.false_positives import count_false_positives
 from vidseg.evaluation.ground_truth import coco_truth, first_names, match_classes, photos
 from vidseg.evaluation.per_photo import compare_photos
@@ -41,7 +41,7 @@ def evaluate_photos(request: EvaluationRequest) -> Evaluation:
     content, learned = without_learned_photos(content, request.model, options.split)
     result, notes = _result(request, content)
     report = {
-        **request.judged,
+        **request.subject,
         "dataset": str(request.data),
         "split": options.split,
         **learned.report,
@@ -74,7 +74,7 @@ def _result(request: EvaluationRequest, content: Content) -> tuple[Result, list[
     read = read_saved if request.detections.suffix == VIDSEG_SUFFIX else read_coco
     found, matching, notes = read(request.detections, content, request.classes)
     truth = coco_truth(photos(content, ids=ids, pixels=False), content.classes)
-    return judge(truth, found, matching, max_objects=most), notes
+    return evaluate_results(truth, found, matching, max_objects=most), notes
 
 
 def _notes(result: Result, content: Content) -> list[str]:

@@ -23,5 +23,5 @@ def evaluate_video(request: EvaluationRequest) -> Evaluation:
     with shown_frames(info, search, request.span, request.run) as found:
         counts = measure_stability(counter.counted(found), longest=options.max_gap)
     facts = {"video": str(request.data), "score": options.score, "tracked": options.track}
-    report = {**request.judged, **facts, "longest_gap": options.max_gap, **rates(counts)}
+    report = {**request.subject, **facts, "longest_gap": options.max_gap, **rates(counts)}
     return Evaluation(report, video_lines(report), notes)

@@ -105,7 +105,7 @@ class EvaluationRequest:
         return search, [search.choice.message] if search.choice.message else []
 
     @property
-    def judged(self) -> dict[str, str]:
+    def subject(self) -> dict[str, str]:
         """The model or the results, for the report."""
         facts: dict[str, str] = {}
         if self.model is not None:
