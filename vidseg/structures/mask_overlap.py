@@ -102,9 +102,12 @@ def _share(covered: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def _framed(boxes: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float64]:
-    """The parts of the boxes inside the frame; inverted boxes where there is none."""
+    """The parts of the boxes inside the frame; boxes without area where there is none.
+
+    A track that is moved on may lie outside the frame altogether.
+    """
     height, width = size
     framed = boxes.astype(np.float64)
     framed[:, :2] = framed[:, :2].clip(min=0)
-    framed[:, 2:] = np.minimum(framed[:, 2:], (width, height))
+    framed[:, 2:] = np.maximum(np.minimum(framed[:, 2:], (width, height)), framed[:, :2])
     return framed
