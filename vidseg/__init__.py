@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vidseg.pipeline.compare_models import compare as compare
     from vidseg.pipeline.detect_part import detect_part as detect_part
     from vidseg.pipeline.detect_to_file import detect_to_file as detect_to_file
+    from vidseg.pipeline.estimate import estimate as estimate
     from vidseg.pipeline.evaluate import evaluate as evaluate
     from vidseg.pipeline.evaluation_request import EvaluationOptions as EvaluationOptions
     from vidseg.pipeline.export_file import export as export
@@ -90,6 +91,7 @@ _HOMES = {
     "detect": "detection.batched",
     "detect_part": "pipeline.detect_part",
     "detect_to_file": "pipeline.detect_to_file",
+    "estimate": "pipeline.estimate",
     "evaluate": "pipeline.evaluate",
     "export": "pipeline.export_file",
     "find": "pipeline.find",

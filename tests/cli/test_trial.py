@@ -1,5 +1,6 @@
-"""--preview on the commands that draw."""
+"""--preview and --dry-run on the commands that draw."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,48 @@ def test_a_preview_of_wrong_options_is_refused(
     assert "leave --id" in says("--id", "1", clip, tmp_path / "out.mp4")
     assert "--crf" in says("--crf", "x", clip, tmp_path / "out.mp4")
     assert not oracle.seen
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_dry_run_tells_and_writes_nothing(
+    command: str, clip: Path, tmp_path: Path, model: str, oracle: OraclePredictor
+) -> None:
+    out = tmp_path / "out.mov"
+    words = [command, "--model", model, *COMMANDS[command], clip, out, "--dry-run"]
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    (told,) = json.loads(result.stdout)["outputs"]
+    assert (told["source"], told["target"]) == (str(clip), str(out))
+    assert told["frames"] == 60
+    assert told["size"] == {"width": 192, "height": 128}
+    assert told["seconds"]["lowest"] <= told["seconds"]["median"] <= told["seconds"]["highest"]
+    assert "out.mov: 60 frames of 192 x 128; about" in result.stderr
+    assert "Nothing was written." in result.stderr
+    assert oracle.seen
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+    out.write_bytes(b"mine")
+    assert "out.mov exists already" in fails(*words)
+    assert out.read_bytes() == b"mine"
+
+
+def test_a_dry_run_of_several_inputs(
+    clip: Path, tmp_path: Path, model: str, oracle: OraclePredictor
+) -> None:
+    other = write_scene(tmp_path / "b.mp4", frames=20)
+    result = run("splash", "--model", model, clip, other, f"{tmp_path}/out/", "--dry-run")
+    assert [each["frames"] for each in json.loads(result.stdout)["outputs"]] == [60, 20]
+    assert "all: about" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_names_the_detections_too(
+    clip: Path, tmp_path: Path, model: str, oracle: OraclePredictor
+) -> None:
+    saved = tmp_path / "found.vidseg"
+    words = ["--model", model, "--save-detections", saved, clip, tmp_path / "out.mp4"]
+    result = run("splash", *words, "--dry-run")
+    assert json.loads(result.stdout)["saved_detections"] == str(saved)
+    assert f"{saved}: the detections" in result.stderr
+    assert not saved.exists()
+    said = fails("splash", *words, "--dry-run", "--preview", tmp_path / "look.png", code=2)
+    assert "choose one" in said

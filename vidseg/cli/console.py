@@ -47,3 +47,15 @@ def log_to_console(verbosity: int) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
+
+
+@contextmanager
+def warnings_muted() -> Iterator[None]:
+    """Within, the library's log shows errors alone."""
+    logger = logging.getLogger("vidseg")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,6 +1,7 @@
 """What the commands that draw on or save an input share."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +19,7 @@ from vidseg.cli.batch import (
 from vidseg.cli.options import Command, Quality, RunFlags, Span
 from vidseg.cli.param_types import InputPath, OutputPath
 from vidseg.cli.threads import limit_threads
-from vidseg.cli.trial import Trial, draw_preview
+from vidseg.cli.trial import Trial, draw_preview, tell_estimates
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
@@ -64,8 +65,31 @@ def draw(
         from vidseg.pipeline.outputs import VideoOutput
 
         drawn = effect()
-        outputs = {job: [VideoOutput(job.target, drawn, encodings[job])] for job in todo.jobs}
-        make(outputs, todo, search=search, span=span, run=run)
+
+        def output(job: Job, target: Path) -> "Output":
+            return VideoOutput(target, drawn, encodings[job])
+
+        make_or_tell(todo, output, search=search, span=span, run=run, trial=trial)
+
+
+def make_or_tell(
+    todo: Todo,
+    output: "Callable[[Job, Path], Output]",
+    *,
+    search: "Search",
+    span: Span,
+    run: RunFlags,
+    trial: Trial,
+) -> None:
+    """Make the output of each job under its name or, for a dry run, tell about it.
+
+    `output` makes the output of a job, to be written to a path.
+    """
+    if trial.dry_run:
+        tell_estimates(todo, output, search=search, span=span, run=run)
+        return
+    outputs = {job: [output(job, job.target)] for job in todo.jobs}
+    make(outputs, todo, search=search, span=span, run=run)
 
 
 def make(

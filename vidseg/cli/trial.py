@@ -4,19 +4,26 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidseg.cli.batch import Job, Plan, introduce, run_jobs, sort_jobs
+import click
+
+from vidseg.cli.batch import Job, Plan, Todo, introduce, run_jobs, sort_jobs
+from vidseg.cli.console import warnings_muted
 from vidseg.cli.option import Command, option
 from vidseg.cli.options import RunFlags, Span
+from vidseg.cli.progress import Download, duration
+from vidseg.cli.report import print_report
 from vidseg.cli.threads import limit_threads
 from vidseg.errors import OptionError
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
+    from vidseg.pipeline.estimate import Estimate, Seconds
+    from vidseg.pipeline.outputs import Output
     from vidseg.pipeline.run_options import RunOptions, RunResult
     from vidseg.pipeline.search import Search
 
@@ -27,6 +34,8 @@ class Trial:
 
     preview: str | None = None
     """Where to draw a few moments of the input."""
+    dry_run: bool = False
+    """Whether only to tell what would be written, and how long that takes."""
 
 
 def trial_options(command: Command) -> Command:
@@ -39,9 +48,17 @@ def trial_options(command: Command) -> Command:
         help="Only draw nine moments of IN side by side into this picture; OUT is not written. "
         "Each moment stands by itself, without tracking.",
     )
+    @option(
+        "--dry-run",
+        is_flag=True,
+        help="Only tell what would be written, and how long it would take, measured on some "
+        "frames; nothing is written.",
+    )
     @wraps(command)
-    def wrapper(*, preview: str | None, **others: Any) -> Any:
-        return command(trial=Trial(preview), **others)
+    def wrapper(*, preview: str | None, dry_run: bool, **others: Any) -> Any:
+        if preview is not None and dry_run:
+            raise click.UsageError("--preview draws and --dry-run does not; choose one.")
+        return command(trial=Trial(preview, dry_run), **others)
 
     return wrapper
 
@@ -74,3 +91,74 @@ def draw_preview(
 
     introduce(search, run)
     run_jobs(todo, do, run)
+
+
+def tell_estimates(
+    todo: Todo,
+    output: "Callable[[Job, Path], Output]",
+    *,
+    search: "Search",
+    span: Span,
+    run: RunFlags,
+) -> None:
+    """Print what each job would write, and how long it would take; `output` makes the output of a
+    job under a path of its own."""
+    from vidseg.pipeline.estimate import estimate
+
+    introduce(search, run)
+    on_download = Download().on_bytes if run.progress else None
+    facts: list[dict[str, Any]] = []
+    for job in todo.jobs:
+
+        def outputs(folder: Path, job: Job = job) -> "list[Output]":
+            return [output(job, folder / job.target.name)]
+
+        with warnings_muted():  # warnings are about the whole input, and these are parts of it
+            found = estimate(job.source, outputs, search=search, span=span, on_download=on_download)
+        facts.append(_facts(job, found))
+    report = {"outputs": facts, "saved_detections": str(search.save) if search.save else None}
+    print_report(report, _table(facts, report["saved_detections"]), as_json=False)
+
+
+def _facts(job: Job, found: "Estimate") -> dict[str, Any]:
+    def spread(seconds: "Seconds | None") -> dict[str, float] | None:
+        return None if seconds is None else {k: round(v, 4) for k, v in asdict(seconds).items()}
+
+    return {
+        "source": str(job.source),
+        "target": str(job.target),
+        "frames": found.frames,
+        "size": {"width": found.size[1], "height": found.size[0]},
+        "seconds": spread(found.seconds),
+        "seconds_per_frame": spread(found.seconds_per_frame),
+        "measured_frames": found.measured_frames,
+    }
+
+
+def _table(facts: list[dict[str, Any]], saved: str | None) -> list[str]:
+    lines = [_line(each) for each in facts]
+    if len(facts) > 1 and all(each["seconds"] for each in facts):
+        lines.append(f"all: about {duration(sum(each['seconds']['median'] for each in facts))}")
+    if saved is not None:
+        lines.append(f"{saved}: the detections")
+    return [*lines, "Nothing was written."]
+
+
+def _line(each: dict[str, Any]) -> str:
+    count = each["frames"]
+    frames = {None: "frames of unknown number", 1: "1 frame"}.get(count, f"{count} frames")
+    size = f"{each['size']['width']} x {each['size']['height']}"
+    return f"{each['target']}: {frames} of {size}; {_time(each)}"
+
+
+def _time(each: dict[str, Any]) -> str:
+    per_frame, whole = each["seconds_per_frame"], each["seconds"]
+    if whole is None and per_frame is None:
+        return "its time could not be measured"
+    count = each["measured_frames"]
+    measured = f"measured on {'it' if count == 1 else f'{count} frames'}"
+    if whole is None:
+        milliseconds = [round(1000 * per_frame[name]) for name in ("median", "lowest", "highest")]
+        return "about {} ms a frame ({} to {}, {})".format(*milliseconds, measured)
+    spread = f"{duration(whole['lowest'])} to {duration(whole['highest'])}, "
+    return f"about {duration(whole['median'])} ({spread if per_frame else ''}{measured})"

@@ -1,17 +1,19 @@
 """vidseg cutout."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from vidseg.cli.batch import (
+    Job,
     check_one_input,
     folder_plan,
     media_plan,
     outputs_checked,
     several_frames,
 )
-from vidseg.cli.drawing import make, media_arguments
+from vidseg.cli.drawing import make_or_tell, media_arguments
 from vidseg.cli.options import (
     Quality,
     RunFlags,
@@ -28,6 +30,7 @@ from vidseg.cli.trial import Trial, draw_preview, trial_options
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
+    from vidseg.pipeline.outputs import Output
     from vidseg.pipeline.search import Search
 
 
@@ -101,16 +104,9 @@ def cutout(
         limit_threads(several=several_frames(sources))
         from vidseg.pipeline.outputs import CutoutOutput
 
-        outputs = {
-            job: [
-                CutoutOutput(
-                    job.target,
-                    refine=refine,
-                    per_object=per_object,
-                    matte=matte,
-                    encoding=encodings[job],
-                )
-            ]
-            for job in todo.jobs
-        }
-        make(outputs, todo, search=search, span=span, run=run)
+        def output(job: Job, path: Path) -> "Output":
+            return CutoutOutput(
+                path, refine=refine, per_object=per_object, matte=matte, encoding=encodings[job]
+            )
+
+        make_or_tell(todo, output, search=search, span=span, run=run, trial=trial)
