@@ -7,9 +7,10 @@ import pytest
 from tests.support import plugged
 from tests.support.commands import fails, run
 from tests.support.doubles import OraclePredictor
-from tests.support.scenes import CLASSES, write_scene
+from tests.support.scenes import CLASSES, scene_image, write_scene
 from vidseg.detection.plugin import is_plugin, load_plugin
-from vidseg.errors import ModelError, OptionError
+from vidseg.detection.predictor import predict_named
+from vidseg.errors import ModelError, OptionError, VidsegError
 from vidseg.pipeline.search import Search
 
 CODE = """
@@ -105,3 +106,15 @@ def test_an_object_is_a_model_of_a_search() -> None:
     assert search.predictor() is predictor
     assert search.labels == {1}
     assert search.choice.model == "OraclePredictor"
+
+
+@pytest.mark.parametrize("results", [None, [{"boxes": []}]])
+def test_results_of_another_kind_are_named(results: object) -> None:
+    class Other:
+        classes = CLASSES
+
+        def predict(self, images: object) -> object:
+            return results
+
+    with pytest.raises(VidsegError, match="must return a list"):
+        predict_named(Other(), [scene_image(0)])  # type: ignore[arg-type]

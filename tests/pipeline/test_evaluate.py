@@ -50,5 +50,5 @@ def test_what_is_refused(tmp_path: Path) -> None:
         evaluate(data, OraclePredictor(), detections=data / "r.json")
     with pytest.raises(InputError, match="does not exist"):
         evaluate(tmp_path / "gone", OraclePredictor())
-    with pytest.raises(OptionError, match="max_objects must be at least 1"):
+    with pytest.raises(OptionError, match="max_objects must be a whole number and at least 1"):
         EvaluationOptions(max_objects=0)

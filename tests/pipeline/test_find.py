@@ -136,3 +136,60 @@ def test_small_values_and_flat_keywords_say_the_same() -> None:
     assert flat.selection == values.selection
     with pytest.raises(TypeError, match="'wrong'"):
         searching(wrong=1)
+
+
+PHOTO = scene_image(0)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (PHOTO, r"come in a list, got one array \(128, 192, 3\)"),
+        (["a.jpg", "b.jpg"], "Frame 0 is a path, a.jpg"),
+        ([(0, PHOTO), (1, PHOTO, 2)], r"Frame 1 must be \(seconds, image\), got 3 values"),
+        ([("a", PHOTO)], "The time of frame 0 must be a time in seconds, got 'a'"),
+        ([(None, PHOTO)], "got None"),
+        ([(float("inf"), PHOTO)], "got inf"),
+    ],
+)
+def test_what_is_no_frame_is_refused_in_one_sentence(source: object, message: str) -> None:
+    with pytest.raises(vidseg.VidsegError, match=message):
+        list(vidseg.find(source, searching()))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rate", ["30", None, float("nan"), float("inf"), 0])
+def test_a_rate_is_a_positive_number(rate: object) -> None:
+    with pytest.raises(OptionError, match="rate must be positive"):
+        vidseg.find([PHOTO], searching(), rate=rate)  # type: ignore[arg-type]
+
+
+def test_times_may_be_numbers_of_numpy() -> None:
+    times = [np.float32(0.25), np.float64(0.5), np.int64(1)]
+    found = vidseg.find([(time, PHOTO) for time in times], searching())  # type: ignore[arg-type]
+    assert [frame.time for frame, _ in found] == [Fraction(1, 4), Fraction(1, 2), 1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"score": "high"},
+        {"keep_score": None, "score": None},
+        {"max_objects": 1.5},
+        {"every": 2.5},
+        {"every": "often"},
+        {"fill": 2.5},
+        {"smooth": 1.5},
+        {"batch_size": 1.5},
+        {"ids": [1.5]},
+        {"ids": ["a"]},
+        {"at": "0:12", "point": (1, 2)},
+        {"tracker": object()},
+        {"model": object()},
+        {"model": 5},
+        {"model": OraclePredictor},
+    ],
+    ids=str,
+)
+def test_options_of_a_wrong_kind_are_refused_at_once(options: dict[str, object]) -> None:
+    with pytest.raises(OptionError):
+        vidseg.Search(**{"model": OraclePredictor(), **options})  # type: ignore[arg-type]

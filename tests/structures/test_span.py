@@ -32,6 +32,7 @@ def test_it_is_a_value() -> None:
         (-1, None, "start must not be negative, got -1."),
         (None, -0.5, "end must not be negative, got -0.5."),
         (float("nan"), None, "start must be a time in seconds, got nan."),
+        ("1:30", None, "start must be a time in seconds, got '1:30'."),
         (2, 1, "The start, 2 s, must be before the end, 1 s."),
         (None, 0, "The start, 0 s, must be before the end, 0 s."),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from vidseg.detection.predictor import Predictor
+from vidseg.detection.predictor import Predictor, check_predictor
 from vidseg.errors import ModelError, OptionError
 
 PLUGIN_NAME = re.compile(r"(?P<module>.+\.py|[A-Za-z_][\w.]*):(?P<object>[A-Za-z_]\w*)")
@@ -36,11 +36,7 @@ def load_plugin(model: str | Path) -> Predictor:
         predictor: Any = found() if inspect.isroutine(found) or inspect.isclass(found) else found
     except Exception as error:
         raise ModelError(f"{model} cannot be made: {type(error).__name__}: {error}") from error
-    if not hasattr(predictor, "classes") or not hasattr(predictor, "predict"):
-        raise OptionError(
-            f"{model} is not a predictor: it needs `classes` and `predict(images)`; "
-            "see vidseg.detection.predictor.Predictor."
-        )
+    check_predictor(predictor, str(model))
     return predictor
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from vidseg.errors import VidsegError
+from vidseg.errors import OptionError, VidsegError
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances
 
@@ -22,13 +22,27 @@ class Predictor(Protocol):
         ...
 
 
+def check_predictor(predictor: object, name: str | None = None) -> None:
+    """Raises OptionError: `predictor`, called `name`, lacks a member, or is a class of them."""
+    name = name or repr(predictor)
+    if isinstance(predictor, type):
+        raise OptionError(f"{name} is a class; make a predictor of it: {predictor.__name__}(...).")
+    if not hasattr(predictor, "classes") or not hasattr(predictor, "predict"):
+        raise OptionError(
+            f"{name} is not a predictor: it needs `classes` and `predict(images)`; "
+            "see vidseg.detection.predictor.Predictor."
+        )
+
+
 def predict_named(predictor: Predictor, images: Sequence[Image]) -> list[Instances]:
     """The objects of each image, with the predictor's class names.
 
-    Raises VidsegError: the predictor returned another number of results, or a result for a frame
-    of another size.
+    Raises VidsegError: the predictor returned something else, another number of results, or a
+    result for a frame of another size.
     """
     results, name = predictor.predict(images), type(predictor).__name__
+    if not isinstance(results, Sequence) or not all(isinstance(r, Instances) for r in results):
+        raise VidsegError(f"{name}.predict must return a list of vidseg.Instances, one an image.")
     if len(results) != len(images):
         raise VidsegError(
             f"{name}.predict returned {len(results)} results for {len(images)} images; "

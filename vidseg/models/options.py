@@ -1,6 +1,7 @@
 """How a model runs. Nothing here imports torch."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from vidseg.errors import OptionError
 from vidseg.models.names import check_precision, check_size
@@ -23,5 +24,6 @@ class ModelOptions:
         """Raises OptionError: an unknown precision, a size or batch size out of range."""
         check_precision(self.precision)
         check_size(self.size)
-        if self.batch_size is not None and self.batch_size < 1:
-            raise OptionError(f"batch_size must be at least 1, got {self.batch_size}.")
+        size = self.batch_size
+        if size is not None and (not isinstance(size, Integral) or size < 1):
+            raise OptionError(f"batch_size must be a whole number and at least 1, got {size}.")

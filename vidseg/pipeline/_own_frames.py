@@ -2,11 +2,16 @@
 
 from collections.abc import Generator, Iterable
 from fractions import Fraction
+from math import isfinite
+from numbers import Real
+from os import PathLike
+
+import numpy as np
 
 from vidseg.concurrency import closing_input
-from vidseg.errors import OptionError
+from vidseg.errors import FrameError, OptionError
 from vidseg.structures.frame import Frame, Image, check_image
-from vidseg.structures.span import Seconds
+from vidseg.structures.span import Seconds, exact_seconds
 
 OwnFrame = Frame | Image | tuple[Seconds, Image]
 """A `Frame`; an (H, W, 3) uint8 RGB array; or one with its time in seconds."""
@@ -17,12 +22,15 @@ def numbered_frames(items: Iterable[OwnFrame], rate: Seconds) -> Generator[Frame
 
     Arrays without times come at `rate` frames a second.
 
-    Raises OptionError: the rate is not positive, an image is not (H, W, 3) uint8, or a time is not
-    after the one before it.
+    Raises:
+        OptionError: the rate is not positive, or a time is no number, or not after the one before.
+        FrameError: an image is not (H, W, 3) uint8, or `items` is one image.
     """
-    if rate <= 0:
-        raise OptionError(f"rate must be positive, got {float(rate):g} frames a second.")
-    return _numbered(items, 1 / Fraction(rate))
+    if not isinstance(rate, Real) or not isfinite(rate) or rate <= 0:
+        raise OptionError(f"rate must be positive, got {rate} frames a second.")
+    if isinstance(items, np.ndarray) and items.ndim < 4:
+        raise FrameError(f"Frames of your own come in a list, got one array {items.shape}.")
+    return _numbered(items, 1 / exact_seconds("rate", rate))
 
 
 def _numbered(items: Iterable[OwnFrame], step: Fraction) -> Generator[Frame, None, None]:
@@ -44,6 +52,10 @@ def _as_frame(item: OwnFrame, index: int, step: Fraction) -> Frame:
     if isinstance(item, Frame):
         return item
     if isinstance(item, tuple):
+        if len(item) != 2:
+            raise FrameError(f"Frame {index} must be (seconds, image), got {len(item)} values.")
         time, image = item
-        return Frame(index, Fraction(time), image)
+        return Frame(index, exact_seconds(f"The time of frame {index}", time), image)
+    if isinstance(item, str | PathLike):
+        raise FrameError(f"Frame {index} is a path, {item}; pass arrays, or one path alone.")
     return Frame(index, index * step, item, step)

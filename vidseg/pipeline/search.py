@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
-from fractions import Fraction
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from vidseg.detection import Every, max_keyframe_step
 from vidseg.detection.plugin import is_plugin, load_plugin
-from vidseg.detection.predictor import Predictor
+from vidseg.detection.predictor import Predictor, check_predictor
 from vidseg.errors import OptionError
 from vidseg.models.catalog import ModelChoice, choose_labels, choose_model
 from vidseg.models.options import ModelOptions
 from vidseg.results.replay import choose_from_saved
 from vidseg.results.vidseg_file import Detections, read_detections
-from vidseg.structures.span import Seconds
+from vidseg.structures.span import Seconds, exact_seconds
 from vidseg.tracking.options import TrackingOptions, check_buffered
 from vidseg.tracking.selection import Follow, Point, Selection
 from vidseg.tracking.stages import DEFAULT_FILL_FRAMES, TRACKING_RULES_VERSION
@@ -187,8 +187,11 @@ class Search:
             return choose_from_saved(self.saved, names, self.score), None
         if model is None or (isinstance(model, str | Path) and not is_plugin(model)):
             return choose_model(names, model), None
-        predictor = load_plugin(model) if isinstance(model, str | Path) else model
-        title = str(model) if isinstance(model, str | Path) else type(model).__name__
+        if isinstance(model, str | Path):
+            predictor, title = load_plugin(model), str(model)
+        else:
+            check_predictor(model)
+            predictor, title = model, type(model).__name__
         classes = dict(predictor.classes)
         return ModelChoice(title, choose_labels(names, title, classes), classes), predictor
 
@@ -215,7 +218,7 @@ def _renamed(keywords: Mapping[str, Any]) -> dict[str, Any]:
     if "ids" in words:
         words["ids"] = tuple(words["ids"])
     if words.get("at") is not None:
-        words["at"] = Fraction(words["at"])
+        words["at"] = exact_seconds("at", words["at"])
     return words
 
 
@@ -235,15 +238,17 @@ def _fill(fill: int | None, saved: Detections | None, every: Every) -> int:
 
 
 def check_fraction(name: str, value: float) -> None:
-    """Raises OptionError: `value` is not within 0..1."""
-    if not 0 <= value <= 1:
-        raise OptionError(f"{name} must be between 0 and 1, got {value:g}.")
+    """Raises OptionError: `value` is not a number within 0..1."""
+    if not isinstance(value, Real) or not 0 <= value <= 1:
+        raise OptionError(f"{name} must be between 0 and 1, got {value}.")
 
 
 def check_positive(name: str, value: int | None) -> None:
-    """Raises OptionError: `value` is below 1."""
-    if value is not None and value < 1:
-        raise OptionError(f"{name} must be at least 1, got {value}.")
+    """Raises OptionError: `value` is no whole number, or below 1."""
+    if value is None:
+        return
+    if not isinstance(value, Integral) or value < 1:
+        raise OptionError(f"{name} must be a whole number and at least 1, got {value}.")
 
 
 def check_every(every: Every) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite
+from numbers import Real
 
 from vidseg.errors import OptionError
 
@@ -35,8 +36,8 @@ class Span:
         keep_interlaced: bool = False,
     ) -> None:
         """Raises OptionError: a time is negative or not finite, or `start` is not before `end`."""
-        object.__setattr__(self, "start", _exact("start", start))
-        object.__setattr__(self, "end", _exact("end", end))
+        object.__setattr__(self, "start", _not_negative("start", start))
+        object.__setattr__(self, "end", _not_negative("end", end))
         object.__setattr__(self, "keep_going", keep_going)
         object.__setattr__(self, "keep_interlaced", keep_interlaced)
         if self.end is not None and (self.start or 0) >= self.end:
@@ -55,11 +56,20 @@ class Span:
         return self.start is None and self.end is None
 
 
-def _exact(name: str, time: Seconds | None) -> Fraction | None:
+def exact_seconds(name: str, time: Seconds) -> Fraction:
+    """The time of that `name` as a Fraction; NumPy's numbers are fine.
+
+    Raises OptionError: it is no finite number.
+    """
+    if not isinstance(time, Real) or not isfinite(time):
+        raise OptionError(f"{name} must be a time in seconds, got {time!r}.")
+    return Fraction(time if isinstance(time, int | Fraction) else float(time))
+
+
+def _not_negative(name: str, time: Seconds | None) -> Fraction | None:
     if time is None:
         return None
-    if not isfinite(time):
-        raise OptionError(f"{name} must be a time in seconds, got {float(time):g}.")
-    if time < 0:
+    exact = exact_seconds(name, time)
+    if exact < 0:
         raise OptionError(f"{name} must not be negative, got {float(time):g}.")
-    return Fraction(time)
+    return exact

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 
 from vidseg.errors import OptionError
 from vidseg.tracking.stages import DEFAULT_SMOOTHING_RADIUS
@@ -25,15 +26,20 @@ class TrackingOptions:
     """Makes a tracker for each run. None: `vidseg.tracking.mask_tracker.MaskTracker`."""
 
     def __post_init__(self) -> None:
-        """Raises OptionError: `fill` or `smooth` is out of range."""
+        """Raises OptionError: `fill` or `smooth` is out of range, or `tracker` makes no tracker."""
         if self.fill is not None:
             check_buffered("fill", self.fill)
         check_buffered("smooth", self.smooth)
+        if self.tracker is not None and not callable(self.tracker):
+            raise OptionError(
+                "tracker makes a tracker for each run: pass a class or a function, not the "
+                f"{type(self.tracker).__name__} itself."
+            )
 
 
 def check_buffered(name: str, frames: int, *, least: int = 0) -> None:
-    """Raises OptionError: `frames` is not within `least`..`MAX_BUFFERED_FRAMES`."""
-    if not least <= frames <= MAX_BUFFERED_FRAMES:
+    """Raises OptionError: `frames` is no whole number of `least`..`MAX_BUFFERED_FRAMES`."""
+    if not isinstance(frames, Integral) or not least <= frames <= MAX_BUFFERED_FRAMES:
         raise OptionError(
             f"{name} must be between {least} and {MAX_BUFFERED_FRAMES}, got {frames}."
         )

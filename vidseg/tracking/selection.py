@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Integral
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -44,8 +45,9 @@ class Selection:
             )
         if sum((bool(self.ids), self.follow is not None, self.at is not None)) > 1:
             raise OptionError("--id, --follow and --at each select objects; give only one of them.")
-        if any(number < 1 for number in self.ids):
-            raise OptionError(f"Ids start at 1, got {min(self.ids)}.")
+        wrong = [one for one in self.ids if not isinstance(one, Integral) or one < 1]
+        if wrong:
+            raise OptionError(f"Ids are whole numbers that start at 1, got {wrong[0]}.")
         if self.follow not in (None, "largest", "first"):
             raise OptionError(f"follow must be largest or first, got {self.follow}.")
         if self.at is not None and self.at < 0:
