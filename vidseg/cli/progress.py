@@ -14,7 +14,7 @@ ESTIMATE_AFTER_SECONDS = 5
 """Measured work that an estimate needs."""
 
 
-LOADING = "loading..."
+LOADING_TEXT = "loading..."
 
 
 class Progress:
@@ -35,7 +35,7 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         if self._wants_bar:
-            self._bar = Bar(desc=LOADING, bar_format="{desc}", file=sys.stderr, leave=False)
+            self._bar = Bar(desc=LOADING_TEXT, bar_format="{desc}", file=sys.stderr, leave=False)
         return self
 
     def __exit__(

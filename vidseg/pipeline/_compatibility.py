@@ -7,14 +7,13 @@ from vidseg.video.info import Kind
 
 def check_kinds(given: Kind, wanted: OutputKind) -> None:
     """Raises OptionError: an input of this kind does not become an output of that kind."""
-    if wanted not in BECOMES[given]:
-        fit = " or ".join(AN[kind] for kind in BECOMES[given])
-        raise OptionError(
-            f"{AN[given].capitalize()} cannot become {AN[wanted]}; name OUT as {fit}."
-        )
+    if wanted not in ALLOWED_OUTPUTS[given]:
+        fit = " or ".join(WITH_ARTICLE[kind] for kind in ALLOWED_OUTPUTS[given])
+        source, output = WITH_ARTICLE[given].capitalize(), WITH_ARTICLE[wanted]
+        raise OptionError(f"{source} cannot become {output}; name OUT as {fit}.")
 
 
-BECOMES: dict[Kind, tuple[OutputKind, ...]] = {
+ALLOWED_OUTPUTS: dict[Kind, tuple[OutputKind, ...]] = {
     "video": ("video", "animation", "folder"),
     "animation": ("video", "animation", "folder"),
     "photo": ("photo", "animation"),  # a GIF holds a single picture too
@@ -22,7 +21,7 @@ BECOMES: dict[Kind, tuple[OutputKind, ...]] = {
 }
 """Kinds of input to the kinds of output that they can become."""
 
-AN = {
+WITH_ARTICLE = {
     "video": "a video",
     "animation": "an animated image",
     "photo": "a photo",

@@ -40,7 +40,7 @@ from vidseg.video.encoding.writer import open_writer
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
 
-AGREEING = 0.5
+AGREEMENT_MIN_IOU = 0.5
 """IoU from which two masks of one class are the same object, as in COCO's AP50."""
 
 OnModel = Callable[[str, int, int | None], None]
@@ -69,7 +69,7 @@ class Agreement:
 
     models: tuple[str, str]
     matched: int
-    """Pairs of objects of one frame and class whose masks have an IoU of at least `AGREEING`."""
+    """Pairs of objects of one frame and class with a mask IoU of at least `AGREEMENT_MIN_IOU`."""
     f_measure: float
     """Twice the matched pairs by the objects of both; 1 where both find the same, or nothing."""
     mean_iou: float | None
@@ -232,13 +232,13 @@ def _agreement(
 def matched(
     left: Instances, right: Instances, left_names: Mapping[int, str], right_names: Mapping[int, str]
 ) -> list[float]:
-    """IoU of each pair of one class, paired for the largest sum, from `AGREEING` on."""
+    """IoU of each pair of one class, paired for the largest sum, from `AGREEMENT_MIN_IOU` on."""
     if not len(left) or not len(right):
         return []
     ours = np.array([left_names[int(label)] for label in left.labels])
     theirs = np.array([right_names[int(label)] for label in right.labels])
     ious = iou_matrix(left, right) * (ours[:, None] == theirs)
-    return ious[best_pairs(ious, ious >= AGREEING)].tolist()
+    return ious[best_pairs(ious, ious >= AGREEMENT_MIN_IOU)].tolist()
 
 
 def _draw(
