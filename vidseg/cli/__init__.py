@@ -10,7 +10,9 @@ from vidseg.cli.commands.classes import classes
 from vidseg.cli.commands.compare import compare
 from vidseg.cli.commands.cutout import cutout
 from vidseg.cli.commands.data import data
+from vidseg.cli.commands.demo import demo
 from vidseg.cli.commands.detect import detect
+from vidseg.cli.commands.doctor import doctor
 from vidseg.cli.commands.draw import draw
 from vidseg.cli.commands.evaluate import evaluate
 from vidseg.cli.commands.export import export
@@ -27,6 +29,19 @@ from vidseg.cli.exit_codes import CommandError, errors_as_sentences, stop_on_sig
 from vidseg.cli.options import VERBOSITY, examples
 from vidseg.cli.threads import numpy_on_one_thread
 from vidseg.version import __version__
+
+HOW_TO_BEGIN = """\
+vidseg finds the objects in a video, and draws, splashes, cuts out or saves them.
+
+  vidseg demo                                        try it on a bundled clip
+  vidseg overlay VIDEO out.mp4 --preview look.png    nine moments of a video of yours
+  vidseg overlay VIDEO out.mp4                       all of it: masks, boxes and labels
+  vidseg splash --class person VIDEO out.mp4         people in colour, the rest grey
+  vidseg classes                                     what --class can be
+  vidseg doctor                                      what this machine has, and lacks
+
+vidseg --help lists all commands, and vidseg COMMAND --help the options of one."""
+"""What `vidseg` alone prints."""
 
 
 class Program(click.Group):
@@ -68,7 +83,10 @@ class Program(click.Group):
         classes,
         models,
         info,
+        demo,
+        doctor,
     ],
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples(
         "vidseg overlay street.mp4 street_objects.mp4",
@@ -77,8 +95,11 @@ class Program(click.Group):
     + "\n\nExit codes: 0 done, 1 something went wrong, 2 wrong options, 130 Ctrl-C, 143 SIGTERM.",
 )
 @click.version_option(__version__, prog_name="vidseg")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Find objects in every frame of a video, and draw, splash or save them.
 
     IN may be a video, an animated image, a photo or a folder of photos.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(HOW_TO_BEGIN)
