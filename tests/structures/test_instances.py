@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.random_instances import any_instances, blobs
-from vidseg.errors import FrameError
+from vidseg.errors import FrameError, OptionError
 from vidseg.structures import colors
 from vidseg.structures.instances import (
     ARRAYS,
@@ -163,3 +163,32 @@ def test_the_davis_palette() -> None:
     assert table[8:10] == [[64, 0, 0], [192, 0, 0]]
     assert table[22] == [0, 192, 128]
     assert table[255] == [224, 224, 192]
+
+
+def test_objects_are_made_of_full_masks() -> None:
+    masks = np.zeros((3, 60, 80), bool)
+    masks[0, 10:41, 5:70] = True
+    ys, xs = np.mgrid[:60, :80]
+    masks[2] = (ys - 30) ** 2 + (xs - 40) ** 2 < 400
+    found = Instances.from_masks(masks, [2, 1, 3], [0.9, 0.8, 0.75])
+    assert (found.size, found.labels.tolist()) == ((60, 80), [2, 3])
+    assert found.scores.tolist() == [np.float32(0.9), 0.75]
+    assert found.boxes.tolist() == [[5, 10, 70, 41], [21, 11, 60, 50]]
+    assert (found.ids == -1).all()
+    for mask, wanted in zip(found.full_masks(), masks[[0, 2]], strict=True):
+        assert (mask & wanted).sum() / (mask | wanted).sum() > 0.97
+    assert len(Instances.from_masks(masks[:0], [], [])) == 0
+
+
+@pytest.mark.parametrize(
+    ("masks", "labels", "message"),
+    [
+        (np.zeros((1, 4, 4)), [1], r"masks must be \(N, H, W\) bool"),
+        (np.zeros((4, 4), bool), [1], r"got \(4, 4\) bool"),
+        (np.zeros((1, 4, 4), bool), [1, 2], r"labels must be \(1,\), one for each mask"),
+        (np.zeros((1, 4, 4), bool), [0], "Labels start at 1, got 0"),
+    ],
+)
+def test_other_full_masks_are_refused(masks: np.ndarray, labels: list[int], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        Instances.from_masks(masks, labels, [0.5])

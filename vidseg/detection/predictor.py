@@ -10,7 +10,18 @@ from vidseg.structures.instances import Instances
 
 
 class Predictor(Protocol):
-    """Finds the objects in images. Anything with these two members can take a model's place."""
+    """Finds the objects in images. Anything with these two members can take a model's place.
+
+    class MyPredictor:
+        classes = {1: "cat", 2: "dog"}
+
+        def __init__(self):
+            self.model = ...
+
+        def predict(self, images):
+            found = [self.model(image) for image in images]
+            return [vidseg.Instances.from_masks(f.masks, f.labels, f.scores) for f in found]
+    """
 
     @property
     def classes(self) -> Mapping[int, str]:

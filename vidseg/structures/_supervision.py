@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.errors import OptionError, VidsegError
+from vidseg.structures._full_masks import mask_cells
 from vidseg.structures.boxes import clip_boxes
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.masks import instance_rle
@@ -83,22 +84,5 @@ def _masks(detections: Detections, boxes: NDArray[np.float32], side: int) -> NDA
     full: Any = detections.mask
     if full is not None:
         for row, box in enumerate(boxes):  # one full mask at a time, as compact masks unpack
-            masks[row] = _cells(np.asarray(full[row], bool), box, side)
+            masks[row] = mask_cells(np.asarray(full[row], bool), box, side)
     return masks
-
-
-def _cells(full: NDArray[np.bool_], box: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
-    x0, y0, x1, y1 = box.tolist()
-    top, left = int(y0), int(x0)
-    part = full[top : int(np.ceil(y1)), left : int(np.ceil(x1))].astype(np.float32)
-    down = _overlaps(y0 - top, y1 - top, part.shape[0], side)
-    across = _overlaps(x0 - left, x1 - left, part.shape[1], side)
-    return np.round(255 * (down @ part @ across.T)).clip(0, 255).astype(np.uint8)
-
-
-def _overlaps(low: float, high: float, pixels: int, cells: int) -> NDArray[np.float32]:
-    """(cells, pixels) share of each of `cells` between `low` and `high` that each pixel covers."""
-    edges = np.linspace(low, high, cells + 1)
-    at = np.arange(pixels)
-    shared = np.minimum(edges[1:, None], at + 1) - np.maximum(edges[:-1, None], at)
-    return (shared.clip(0) / max((high - low) / cells, 1e-6)).astype(np.float32)

@@ -8,7 +8,7 @@ from operator import index
 from typing import TYPE_CHECKING, SupportsIndex, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from vidseg.errors import FrameError
 from vidseg.structures.frame import Frame, Image, check_image
@@ -90,6 +90,25 @@ class Instances:
             ids=np.zeros(0, np.int64),
             size=size,
         )
+
+    @classmethod
+    def from_masks(
+        cls,
+        masks: NDArray[np.bool_],
+        labels: ArrayLike,
+        scores: ArrayLike,
+        side: int = MASK_SIDE,
+    ) -> Instances:
+        """The objects with these full masks, (N, H, W) bool, as a model of your own finds them.
+
+        `labels` and `scores` are (N,). An object without a pixel is left out. Masks are resampled
+        to `side` x `side` cells inside the smallest boxes; more cells keep finer edges.
+
+        Raises OptionError: an array of another shape or dtype, or a label below 1.
+        """
+        from vidseg.structures._full_masks import from_full_masks
+
+        return from_full_masks(masks, labels, scores, side)
 
     def __len__(self) -> int:
         return len(self.boxes)
