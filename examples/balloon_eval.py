@@ -35,7 +35,7 @@ def average_precision(
     checkpoint: Path, photos: list[Photo], size: tuple[int, int] | None = None
 ) -> dict[str, float]:
     """Mask and box AP of COCO, with detections kept from score 0.05."""
-    model, _ = load_model(checkpoint)
+    model: Any = load_model(checkpoint)[0]
     if size:
         set_image_size(model, size)
     return evaluate_results(photos, [detect(model, photo.image) for photo in photos])

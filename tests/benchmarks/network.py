@@ -29,9 +29,9 @@ from tests.support.planted_objects import CLASSES, planted
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.catalog import class_names
 from vidseg.models.device import resolve_device
-from vidseg.models.inference._proposals import propose_regions
 from vidseg.models.inference.forward import detect_boxes, extract_features, predict_masks
 from vidseg.models.inference.preprocess import preprocess
+from vidseg.models.inference.proposals import propose_regions
 from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions, load_network
 from vidseg.structures.frame import Image
 from vidseg.video.decoding.reader import read_frames
@@ -87,7 +87,10 @@ def measure(name: str, image: Image, options: argparse.Namespace) -> dict:
 
 def make(name: str, image: Image, objects: int) -> tuple[MaskRCNN, dict[int, str]]:
     if name not in ARCHITECTURES:
-        return load_network(name), class_names(name)
+        network = load_network(name)
+        if not isinstance(network, MaskRCNN):
+            raise SystemExit(f"{name} is no Mask R-CNN; see tests.benchmarks.everyday.")
+        return network, class_names(name)
     picture = torch.from_numpy(image).permute(2, 0, 1) / 255
     return planted(name, objects, picture=picture), {i: str(i) for i in range(1, CLASSES)}
 

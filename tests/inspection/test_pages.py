@@ -139,6 +139,21 @@ def test_inspect_model_of_the_bundled_model(tmp_path: Path) -> None:
     assert "<h2>The result</h2>" in (tmp_path / "p.html").read_text()
 
 
+def test_inspect_model_of_everyday(tmp_path: Path) -> None:
+    photo(tmp_path / "a.jpg")
+    args = ("--model", "everyday", tmp_path / "a.jpg", tmp_path / "p.html")
+    assert run("inspect", "model", *args).exit_code == 0
+    html = (tmp_path / "p.html").read_text()
+    for title in ("Scores of the places", "Boxes before NMS", "The result", "Weights"):
+        assert f"<h2>{title}</h2>" in html
+
+
+def test_inspect_data_needs_a_model_with_anchors(tmp_path: Path) -> None:
+    via(tmp_path / "photos", (SQUARE, {"class": "dog"}))
+    args = ("--model", "everyday", tmp_path / "photos", tmp_path / "p.html")
+    assert "everyday has no anchors" in fails("inspect", "data", *args, code=2)
+
+
 def test_inspect_model_refuses_what_it_cannot_use(tmp_path: Path) -> None:
     photo(tmp_path / "a.jpg")
     (tmp_path / "b.jpg").write_text("no photo")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torchvision.models import get_weight
-from torchvision.models.detection import maskrcnn_resnet50_fpn, maskrcnn_resnet50_fpn_v2
+from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn, maskrcnn_resnet50_fpn_v2
 
 from tests.support.tiny_models import random_images, torchvision_finds
 from vidseg.errors import ModelError, OptionError, WeightsUnavailableError
@@ -47,9 +47,11 @@ def write_header(path: Path, *classes: str) -> Path:
 
 @pytest.fixture
 def bundled(tmp_path, monkeypatch) -> None:
-    """The bundled model knows balloons and kites."""
-    file = write_header(tmp_path / "balloon.pt", "balloon", "kite")
-    monkeypatch.setitem(catalog.MODELS, "balloon", Model("balloon", "small", file))
+    """One bundled model knows persons and dogs, the other one balloons and kites."""
+    for name, *classes in (("everyday", "person", "dog"), ("balloon", "balloon", "kite")):
+        file = write_header(tmp_path / f"{name}.pt", *classes)
+        model = Model(name, "small", file, general=name == "everyday")
+        monkeypatch.setitem(catalog.MODELS, name, model)
 
 
 @pytest.fixture
@@ -95,13 +97,25 @@ assert not {{"torch", "torchvision", "cv2", "moviepy"}} & set(sys.modules)
 @pytest.mark.usefixtures("bundled")
 class TestChoice:
     def test_default_where_it_knows_all(self):
-        choice = choose_model(["dog", "person"], obtainable=never)
+        choice = choose_model(["dog", "person"], obtainable=lambda _: True)
         assert (choice.model, choice.labels, choice.message) == (DEFAULT_MODEL, {1, 18}, None)
         assert choice.classes == COCO_CLASSES
 
+    def test_default_where_no_other_knows_all(self):
+        choice = choose_model(["dog", "zebra"], obtainable=never)
+        assert (choice.model, choice.labels) == (DEFAULT_MODEL, {18, 24})
+
     def test_default_where_nothing_is_asked(self):
-        choice = choose_model(obtainable=never)
-        assert (choice.model, choice.labels) == (DEFAULT_MODEL, None)
+        choice = choose_model(obtainable=lambda _: True)
+        assert (choice.model, choice.labels, choice.message) == (DEFAULT_MODEL, None, None)
+
+    @pytest.mark.parametrize(("classes", "labels"), [([], None), (["dog"], {2})])
+    def test_everyday_where_the_default_cannot_be_had(self, classes, labels):
+        choice = choose_model(classes, obtainable=lambda _: False)
+        assert (choice.model, choice.labels) == ("everyday", labels)
+        assert choice.message is not None
+        assert "bundled model everyday" in choice.message
+        assert "\n" not in choice.message
 
     def test_bundled_where_only_it_knows_and_says_so(self):
         choice = choose_model(["balloon"], obtainable=never)
@@ -120,7 +134,9 @@ class TestChoice:
         assert choose_model(["Balloon", "KITE"]).labels == {1, 2}
 
     def test_nobody_knows_all(self):
-        message = f"{DEFAULT_MODEL} knows dog; .*balloon knows balloon.*separate runs"
+        message = (
+            f"{DEFAULT_MODEL} knows dog; .*everyday knows dog; balloon knows balloon.*separate runs"
+        )
         with pytest.raises(OptionError, match=message):
             choose_model(["balloon", "dog"])
 
@@ -149,9 +165,10 @@ class TestChoice:
 
 
 def test_without_the_bundled_file_the_others_still_work(monkeypatch, tmp_path):
-    missing = Model("balloon", "small", tmp_path / "balloon.pt")
-    monkeypatch.setitem(catalog.MODELS, "balloon", missing)
-    assert choose_model(["dog"]).model == DEFAULT_MODEL
+    for name in ("everyday", "balloon"):
+        missing = Model(name, "small", tmp_path / f"{name}.pt", general=True)
+        monkeypatch.setitem(catalog.MODELS, name, missing)
+    assert choose_model(["dog"], obtainable=never).model == DEFAULT_MODEL
     with pytest.raises(ModelError, match="no model file"):
         class_names("balloon")
 
@@ -181,11 +198,11 @@ def test_offline_a_bundled_model_is_proposed_where_it_knows_the_class(no_network
 def test_a_bundled_model_of_everyday_things_stands_in_where_no_class_is_named(
     tmp_path, monkeypatch
 ):
-    file = write_header(tmp_path / "general.pt", "person", "dog")
-    monkeypatch.setitem(catalog.MODELS, "general", Model("general", "small", file, general=True))
+    file = write_header(tmp_path / "everyday.pt", "person", "dog")
+    monkeypatch.setitem(catalog.MODELS, "everyday", Model("everyday", "small", file, general=True))
     assert choose_model(obtainable=lambda _: True).model == DEFAULT_MODEL
     choice = choose_model(obtainable=lambda _: False)
-    assert (choice.model, choice.labels) == ("general", None)
+    assert (choice.model, choice.labels) == ("everyday", None)
     assert "cannot be downloaded now" in str(choice.message)
 
 
@@ -203,7 +220,9 @@ def checkpoint(tmp_path_factory) -> Path:
 
 def test_model_file_finds_what_torchvision_finds_with_it(checkpoint):
     images = random_images((100, 140))
-    [wanted] = torchvision_finds(load_network(checkpoint), images)
+    network = load_network(checkpoint)
+    assert isinstance(network, MaskRCNN)
+    [wanted] = torchvision_finds(network, images)
     label = int(wanted["labels"][0])
     predictor = load_predictor(checkpoint, precision="float32", keep_score=0.2, labels={label})
     [found] = predictor.predict(images)

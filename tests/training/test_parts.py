@@ -385,3 +385,8 @@ def test_a_chart_shows_its_lines_where_they_belong() -> None:
 )
 def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
     assert ticks(low, high) == pytest.approx(expected)
+
+
+def test_everyday_cannot_be_trained_further():
+    with pytest.raises(OptionError, match=r"everyday is a model that cannot .* bundled"):
+        load_initial_weights("everyday")

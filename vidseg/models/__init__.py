@@ -5,6 +5,7 @@
   the steps from a batch of frames to its objects.
 - `architectures`, `shufflenet` and `coco_models` build networks; `checkpoint` reads and writes our
   model files.
+- `everyday` is a network of another kind, from its layers to its predictor.
 - `torchvision_weights`, `backbone_weights` and `download` fetch published weights.
 - `names`, `device` and `memory` are what the others share.
 

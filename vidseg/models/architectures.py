@@ -1,4 +1,4 @@
-"""Mask R-CNN architectures by name: three with ResNet backbones, and two small ones of our own."""
+"""Architectures by name: Mask R-CNN with five backbones, and `everyday`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +17,14 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import MultiScaleRoIAlign
 
+from vidseg.models.everyday.network import Everyday
 from vidseg.models.shufflenet import STAGE_CHANNELS, shufflenet_v2_x0_5_backbone
+
+Network = MaskRCNN | Everyday
+"""What a model file may hold."""
+
+EVERYDAY = "nanodet_plus_m_masks"
+"""The architecture of `Everyday`."""
 
 SMALL_CHANNELS = 128
 """Channels of the feature pyramid and the heads in the small models; ResNet-50's have 256."""
@@ -54,6 +61,13 @@ def build(
         image_size: shorter and longest side in pixels to which frames are resized.
     """
     return ARCHITECTURES[architecture](num_classes, image_size)
+
+
+def build_network(architecture: str, num_classes: int, image_size: tuple[int, int]) -> Network:
+    """As `build`, or an `Everyday` with random weights."""
+    if architecture == EVERYDAY:
+        return Everyday(num_classes, image_size)
+    return build(architecture, num_classes, image_size=image_size)
 
 
 def _mobilenet(num_classes: int, image_size: tuple[int, int]) -> MaskRCNN:

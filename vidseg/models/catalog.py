@@ -50,6 +50,12 @@ MODELS = {
     for model in (
         Model(DEFAULT_MODEL, "COCO, the most accurate; downloads 186 MB at first use"),
         Model("maskrcnn_resnet50_fpn", "COCO, faster; downloads 178 MB at first use"),
+        Model(
+            "everyday",
+            "COCO, small and fast; bundled",
+            Path(__file__).with_name("everyday.pt"),
+            general=True,
+        ),
         Model("balloon", "small and fast; bundled", Path(__file__).with_name("balloon.pt")),
     )
 }

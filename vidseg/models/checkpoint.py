@@ -23,7 +23,8 @@ from vidseg.models._checkpoint_header import MAX_HEADER_BYTES, parse_header
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from torchvision.models.detection import MaskRCNN
+
+    from vidseg.models.architectures import Network
 
 HEADER_RECORD = "archive/vidseg.json"
 """Torch reads only its own folder, which is `archive` when it saves to a file object."""
@@ -86,7 +87,7 @@ def load_state(path: str | Path) -> dict[str, Any]:
     return state
 
 
-def load_model(path: str | Path) -> tuple[MaskRCNN, dict[str, Any]]:
+def load_model(path: str | Path) -> tuple[Network, dict[str, Any]]:
     """The model of a checkpoint in float32, in evaluation mode, and its header.
 
     Raises:
@@ -94,18 +95,19 @@ def load_model(path: str | Path) -> tuple[MaskRCNN, dict[str, Any]]:
     """
     import torch
 
-    from vidseg.models.architectures import ARCHITECTURES, build
+    from vidseg.models.architectures import ARCHITECTURES, EVERYDAY, build_network
 
     header = read_header(path)
     architecture = header["architecture"]
-    if architecture not in ARCHITECTURES:
+    known = (*ARCHITECTURES, EVERYDAY)
+    if architecture not in known:
         raise ModelError(
             f"{path} needs the architecture {architecture!r}, which is none of "
-            f"{', '.join(ARCHITECTURES)}; a newer vidseg may have it."
+            f"{', '.join(known)}; a newer vidseg may have it."
         )
     # The meta device holds no numbers: weights that do not fit take neither time nor memory.
     with torch.device("meta"):
-        model = build(architecture, max(header["classes"]) + 1, image_size=header["image_size"])
+        model = build_network(architecture, max(header["classes"]) + 1, header["image_size"])
     weights = load_weights(path)
     if {n: v.shape for n, v in weights.items()} != {
         n: v.shape for n, v in model.state_dict().items()

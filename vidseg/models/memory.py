@@ -3,7 +3,8 @@
 from typing import Any
 
 import torch
-from torchvision.models.detection import MaskRCNN
+
+from vidseg.models.architectures import Network
 
 MAX_AUTO_BATCH_SIZE = 8
 """A pipeline holds four batches of frames at once; a 4K frame takes 25 MB."""
@@ -25,7 +26,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(mark in str(error) for mark in OUT_OF_MEMORY_MARKS)
 
 
-def auto_batch_size(model: MaskRCNN, device: torch.device) -> int:
+def auto_batch_size(model: Network, device: torch.device) -> int:
     """Images per batch: 1 on the CPU, where batches gain nothing; on CUDA half of what fits."""
     if device.type != "cuda":
         return 1

@@ -18,6 +18,7 @@ from vidseg.models._batched_predictor import (
     BatchedPredictor,
     PredictorOptions,
 )
+from vidseg.models.architectures import Network
 from vidseg.models.catalog import (
     class_names,
     find_model,
@@ -28,6 +29,8 @@ from vidseg.models.checkpoint import load_model
 from vidseg.models.coco_models import load_coco
 from vidseg.models.device import resolve_device
 from vidseg.models.download import OnDownload
+from vidseg.models.everyday.network import Everyday
+from vidseg.models.everyday.predictor import EverydayPredictor
 from vidseg.models.inference.forward import (
     BoxFilter,
     all_labels,
@@ -94,7 +97,7 @@ def load_predictor(
     batch_size: int | None = None,
     size: int | None = None,
     on_download: OnDownload | None = None,
-) -> MaskRCNNPredictor:
+) -> BatchedPredictor:
     """A predictor by the name or the file of a model; missing weights are downloaded.
 
     Args:
@@ -127,10 +130,12 @@ def load_predictor(
             f"{error} Without a network, --model {offline[0]} works."
         ) from error
     log.info("The model %s runs on %s.", model, machine(options.device, options.dtype))
+    if isinstance(network, Everyday):
+        return EverydayPredictor(network, options)
     return MaskRCNNPredictor(network, options)
 
 
-def load_network(model: str | Path, *, on_download: OnDownload | None = None) -> MaskRCNN:
+def load_network(model: str | Path, *, on_download: OnDownload | None = None) -> Network:
     """The network alone, on the CPU, in evaluation mode; see `load_predictor`."""
     found = find_model(model)
     if found.file is None:

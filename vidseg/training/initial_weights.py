@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision.models.detection import MaskRCNN
 
 from vidseg.errors import ModelError, OptionError, WeightsUnavailableError
-from vidseg.models.architectures import ARCHITECTURES, build
+from vidseg.models.architectures import ARCHITECTURES, EVERYDAY, build
 from vidseg.models.backbone_weights import load_backbone
 from vidseg.models.catalog import DEFAULT_MODEL, MODELS, torchvision_architecture
 from vidseg.models.checkpoint import load_weights, read_header
@@ -146,6 +146,8 @@ def _from_file(file: Path, called: str, architecture: str | None) -> InitialWeig
         state = {name: _float(value) for name, value in load_weights(file).items()}
         size = header["image_size"]
         given = InitialWeights(header["architecture"], size, state, header["classes"], "")
+    if given.architecture == EVERYDAY:
+        raise OptionError(f"{called} is a model that cannot be trained further. {_choices(None)}")
     if given.architecture not in ARCHITECTURES:
         raise ModelError(
             f"{called} needs the architecture {given.architecture!r}, which is unknown."

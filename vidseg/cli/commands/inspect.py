@@ -114,12 +114,17 @@ def _read(source: str) -> "Image":
 
 def _network_for_anchors(model: str) -> "MaskRCNN":
     """Anchors need no weights: a model that would have to be downloaded is made without."""
+    from vidseg.errors import OptionError
     from vidseg.models.architectures import build
     from vidseg.models.catalog import find_model
+    from vidseg.models.everyday.network import Everyday
     from vidseg.models.predictor import load_network
 
     found = find_model(model)
-    return load_network(model) if found.file else build(found.name, 2).eval()
+    network = load_network(model) if found.file else build(found.name, 2).eval()
+    if isinstance(network, Everyday):
+        raise OptionError(f"The model {model} has no anchors; use --model balloon.")
+    return network
 
 
 def _write(target: str, html: str, force: bool) -> None:

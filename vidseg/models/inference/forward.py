@@ -14,9 +14,10 @@ from torch import Tensor
 from torchvision.models.detection import MaskRCNN
 from torchvision.ops import batched_nms, clip_boxes_to_image, remove_small_boxes
 
-from vidseg.models.inference._proposals import Regions, first_of_each, propose_regions
+from vidseg.models.architectures import Network
 from vidseg.models.inference._roi_align import pool_regions
 from vidseg.models.inference.preprocess import NetworkInput, Size, preprocess
+from vidseg.models.inference.proposals import Regions, first_of_each, propose_regions
 from vidseg.structures.instances import MASK_SIDE
 
 MIN_BOX_SIDE = 1e-2
@@ -63,10 +64,10 @@ def run_network(model: MaskRCNN, pixels: Tensor, box_filter: BoxFilter) -> Tenso
     regions = propose_regions(model, maps, images, max_proposals=box_filter.max_proposals)
     found = detect_boxes(model, features, regions, images, box_filter)
     masks = predict_masks(model, features, found, images)
-    return _pack(found, masks, images.size, (pixels.shape[1], pixels.shape[2]))
+    return pack(found, masks, images.size, (pixels.shape[1], pixels.shape[2]))
 
 
-def precision_of(model: MaskRCNN) -> torch.dtype:
+def precision_of(model: Network) -> torch.dtype:
     """The number format of the model's input."""
     return next(model.backbone.parameters()).dtype
 
@@ -138,7 +139,8 @@ _FIELDS = np.dtype(
 )
 
 
-def _pack(found: BoxDetections, masks: Tensor, size: Size, frame: Size) -> Tensor:
+def pack(found: BoxDetections, masks: Tensor, size: Size, frame: Size) -> Tensor:
+    """Rows for `unpack`: boxes go from the network's input of `size` to a frame of size `frame`."""
     down, across = np.divide(frame, size, dtype=np.float32).tolist()
     sides = zip(found.regions.boxes.unbind(1), (across, down, across, down), strict=True)
     boxes = torch.stack([side * factor for side, factor in sides], dim=1)

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
-from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
+
+from vidseg.models.architectures import Network
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -26,7 +27,7 @@ class NetworkInput(NamedTuple):
         return self.tensors.shape[-2], self.tensors.shape[-1]
 
 
-def preprocess(model: MaskRCNN, pixels: Tensor, dtype: torch.dtype) -> NetworkInput:
+def preprocess(model: Network, pixels: Tensor, dtype: torch.dtype) -> NetworkInput:
     """Resizes, normalises and pads `pixels`, (B, H, W, 3) uint8 RGB, on their device.
 
     Resizes before normalising; both are linear, so the order does not matter. On the CPU, with a
@@ -49,7 +50,7 @@ def preprocess(model: MaskRCNN, pixels: Tensor, dtype: torch.dtype) -> NetworkIn
     return NetworkInput(padded.unflatten(2, (across, 3)).permute(0, 3, 1, 2), size)
 
 
-def network_size(model: MaskRCNN, frame: Size) -> Size:
+def network_size(model: Network, frame: Size) -> Size:
     """Height and width to which torchvision resizes a frame."""
     transform: Any = model.transform
     fixed = transform.fixed_size and tuple(transform.fixed_size)
@@ -64,7 +65,7 @@ def _resized(shorter: int, longest: int, fixed: Size | None, frame: Size) -> Siz
     return resized.shape[-2], resized.shape[-1]
 
 
-def set_network_size(model: MaskRCNN, shorter: int) -> None:
+def set_network_size(model: Network, shorter: int) -> None:
     """Make the model resize frames to this shorter side, and scale its longest side with it."""
     transform: Any = model.transform
     transform.max_size = round(transform.max_size * shorter / transform.min_size[-1])
