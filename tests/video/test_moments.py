@@ -1,5 +1,6 @@
 """A few frames spread over an input: which ones, and how little is read for them."""
 
+import itertools
 from fractions import Fraction
 from pathlib import Path
 
@@ -36,8 +37,8 @@ def test_keyframes_near_the_middles_are_taken(tmp_path: Path) -> None:
 
 
 def test_a_part_without_a_keyframe_is_decoded_up_to_its_middle(tmp_path: Path) -> None:
-    path = write_scene(tmp_path / "in.mp4", frames=90, options={"g": "62", "sc_threshold": "0"})
-    assert seen(path) == [5, 15, 25, 35, 45, 55, 62, 75, 85]
+    path = write_scene(tmp_path / "in.mp4", frames=180, options={"g": "124", "sc_threshold": "0"})
+    assert seen(path) == [10, 30, 50, 70, 90, 110, 124, 150, 170]
 
 
 def test_only_what_is_near_a_keyframe_is_decoded(
@@ -75,6 +76,17 @@ def test_a_short_input_gives_each_frame_once(name: str, tmp_path: Path) -> None:
         3,
         4,
     ]
+
+
+@pytest.mark.parametrize("name", ["in.mp4", "in.apng"])
+def test_a_short_video_gives_the_middles_exactly(name: str, tmp_path: Path) -> None:
+    path = write_scene(tmp_path / name, frames=90, pixel_format=PIXELS[name], options={"g": "7"})
+    found = seen(path)
+    if probe(path).frames is None:  # a number that only decoding tells
+        assert len(found) == 9
+        assert max(b - a for a, b in itertools.pairwise(found)) <= 16
+    else:
+        assert found == [5, 15, 25, 35, 45, 55, 65, 75, 85]
 
 
 def test_a_span_after_the_end_gives_none(tmp_path: Path) -> None:

@@ -46,9 +46,9 @@ def preview(
         vidseg.preview("street.mp4", "look.png", vidseg.Splash(), search="person")
 
     The moments are spread evenly over the span, and the model sees these frames only. Each stands
-    by itself: objects are not tracked, so they have no ids, and each needs the score asked for. An
-    effect that gives RGBA, as `Cutout`, is shown over a chessboard. Nothing else is written, what
-    `search` would save included.
+    by itself: objects are not tracked, so they have no ids, those of a class share a colour, and
+    each needs the score asked for. An effect that gives RGBA, as `Cutout`, is shown over a
+    chessboard. Nothing else is written, what `search` would save included.
 
     Raises:
         OptionError: `target` is no picture, or objects are selected by tracks.

@@ -14,22 +14,28 @@ from vidseg.video.info import VideoInfo
 
 T = TypeVar("T")
 
+READ_THROUGH_FRAMES = 100
+"""A video of so few frames is read from end to end, which is as fast as seeking in it."""
+
 
 def read_moments(info: VideoInfo, span: Span, count: int) -> Iterator[Frame]:
     """At most `count` frames of the span in order, one from the middle of each of `count` parts.
 
     Of a video with keyframes, the keyframe nearest to the middle of a part is taken, so that two
     hours take seconds; a part without one is decoded up to its middle. Folders open the chosen
-    photos only. Everything else is read once from end to end, holding at most 2 `count` pictures.
+    photos only. Everything else, and short videos, are read once from end to end, holding at most 2
+    `count` pictures.
 
     Raises DamagedInputError: a frame to be read is damaged, and the span does not keep going.
     """
     if info.kind == "folder":
         return _photos(info, span, count)
-    if len(info.keyframes) > 1 and info.duration is not None:
+    short = info.frames is not None and info.frames <= READ_THROUGH_FRAMES
+    if len(info.keyframes) > 1 and info.duration is not None and not short:
         return _sought(info, span, moment_times(info, span, count))
+    total = info.frames if span.is_whole else None
     with closing(_reading(info, span)) as frames:
-        return iter(evenly(_thinned(frames, count), count))
+        return iter(_picked(frames, total, count))
 
 
 def moment_times(info: VideoInfo, span: Span, count: int) -> list[Fraction]:
@@ -77,6 +83,14 @@ def _photos(info: VideoInfo, span: Span, count: int) -> Iterator[Frame]:
         for frame in frames:
             number = chosen[frame.index]
             yield replace(frame, index=number, time=shown[number])
+
+
+def _picked(frames: Iterable[Frame], total: int | None, count: int) -> list[Frame]:
+    """`count` of the `total` frames, evenly; only about so where the total is unknown."""
+    if total is None:
+        return evenly(_thinned(frames, count), count)
+    wanted = {*evenly(range(total), count)}
+    return [frame for number, frame in enumerate(frames) if number in wanted]
 
 
 def _thinned(frames: Iterable[Frame], count: int) -> list[Frame]:
