@@ -14,7 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = [
     *("errors", "version", "concurrency", "cpu_budget", "atomic_output", "structures"),
     *("models", "video", "detection", "tracking", "datasets", "effects"),
-    *("results", "evaluation", "inspection", "training", "pipeline", "cli"),
+    *("results", "evaluation", "inspection", "training", "pipeline", "cluster", "cli"),
     *("", "__main__"),
 ]
 """Every room, lowest first: a room imports only from rooms before it, and from itself.
@@ -27,11 +27,13 @@ PARTS = {
         *("tone_mapping", "color", "analysis"),
         *("demuxing", "damage", "decoding", "encoding", "probe", "saved_info", "moviepy_clip"),
     ],
+    "cluster": ["options", "worker", "_ray", "_pool", "_spans", "_start", "shared", ""],
     "cli": [
         *("option", "param_types", "threads", "console", "exit_codes", "progress"),
         *("standard_output", "tracking_options", "encoding_options", "model_options"),
-        *("run_flags",),
-        *("options", "report", "batch", "trial", "drawing", "output_specs", "commands", ""),
+        *("run_flags", "cluster_options"),
+        *("options", "report", "batch", "sharing", "trial", "drawing", "output_specs"),
+        *("commands", ""),
     ],
 }
 """The parts of a room, lowest first, by the same rule; "" is the room's own `__init__`."""
@@ -46,6 +48,7 @@ HOMES = {
     "torch": {"models", "datasets", "inspection", "training", "cli"},
     "torchvision": {"models", "datasets", "inspection", "training"},
     "click": {"cli"},
+    "ray": {"cluster"},
     "tqdm": {"cli"},
 }
 """Heavy library to the rooms that may know it; `cli` sets thread counts."""

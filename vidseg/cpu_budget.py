@@ -14,19 +14,28 @@ MAX_FRAMES_AT_ONCE = 4
 """Frames that the model predicts at once. Each needs working memory: 330 MB for ResNet-50 in
 bfloat16."""
 
+CORES_VARIABLE = "VIDSEG_CORES"
+"""Environment variable with the cores that this process may use, where it shares the machine."""
+
 MAX_CODEC_THREADS = 8
 """Threads of one decoder or encoder. Each thread holds pictures: x264's 24 threads on 16 cores
 would take 2.5 GB at 4K (60 MB a picture); 8 threads take 1.5 GB."""
 
 
 def cores(cgroup_cpu_max: Path | None = None) -> int:
-    """Cores that this process may use, after CPU affinity and a container's quota."""
+    """Cores that this process may use, after CPU affinity, a container's quota and its share."""
+    available = _available_cores(cgroup_cpu_max or CGROUP_CPU_MAX)
+    share = os.environ.get(CORES_VARIABLE, "")
+    return max(1, min(available, int(share))) if share.isdecimal() else available
+
+
+def _available_cores(cgroup_cpu_max: Path) -> int:
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:
         count = os.cpu_count() or 1
     try:
-        quota, period = (cgroup_cpu_max or CGROUP_CPU_MAX).read_text().split()
+        quota, period = cgroup_cpu_max.read_text().split()
         return max(1, min(count, round(int(quota) / int(period))))
     except (OSError, ValueError):  # no quota, or "max"
         return count

@@ -155,7 +155,12 @@ def run_jobs(todo: "Todo", do: Make, run: RunFlags) -> None:
             sentence = sentence_for(error)
             if sentence is None:
                 raise
-            failed.append(_say_failure(job, sentence))
+            failed.append(say_failure(job, sentence))
+    check_failed(failed, todo)
+
+
+def check_failed(failed: Sequence[str], todo: "Todo") -> None:
+    """Raises CommandError, naming the inputs that failed, if there are any."""
     if failed:
         count = len(todo.failed) + len(todo.jobs)
         raise CommandError(f"{len(failed)} of {count} inputs failed: {', '.join(failed)}")
@@ -167,7 +172,8 @@ def introduce(search: "Search", run: RunFlags) -> None:
         say(search.choice.message)
 
 
-def _say_failure(job: Job, sentence: str) -> str:
+def say_failure(job: Job, sentence: str) -> str:
+    """Tell why a job failed; gives the name of its input."""
     where = "" if str(job.source) in sentence else f"{job.source}: "
     say(f"Error: {where}{sentence}")
     return str(job.source)
@@ -181,10 +187,15 @@ def _run_one(job: Job, do: Make, run: RunFlags) -> None:
         on_download = Download().on_bytes if run.progress else None
         result = do(job, RunOptions(run.force, progress.on_frame, on_download, run.resume))
     if not run.quiet:
-        frames = "1 frame" if progress.done == 1 else f"{progress.done} frames"
-        targets = ", ".join(map(str, (job.target, *job.others)))
-        found = "" if result is None else f"; {result}"
-        say(f"{targets}: {frames} in {duration(time.monotonic() - began)}{found}")
+        say_done(job, progress.done, time.monotonic() - began, result)
+
+
+def say_done(job: Job, done: int, seconds: float, result: "RunResult | None") -> None:
+    """Tell what a job wrote, and what was found."""
+    frames = "1 frame" if done == 1 else f"{done} frames"
+    targets = ", ".join(map(str, (job.target, *job.others)))
+    found = "" if result is None else f"; {result}"
+    say(f"{targets}: {frames} in {duration(seconds)}{found}")
 
 
 class Todo(NamedTuple):
@@ -233,7 +244,7 @@ def sort_jobs(plan: Plan, run: RunFlags, check: Callable[[Job], None]) -> Todo:
             elif single:
                 raise
             else:
-                todo.failed.append(_say_failure(job, sentence_for(error) or str(error)))
+                todo.failed.append(say_failure(job, sentence_for(error) or str(error)))
         else:
             todo.jobs.append(job)
     return todo

@@ -1,6 +1,7 @@
 """What the commands that draw on or save an input share."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,15 @@ from vidseg.cli.batch import (
     run_jobs,
     several_frames,
 )
+from vidseg.cli.cluster_options import ClusterFlags
 from vidseg.cli.options import Command, Quality, RunFlags, Span
 from vidseg.cli.param_types import InputPath, OutputPath
+from vidseg.cli.sharing import check_several, share_jobs
 from vidseg.cli.threads import limit_threads
 from vidseg.cli.trial import Trial, draw_preview, tell_estimates
 
 if TYPE_CHECKING:
+    from vidseg.cluster.worker import Do
     from vidseg.effects import Effect
     from vidseg.pipeline.outputs import Output
     from vidseg.pipeline.run_options import RunOptions, RunResult
@@ -45,6 +49,7 @@ def draw(
     quality: Quality,
     run: RunFlags,
     trial: Trial,
+    cluster: ClusterFlags | None = None,
 ) -> None:
     """Draw on every frame of each input; `effect` is called once options and paths are checked."""
     from vidseg.video.codecs import choose_codec
@@ -69,7 +74,7 @@ def draw(
         def output(job: Job, target: Path) -> "Output":
             return VideoOutput(target, drawn, encodings[job])
 
-        make_or_tell(todo, output, search=search, span=span, run=run, trial=trial)
+        make_or_tell(todo, output, search=search, span=span, run=run, trial=trial, cluster=cluster)
 
 
 def make_or_tell(
@@ -80,6 +85,7 @@ def make_or_tell(
     span: Span,
     run: RunFlags,
     trial: Trial,
+    cluster: ClusterFlags | None = None,
 ) -> None:
     """Make the output of each job under its name or, for a dry run, tell about it.
 
@@ -89,7 +95,7 @@ def make_or_tell(
         tell_estimates(todo, output, search=search, span=span, run=run)
         return
     outputs = {job: [output(job, job.target)] for job in todo.jobs}
-    make(outputs, todo, search=search, span=span, run=run)
+    make(outputs, todo, search=search, span=span, run=run, cluster=cluster)
 
 
 def make(
@@ -99,12 +105,20 @@ def make(
     search: "Search",
     span: Span,
     run: RunFlags,
+    cluster: ClusterFlags | None = None,
 ) -> None:
-    """Make the outputs of each job in one pass over its input."""
+    """Make the outputs of each job in one pass over its input, here or on workers."""
     from vidseg.pipeline.run import run as run_outputs
 
-    def do(job: Job, options: "RunOptions") -> "RunResult":
-        return run_outputs(job.source, outputs[job], search=search, span=span, options=options)
+    def task_of(job: Job) -> "Do":
+        return partial(run_outputs, job.source, outputs[job], span=span)
+
+    def do(job: Job, options: "RunOptions") -> "RunResult | None":
+        return task_of(job)(search=search, options=options)
 
     introduce(search, run)
-    run_jobs(todo, do, run)
+    if cluster:
+        check_several(todo)
+        share_jobs(todo, task_of, search=search, run=run, cluster=cluster)
+    else:
+        run_jobs(todo, do, run)

@@ -9,6 +9,8 @@ from fractions import Fraction
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from vidseg.cli.cluster_options import ClusterFlags as ClusterFlags
+from vidseg.cli.cluster_options import cluster_options as cluster_options
 from vidseg.cli.encoding_options import Quality as Quality
 from vidseg.cli.encoding_options import encoding_options as encoding_options
 from vidseg.cli.model_options import CLASS as CLASS

@@ -68,12 +68,12 @@ def detect_part(
         return None
     check_detections_output(target, [source], resume=resume, force=options.force)
     predictor, every = search.predictor(options.on_download), search.every_in(info.kind)
-    batch = search.model_options.batch_size or getattr(predictor, "batch_size", DEFAULT_BATCH_SIZE)
+    batch = batch_size_of(search, predictor)
     _check_aligned(first, end, info, alignment(every, batch))
     part = {
         "frames": [first, end],
         "path": str(source.resolve()),
-        "equal": _conditions(predictor, batch),
+        "equal": conditions(predictor, batch),
     }
     counter = ObjectCounter()
     with DetectionWriter(
@@ -88,6 +88,11 @@ def detect_part(
                 if options.on_frame is not None:
                     options.on_frame(writer.count, total)
     return counter.result()
+
+
+def batch_size_of(search: Search, predictor: Predictor) -> int:
+    """Frames in one call of the model."""
+    return search.model_options.batch_size or getattr(predictor, "batch_size", DEFAULT_BATCH_SIZE)
 
 
 def alignment(every: Every, batch_size: int) -> int:
@@ -153,7 +158,7 @@ def _is_of(path: Path, header: Header) -> bool:
     raise OptionError(f"{path} was made with other options; remove it, or give the same ones.")
 
 
-def _conditions(predictor: Predictor, batch_size: int) -> dict[str, Any]:
+def conditions(predictor: Predictor, batch_size: int) -> dict[str, Any]:
     """What decides about the last bit of what the network finds."""
     torch, device = sys.modules.get("torch"), getattr(predictor, "device", None)
     facts = {"batch_size": batch_size, "torch": str(getattr(torch, "__version__", None))}

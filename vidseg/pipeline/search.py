@@ -121,6 +121,11 @@ class Search:
         names = (classes,) if isinstance(classes, str) else tuple(classes)
         self.choice, self._predictor = self._choose(names, model)
         """The model, its classes, and the labels asked for."""
+        self._owns_predictor = model is not None and not isinstance(model, str | Path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without a model that was loaded by its name: another process loads it itself."""
+        return vars(self) | ({} if self._owns_predictor else {"_predictor": None})
 
     @property
     def names(self) -> Mapping[int, str]:
@@ -196,6 +201,8 @@ class Search:
         return ModelChoice(title, choose_labels(names, title, classes), classes), predictor
 
     def _load(self, on_download: OnDownload | None) -> Predictor:
+        if is_plugin(self.choice.model):
+            return load_plugin(self.choice.model)
         from vidseg.models.predictor import load_predictor  # torch is heavy
 
         return load_predictor(

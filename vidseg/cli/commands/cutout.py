@@ -15,9 +15,11 @@ from vidseg.cli.batch import (
 )
 from vidseg.cli.drawing import make_or_tell, media_arguments
 from vidseg.cli.options import (
+    ClusterFlags,
     Quality,
     RunFlags,
     Span,
+    cluster_options,
     encoding_options,
     examples,
     option,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 @encoding_options
 @trial_options
 @run_options
+@cluster_options
 def cutout(
     *,
     sources: tuple[str, ...],
@@ -65,6 +68,7 @@ def cutout(
     quality: Quality,
     run: RunFlags,
     trial: Trial,
+    cluster: ClusterFlags,
 ) -> None:
     """Cut the objects of IN out, onto transparency.
 
@@ -109,4 +113,4 @@ def cutout(
                 path, refine=refine, per_object=per_object, matte=matte, encoding=encodings[job]
             )
 
-        make_or_tell(todo, output, search=search, span=span, run=run, trial=trial)
+        make_or_tell(todo, output, search=search, span=span, run=run, trial=trial, cluster=cluster)

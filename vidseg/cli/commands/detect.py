@@ -1,6 +1,7 @@
 """vidseg detect."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,9 +21,11 @@ from vidseg.cli.batch import (
 from vidseg.cli.drawing import media_arguments
 from vidseg.cli.options import (
     EVERY,
+    ClusterFlags,
     ModelFlags,
     RunFlags,
     Span,
+    cluster_options,
     examples,
     model_flags,
     option,
@@ -30,10 +33,12 @@ from vidseg.cli.options import (
     span_options,
 )
 from vidseg.cli.param_types import FrameSpan
+from vidseg.cli.sharing import share_jobs
 from vidseg.cli.threads import limit_threads
 from vidseg.errors import OptionError
 
 if TYPE_CHECKING:
+    from vidseg.cluster.worker import Do
     from vidseg.pipeline.run_options import RunOptions, RunResult
     from vidseg.pipeline.search import Search
 
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "vidseg detect street.mp4 street.vidseg",
         "vidseg detect --resume street.mp4 street.vidseg",
+        "vidseg detect --workers 8 street.mp4 street.vidseg",
         "vidseg detect --frames 960:1920 street.mp4 parts/",
         "vidseg splash --detections street.vidseg --class dog street.mp4 dogs.mp4",
     )
@@ -81,6 +87,7 @@ if TYPE_CHECKING:
 @model_flags
 @span_options
 @run_options
+@cluster_options
 def detect(
     *,
     sources: tuple[str, ...],
@@ -94,6 +101,7 @@ def detect(
     model: ModelFlags,
     span: Span,
     run: RunFlags,
+    cluster: ClusterFlags,
 ) -> None:
     """Save everything that is found in IN in the file OUT, for use by other commands.
 
@@ -103,6 +111,8 @@ def detect(
     kept = max(score, keep_score)
     search = model.search(score=kept, keep_score=keep_score, track=track, every=every)
     if frames is not None:
+        if cluster:
+            raise OptionError("--frames is one worker's share; leave --workers and --cluster out.")
         job = _part_job(sources, target, span)
         _detect_part(job, frames, search, compact=compact, run=run)
         return
@@ -112,13 +122,55 @@ def detect(
         limit_threads(several=several_frames(sources))
         from vidseg.pipeline.detect_to_file import detect_to_file
 
-        def do(job: Job, options: "RunOptions") -> "RunResult":
-            return detect_to_file(
-                job.source, job.target, search=search, span=span, options=options, compact=compact
-            )
+        def task_of(job: Job) -> "Do":
+            return partial(detect_to_file, job.source, job.target, span=span, compact=compact)
+
+        def do(job: Job, options: "RunOptions") -> "RunResult | None":
+            return task_of(job)(search=search, options=options)
 
         introduce(search, run)
-        run_jobs(todo, do, run)
+        if not cluster:
+            run_jobs(todo, do, run)
+        elif todo.single:
+            _detect_shared(todo, search, span, compact=compact, run=run, cluster=cluster)
+        else:
+            again = _options_again(search, run)
+            share_jobs(todo, task_of, search=search, run=run, cluster=cluster, options_again=again)
+
+
+def _detect_shared(
+    todo: Todo,
+    search: "Search",
+    span: Span,
+    *,
+    compact: bool,
+    run: RunFlags,
+    cluster: ClusterFlags,
+) -> None:
+    """One video, whose frames the workers share."""
+    if span != Span():
+        raise OptionError(
+            "One video is shared among workers without --start, --end, --keep-going and "
+            "--keep-interlaced."
+        )
+    from vidseg.cluster.shared import detect as detect_shared
+
+    def do(job: Job, options: "RunOptions") -> "RunResult":
+        where = cluster.options()
+        return detect_shared(
+            job.source, job.target, search=search, cluster=where, options=options, compact=compact
+        )
+
+    run_jobs(todo, do, run)
+
+
+def _options_again(search: "Search", run: RunFlags) -> "RunOptions":
+    """How an input is done again whose worker died: it goes on, or, with keyframes, begins anew."""
+    from vidseg.pipeline.run_options import RunOptions
+
+    if search.every == 1:
+        return RunOptions(run.force, resume=True)
+    return RunOptions(force=True)
 
 
 def _output_check(plan: Plan, run: RunFlags) -> Callable[[Job], None]:

@@ -10,10 +10,12 @@ from vidseg.cli.batch import several_frames
 from vidseg.cli.drawing import draw as draw_all
 from vidseg.cli.drawing import media_arguments
 from vidseg.cli.options import (
+    ClusterFlags,
     Command,
     Quality,
     RunFlags,
     Span,
+    cluster_options,
     encoding_options,
     examples,
     option,
@@ -99,6 +101,7 @@ class DrawCommand(click.Command):
 @encoding_options
 @trial_options
 @run_options
+@cluster_options
 def draw(
     *,
     sources: tuple[str, ...],
@@ -109,6 +112,7 @@ def draw(
     quality: Quality,
     run: RunFlags,
     trial: Trial,
+    cluster: ClusterFlags,
 ) -> None:
     """Draw effects on IN, one after the other, for all objects or some.
 
@@ -128,4 +132,5 @@ def draw(
         quality=quality,
         run=run,
         trial=trial,
+        cluster=cluster,
     )

@@ -16,8 +16,10 @@ from vidseg.cli.batch import (
 from vidseg.cli.drawing import make
 from vidseg.cli.options import (
     TOLERANCE,
+    ClusterFlags,
     RunFlags,
     Span,
+    cluster_options,
     examples,
     option,
     run_options,
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
 @search_options
 @span_options
 @run_options
+@cluster_options
 def frames(
     *,
     sources: tuple[str, ...],
@@ -70,6 +73,7 @@ def frames(
     search: "Search",
     span: Span,
     run: RunFlags,
+    cluster: ClusterFlags,
 ) -> None:
     """Save the objects of every frame of IN in the folder OUTDIR.
 
@@ -89,7 +93,7 @@ def frames(
             output = ExportOutput(path, name, image=image, tolerance=tolerance)
             job = Job(Path(source), Path(target))
             todo = Todo([job], [], single=True)
-            make({job: [output]}, todo, search=search, span=span, run=run)
+            make({job: [output]}, todo, search=search, span=span, run=run, cluster=cluster)
         return
     if target == STANDARD_OUTPUT:
         raise OptionError("A folder of masks cannot go to standard output; name a text --format.")
@@ -105,4 +109,4 @@ def frames(
             job: [MaskFolderOutput(job.target, per_object=per_object, image=image)]
             for job in todo.jobs
         }
-        make(outputs, todo, search=search, span=span, run=run)
+        make(outputs, todo, search=search, span=span, run=run, cluster=cluster)

@@ -6,9 +6,11 @@ import click
 
 from vidseg.cli.drawing import draw, media_arguments
 from vidseg.cli.options import (
+    ClusterFlags,
     Quality,
     RunFlags,
     Span,
+    cluster_options,
     encoding_options,
     examples,
     option,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 @encoding_options
 @trial_options
 @run_options
+@cluster_options
 def overlay(
     *,
     sources: tuple[str, ...],
@@ -66,6 +69,7 @@ def overlay(
     quality: Quality,
     run: RunFlags,
     trial: Trial,
+    cluster: ClusterFlags,
 ) -> None:
     """Draw the objects of IN over it: masks, boxes and names.
 
@@ -86,4 +90,14 @@ def overlay(
             color_by=color_by,
         )
 
-    draw(sources, target, effect, search=search, span=span, quality=quality, run=run, trial=trial)
+    draw(
+        sources,
+        target,
+        effect,
+        search=search,
+        span=span,
+        quality=quality,
+        run=run,
+        trial=trial,
+        cluster=cluster,
+    )

@@ -6,9 +6,11 @@ import click
 
 from vidseg.cli.drawing import draw, media_arguments
 from vidseg.cli.options import (
+    ClusterFlags,
     Quality,
     RunFlags,
     Span,
+    cluster_options,
     encoding_options,
     examples,
     option,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 @encoding_options
 @trial_options
 @run_options
+@cluster_options
 def splash(
     *,
     sources: tuple[str, ...],
@@ -51,6 +54,7 @@ def splash(
     quality: Quality,
     run: RunFlags,
     trial: Trial,
+    cluster: ClusterFlags,
 ) -> None:
     """Keep the objects of IN in colour and turn the rest grey.
 
@@ -62,4 +66,14 @@ def splash(
 
         return Splash(feather)
 
-    draw(sources, target, effect, search=search, span=span, quality=quality, run=run, trial=trial)
+    draw(
+        sources,
+        target,
+        effect,
+        search=search,
+        span=span,
+        quality=quality,
+        run=run,
+        trial=trial,
+        cluster=cluster,
+    )

@@ -1,0 +1,54 @@
+"""Options about workers: `cluster_options` gives `cluster`, a `ClusterFlags`."""
+
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vidseg.cli.option import Command, option
+
+if TYPE_CHECKING:
+    from vidseg.cluster.options import ClusterOptions
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFlags:
+    """Where workers are, if any were asked for."""
+
+    workers: int | None = None
+    address: str | None = None
+
+    def __bool__(self) -> bool:
+        """Whether the work is shared."""
+        return self.workers is not None or self.address is not None
+
+    def options(self) -> "ClusterOptions":
+        """The same for the library."""
+        from vidseg.cluster.options import ClusterOptions
+
+        return ClusterOptions(self.workers, self.address)
+
+
+def cluster_options(command: Command) -> Command:
+    """Who does the work: gives `cluster`, a `ClusterFlags`."""
+
+    @option(
+        "--workers",
+        type=click.IntRange(min=1),
+        metavar="N",
+        show_default="this process",
+        help="Share the work among N processes, each with a GPU or some cores. Needs Ray.",
+    )
+    @option(
+        "--cluster",
+        "address",
+        metavar="ADDRESS",
+        show_default="this machine",
+        help="Share the work among the machines of a Ray cluster: auto, or its address.",
+    )
+    @wraps(command)
+    def wrapper(*, workers: int | None, address: str | None, **others: Any) -> Any:
+        return command(cluster=ClusterFlags(workers, address), **others)
+
+    return wrapper

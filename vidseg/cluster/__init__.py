@@ -1,0 +1,20 @@
+"""Work shared among processes, on this machine or on many, by Ray; the only room that knows Ray.
+
+    this process: plans ──► hands out one task at a time ──► merges
+    a worker:     one GPU, or some cores; loads the model once ──► reads, finds, writes a file
+
+Paths and spans of frames travel between them, frames never do. A worker that dies is replaced, and
+its task is the next one to be handed out. `README.md` says what that gains.
+
+- `shared`: `detect`, one video by many workers, and `run_tasks`, a file each
+- `options`: where the workers are; `worker`: what one does; `_pool`: who does what next
+- `_spans`: how a video is cut; `_ray`: Ray, started and ended
+
+It imports from the rooms up to `pipeline`.
+"""
+
+from vidseg.cluster.options import ClusterOptions as ClusterOptions
+from vidseg.cluster.shared import detect as detect
+from vidseg.cluster.shared import run_tasks as run_tasks
+from vidseg.cluster.worker import Outcome as Outcome
+from vidseg.cluster.worker import Task as Task

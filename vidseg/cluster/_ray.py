@@ -1,0 +1,98 @@
+"""Ray, imported, started and ended, and its machines shared out."""
+
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from vidseg.cluster.options import ClusterOptions
+from vidseg.cpu_budget import cores
+from vidseg.errors import VidsegError
+
+Ray = Any
+"""The module `ray`; its types would need it to be installed."""
+
+OBJECT_STORE_BYTES = 80_000_000
+"""Shared memory of a Ray of our own, since only small things travel. Its minimum is 78,643,200."""
+
+START_SECONDS = 300
+"""A busy machine takes long to start Ray's processes."""
+
+
+RAY_SETTINGS = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray's coming default; otherwise it warns
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_raylet_start_wait_time_s": str(START_SECONDS),
+}
+"""Ray reads these when it starts; what the user set is kept."""
+
+
+def load_ray() -> Ray:
+    """The module, imported only where workers are asked for."""
+    for name, value in RAY_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise VidsegError(
+            "Workers need Ray, which is not installed; run: pip install 'vidseg[cluster]'"
+        ) from error
+    return ray
+
+
+@contextmanager
+def connected(ray: Ray, cluster: ClusterOptions) -> Iterator[None]:
+    """Within, Ray is there; one that this program had started before is used, and stays."""
+    if ray.is_initialized():
+        yield
+        return
+    with _signals_kept(), _logs() as logs:
+        try:
+            _start(ray, cluster, logs)
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _start(ray: Ray, cluster: ClusterOptions, logs: str) -> None:
+    common = {"log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        if cluster.address is not None:
+            ray.init(address=cluster.address, **common)
+            return
+        ray.init(
+            address="local",
+            num_cpus=max(cores(), cluster.workers or 1),
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            _temp_dir=logs,
+            **common,
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        where = f"the Ray cluster {cluster.address}" if cluster.address else "Ray"
+        raise VidsegError(f"There is no way to {where}: {first_line(error)}") from error
+
+
+def _logs() -> "tempfile.TemporaryDirectory[str]":
+    """A folder for Ray's logs and sockets. The path of a socket may have some 100 characters."""
+    short = "/tmp" if os.path.isdir("/tmp") else None
+    return tempfile.TemporaryDirectory(prefix="vidseg-", dir=short, ignore_cleanup_errors=True)
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray puts a handler of its own in the place of the program's."""
+    mine = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if mine:
+            signal.signal(signal.SIGTERM, before)
+
+
+def first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

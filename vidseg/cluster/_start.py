@@ -1,0 +1,105 @@
+"""Starts the workers: how many, and what each of them gets."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from vidseg.cluster._pool import Pool
+from vidseg.cluster._ray import Ray, connected, first_line
+from vidseg.cluster.options import ClusterOptions
+from vidseg.cluster.worker import Weights, Worker
+from vidseg.cpu_budget import CORES_VARIABLE, MAX_FRAMES_AT_ONCE, threads_per_frame
+from vidseg.errors import OptionError, VidsegError
+from vidseg.models.torchvision_weights import COCO_WEIGHTS, fetch_weights
+from vidseg.pipeline.run_options import RunOptions
+from vidseg.pipeline.search import Search
+
+
+@contextmanager
+def started_pool(
+    ray: Ray,
+    search: Search,
+    cluster: ClusterOptions,
+    options: RunOptions,
+    *,
+    most: int | None = None,
+) -> Iterator[Pool]:
+    """Workers for this search, `most` of them at most; none is left after the block."""
+    if search.model_options.device.startswith("cuda:"):
+        raise OptionError("Workers share the GPUs out among themselves; write --device cuda.")
+    weights = _fetched_weights(search, cluster, options)
+    with connected(ray, cluster):
+        share = _share(ray.nodes(), search, cluster, most)
+        given = [_sent(ray, search), os.getcwd(), ray.put(weights)]
+        actor = ray.remote(Worker).options(
+            num_cpus=share.cpus,
+            num_gpus=share.gpus,
+            max_concurrency=2,  # one more thread tells how far it is
+            runtime_env={"env_vars": _environment(share.cpus, here=cluster.address is None)},
+        )
+        pool = Pool(ray, lambda: actor.remote(*given), share.workers)
+        try:
+            yield pool
+        finally:
+            pool.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    workers: int
+    cpus: int
+    gpus: float
+
+
+def _share(nodes: Any, search: Search, cluster: ClusterOptions, most: int | None) -> _Share:
+    """How many workers there are, and what each of them gets."""
+    kind = "CPU" if search.model_options.device == "cpu" else "GPU"
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    able = [each for each in alive if each.get(kind)] or [each for each in alive if each.get("CPU")]
+    if not able:
+        raise VidsegError("The Ray cluster has no machine that may work; add one.")
+    gpus = int(sum(each.get("GPU", 0) for each in able)) if kind == "GPU" else 0
+    workers = cluster.workers or gpus or len(able)
+    workers = max(1, min(workers, most or workers))
+    cpus = int(min(each.get("CPU", 1) for each in able)) // ceil(workers / len(able))
+    return _Share(workers, max(1, cpus), 1 / ceil(workers / gpus) if gpus else 0)
+
+
+def _environment(cpus: int, *, here: bool) -> dict[str, str]:
+    """Variables of a worker: its share of the cores.
+
+    On this machine a frame gets as many threads as in one run, since their number can decide about
+    the last bits.
+    """
+    threads = threads_per_frame() if here else max(1, round(cpus / MAX_FRAMES_AT_ONCE))
+    return {
+        CORES_VARIABLE: str(cpus),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
+        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
+        "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
+        "OPENCV_FOR_THREADS_NUM": str(max(1, cpus // 4)),
+    }
+
+
+def _fetched_weights(
+    search: Search, cluster: ClusterOptions, options: RunOptions
+) -> Weights | None:
+    """The model's published weights, downloaded if they are not here; None where none travel."""
+    published = COCO_WEIGHTS.get(search.choice.model)
+    if published is None:
+        return None
+    path = fetch_weights(published, on_download=options.on_download)
+    return None if cluster.address is None else Weights(published, path.read_bytes())
+
+
+def _sent(ray: Ray, search: Search) -> Any:
+    try:
+        return ray.put(search)
+    except Exception as error:  # whatever a predictor's own pickling raises
+        raise OptionError(
+            "The predictor or tracker cannot be sent to other processes; name it, as in "
+            f"--model my_file.py:MyPredictor ({first_line(error)})."
+        ) from error
