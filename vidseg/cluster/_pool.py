@@ -95,11 +95,13 @@ class Pool:
         try:
             facts = self._ray.get(call)
         except self._ray.exceptions.RayError as error:
+            self._ray.kill(worker)
             self._failed_starts += 1
             if self._failed_starts >= MAX_ATTEMPTS:
                 raise VidsegError(f"Workers die while they start: {first_line(error)}") from error
             self._add()
             return
+        self._idle.append(worker)
         if isinstance(facts, str):
             raise VidsegError(f"A worker could not start: {facts}")
         first = self._facts = self._facts or facts
@@ -108,7 +110,6 @@ class Pool:
                 f"The workers are unlike: {difference}. What they find would differ in the last "
                 "bits; use machines of one kind, or vidseg detect --frames and merge --mixed."
             )
-        self._idle.append(worker)
 
     def _ended(self, call: Any) -> tuple[int, Outcome]:
         worker, number = self._busy.pop(call)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -22,8 +23,12 @@ START_SECONDS = 300
 """A busy machine takes long to start Ray's processes."""
 
 
+CONNECT_SECONDS = 10
+"""Time for a cluster to answer."""
+
 RAY_SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray's coming default; otherwise it warns
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # it would print to standard output that a worker died
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_raylet_start_wait_time_s": str(START_SECONDS),
 }
@@ -61,6 +66,7 @@ def _start(ray: Ray, cluster: ClusterOptions, logs: str) -> None:
     common = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         if cluster.address is not None:
+            _check_reachable(cluster.address)
             ray.init(address=cluster.address, **common)
             return
         ray.init(
@@ -74,6 +80,13 @@ def _start(ray: Ray, cluster: ClusterOptions, logs: str) -> None:
     except (OSError, RuntimeError, ValueError) as error:
         where = f"the Ray cluster {cluster.address}" if cluster.address else "Ray"
         raise VidsegError(f"There is no way to {where}: {first_line(error)}") from error
+
+
+def _check_reachable(address: str) -> None:
+    """Raises OSError: nothing answers there. Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
 
 
 def _logs() -> "tempfile.TemporaryDirectory[str]":

@@ -32,7 +32,7 @@ def started_pool(
         raise OptionError("Workers share the GPUs out among themselves; write --device cuda.")
     weights = _fetched_weights(search, cluster, options)
     with connected(ray, cluster):
-        share = _share(ray.nodes(), search, cluster, most)
+        share = share_out(ray.nodes(), search.model_options.device, cluster.workers, most)
         given = [_sent(ray, search), os.getcwd(), ray.put(weights)]
         actor = ray.remote(Worker).options(
             num_cpus=share.cpus,
@@ -48,24 +48,29 @@ def started_pool(
 
 
 @dataclass(frozen=True, slots=True)
-class _Share:
+class Share:
+    """How many workers there are, and what each of them gets."""
+
     workers: int
     cpus: int
     gpus: float
 
 
-def _share(nodes: Any, search: Search, cluster: ClusterOptions, most: int | None) -> _Share:
-    """How many workers there are, and what each of them gets."""
-    kind = "CPU" if search.model_options.device == "cpu" else "GPU"
+def share_out(nodes: Any, device: str, wanted: int | None, most: int | None) -> Share:
+    """Shares Ray's nodes out among the workers `wanted`, or as many as suit them, `most` at most.
+
+    Raises VidsegError: no machine is there to work.
+    """
+    kind = "CPU" if device == "cpu" else "GPU"
     alive = [node["Resources"] for node in nodes if node["Alive"]]
     able = [each for each in alive if each.get(kind)] or [each for each in alive if each.get("CPU")]
     if not able:
         raise VidsegError("The Ray cluster has no machine that may work; add one.")
     gpus = int(sum(each.get("GPU", 0) for each in able)) if kind == "GPU" else 0
-    workers = cluster.workers or gpus or len(able)
+    workers = wanted or gpus or len(able)
     workers = max(1, min(workers, most or workers))
     cpus = int(min(each.get("CPU", 1) for each in able)) // ceil(workers / len(able))
-    return _Share(workers, max(1, cpus), 1 / ceil(workers / gpus) if gpus else 0)
+    return Share(workers, max(1, cpus), 1 / ceil(workers / gpus) if gpus else 0)
 
 
 def _environment(cpus: int, *, here: bool) -> dict[str, str]:
