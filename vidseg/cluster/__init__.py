@@ -4,7 +4,7 @@
     a worker:     one GPU, or some cores; loads the model once ──► reads, finds, writes a file
 
 Paths and spans of frames travel between them, frames never do. A worker that dies is replaced, and
-its task is the next one to be handed out. `README.md` says what that gains.
+its task is the next one to be handed out. README.md in this folder says what that gains.
 
 - `shared`: `detect`, one video by many workers, and `run_tasks`, a file each
 - `options`: where the workers are; `worker`: what one does; `_pool`: who does what next
