@@ -48,6 +48,9 @@ def test_only_the_objects_that_it_is_for_count() -> None:
     assert "blur hid nothing: no person was found." in warning
     (warning,) = warnings("blur", NOTHING)
     assert "no object was found." in warning
+    hidden, unknown = warnings("blur:id=9", one(1, track=1), score=0.5)
+    assert "blur hid nothing: no object with the id 9 was found." in hidden
+    assert "No object had the id 9; ids were 1 to 1." in unknown
 
 
 def test_spans_without_anything_hidden_are_named() -> None:

@@ -70,11 +70,14 @@ def test_missing_foreign_and_damaged_files_are_named(tmp_path: Path, checkpoint:
     torch.save({"x": torch.zeros(1)}, foreign)
     text = tmp_path / "text.pt"
     text.write_text("not a model")
+    code = tmp_path / "mine.py"
+    code.write_text("class MyPredictor: ...")
     cut = tmp_path / "cut.pt"
     cut.write_bytes(checkpoint.read_bytes()[:1000])
     cases = [
         (tmp_path / "none.pt", "There is no model file"),
         (tmp_path, "is a folder"),
+        (code, "name a predictor in it"),
         (foreign, "not a vidseg checkpoint"),
         (text, "cannot be read as a model file"),
         (cut, "cannot be read as a model file"),

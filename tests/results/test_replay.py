@@ -165,12 +165,27 @@ def test_detections_are_not_overwritten_by_what_is_made_of_them(saved: Path, cli
 def test_a_run_with_other_options_is_not_resumed(saved: Path, clip: Path, model: str) -> None:
     saved.rename(part_of(saved))
     words = ("detect", "--model", model, "--resume")
-    assert "another kept_score" in fails(*words, "--keep-score", "0.2", clip, saved, code=2)
-    assert "another labels" in fails(*words, "--class", "disc", clip, saved, code=2)
-    assert "another options" in fails(*words, "--end", "0.3", clip, saved, code=2)
+    assert "started with kept_score 0.05, now 0.2;" in fails(
+        *words, "--keep-score", "0.2", clip, saved, code=2
+    )
+    assert "started with labels None, now " in fails(*words, "--class", "disc", clip, saved, code=2)
+    assert "started with end None, now 3/10;" in fails(*words, "--end", "0.3", clip, saved, code=2)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_a_run_that_saves_nothing_is_not_resumed(clip: Path, tmp_path: Path, model: str) -> None:
+    words = ("--model", model, "--resume", clip, tmp_path / "out.mp4")
+    assert "the file of --save-detections" in fails("overlay", *words, code=2)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_run_of_another_input_is_not_resumed(saved: Path, tmp_path: Path, model: str) -> None:
+    saved.rename(part_of(saved))
+    other = write_scene(tmp_path / "other.mp4", frames=5)
+    sentence = fails("detect", "--model", model, "--resume", other, saved, code=2)
+    assert "started with source name in.mp4, now other.mp4; give the same input" in sentence
+
+
 def test_killed_runs_resume_to_the_same_file(
     clip: Path, saved: Path, oracle: OraclePredictor, tmp_path: Path
 ) -> None:

@@ -169,7 +169,7 @@ def test_a_broken_run_keeps_what_was_found(tmp_path: Path) -> None:
         write(tmp_path / "a.vidseg", scenes(5))
     other = replace(HEADER, kept_score=0.3)
     with (
-        pytest.raises(OptionError, match=r"another kept_score \(0.1, now 0.3\)"),
+        pytest.raises(OptionError, match=r"started with kept_score 0.1, now 0.3"),
         DetectionWriter(tmp_path / "a.vidseg", other, resume=True),
     ):
         pass

@@ -62,7 +62,9 @@ class RunReport:
         labels = self._labels if hidden.only is None else hidden.only.labels or self._labels
         classes = sorted(self._names.get(label, str(label)) for label in labels or ())
         missing = f"no {' or '.join(classes) or 'object'}"
-        if self._score is not None:
+        if hidden.only is not None and hidden.only.ids:
+            missing += f" with the id {' or '.join(map(str, sorted(hidden.only.ids)))}"
+        elif self._score is not None:
             missing += f" with a score of at least {self._score:g}"
         advice = "Look at the result; a lower score hides more."
         missed = sum(span.frames for span in hidden.spans)

@@ -148,6 +148,8 @@ def _header_record(path: Path) -> bytes:
         raise ModelError(f"There is no model file {path}; check the path.")
     if not path.is_file():
         raise ModelError(f"{path} is not a regular file; name a model file.")
+    if path.suffix == ".py":
+        raise ModelError(f"{path} is Python code; name a predictor in it: {path}:MyPredictor.")
     try:
         with zipfile.ZipFile(path) as archive, archive.open(HEADER_RECORD) as record:
             data = record.read(MAX_HEADER_BYTES + 1)

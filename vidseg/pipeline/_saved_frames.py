@@ -17,7 +17,7 @@ from vidseg.pipeline.search import Search
 from vidseg.pipeline.stages import with_ids
 from vidseg.results.replay import replay
 from vidseg.results.vidseg_file import read_detections
-from vidseg.results.vidseg_writer import DetectionWriter
+from vidseg.results.vidseg_writer import DetectionWriter, check_detections_output
 from vidseg.structures.instances import Found, Instances
 from vidseg.structures.span import Span
 from vidseg.tracking.stages import frames_ahead, without_tracks
@@ -87,6 +87,15 @@ def check_resume(search: Search, *, resume: bool) -> None:
     """Raises OptionError: keyframes, which a run that begins in the middle would not know."""
     if resume and search.every != 1:
         raise OptionError("A run with --every begins anew; give --force in place of --resume.")
+
+
+def check_saving(search: Search, source: str | Path, options: RunOptions) -> None:
+    """Raises OutputError where what is found cannot be saved; OptionError: a run to resume that
+    saves nothing."""
+    if search.save is not None:
+        check_detections_output(search.save, [source], resume=options.resume, force=options.force)
+    elif options.resume:
+        raise OptionError("--resume goes on with the file of --save-detections; name that file.")
 
 
 def _written(

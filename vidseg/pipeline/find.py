@@ -14,12 +14,11 @@ from vidseg.detection.batched import detect
 from vidseg.errors import OptionError
 from vidseg.pipeline._own_frames import OwnFrame, numbered_frames
 from vidseg.pipeline._point_selection import object_at_point
-from vidseg.pipeline._saved_frames import SaveOptions, saved_frames
+from vidseg.pipeline._saved_frames import SaveOptions, check_saving, saved_frames
 from vidseg.pipeline.detected_frames import detected_frames
 from vidseg.pipeline.run_options import RunOptions
 from vidseg.pipeline.search import OnDownload, Search
 from vidseg.pipeline.stages import shown_objects, tracked_objects, with_ids
-from vidseg.results.vidseg_writer import check_detections_output
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found
 from vidseg.structures.span import Seconds, Span
@@ -64,10 +63,7 @@ def find(
     if isinstance(source, str | Path):
         info = probe(source)
         search.check_kind(info.kind)
-        if search.save is not None:
-            check_detections_output(
-                search.save, [source], resume=options.resume, force=options.force
-            )
+        check_saving(search, source, options)
         return _found_in_file(info, search, span, options)
     _check_own(search, span)
     return _found_in_frames(numbered_frames(source, rate), search, options.on_download)

@@ -24,12 +24,12 @@ from vidseg.concurrency import prefetch
 from vidseg.detection import Every, frames_waiting
 from vidseg.errors import OptionError, VidsegError
 from vidseg.pipeline._counts import ObjectCounter
+from vidseg.pipeline._saved_frames import check_saving
 from vidseg.pipeline.detected_frames import expected_frames
 from vidseg.pipeline.find import shown_frames
 from vidseg.pipeline.outputs import Output, RunContext, Write
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.pipeline.search import Search
-from vidseg.results.vidseg_writer import check_detections_output
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Instances
 from vidseg.structures.span import Span
@@ -120,8 +120,7 @@ def _check_outputs(
         check_output(
             output.target, [*inputs, *output.reads], force=options.force, folder=output.folder
         )
-    if search.save is not None:
-        check_detections_output(search.save, [source], resume=options.resume, force=options.force)
+    check_saving(search, source, options)
 
 
 @contextmanager

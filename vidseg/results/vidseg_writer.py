@@ -7,7 +7,7 @@ cannot be resumed.
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from io import FileIO
 from pathlib import Path
@@ -108,7 +108,7 @@ class DetectionWriter:
             return
         if self.count and self._header.options.get("every", 1) == 1:
             log.warning(
-                "The objects of %d frames are kept in %s; vidseg detect --resume continues.",
+                "The objects of %d frames are kept in %s; go on with --resume (resume=True).",
                 *(self.count, self.part),
             )
         else:
@@ -177,13 +177,20 @@ def _difference(part: Path, wanted: Header) -> str:
         found = read_detections(part).header
     except InputError as error:
         return str(error)
-    names = [
-        name
-        for name in (field.name for field in fields(Header))
-        if getattr(found, name) != getattr(wanted, name)
-    ]
-    was, now = (getattr(header, names[0]) for header in (found, wanted)) if names else ("", "")
-    return (
-        f"{part} was started with another {names[0]} ({was}, now {now}); "
-        "give the same options again, or leave --resume out and start over."
-    )
+    for field in fields(Header):
+        name = field.name
+        for change in _changes(name, getattr(found, name), getattr(wanted, name)):
+            return (
+                f"{part} was started with {change}; give the same input and options again, or "
+                "start over with --force in place of --resume."
+            )
+    return f"{part} was written by another version; start over with --force in place of --resume."
+
+
+def _changes(name: str, was: object, now: object) -> Iterator[str]:
+    """What differs, as `score 0.5, now 0.3`; of dicts, in which of their entries."""
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        for key in {**was, **now}:
+            yield from _changes(f"{name} {key}", was.get(key), now.get(key))
+    elif was != now:
+        yield f"{name.removeprefix('options ')} {was}, now {now}"
