@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,11 +73,19 @@ def marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     yield
     monkeypatch.delenv("TEST_OF_WORKERS")
-    for _ in range(100):
-        if not marked_processes(tmp_path):
+    wait_for_the_end_of(tmp_path)
+
+
+def wait_for_the_end_of(mark: Path) -> None:
+    """Fails where a process with this mark does not end by itself.
+
+    Where the command was killed, Ray's agents look for its other processes for a minute or two.
+    """
+    for _ in range(1500):
+        if not marked_processes(mark):
             return
         time.sleep(0.1)
-    pytest.fail(f"left running: {marked_processes(tmp_path)}")
+    pytest.fail(f"left running: {marked_processes(mark)}")
 
 
 def marked_processes(mark: Path) -> list[str]:
@@ -141,8 +150,11 @@ def test_a_span_that_always_fails_is_named(
     assert "00000000-00000012.vidseg" in named(tmp_path / "out.vidseg.parts")
 
 
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_run_ends_its_workers_and_is_resumed(
-    clip: Path, troubled: Callable[[str], str], model: str, oracle: OraclePredictor, tmp_path: Path
+    number: signal.Signals, clip: Path, troubled: Callable[[str], str], tmp_path: Path
 ) -> None:
     out, parts = tmp_path / "out.vidseg", tmp_path / "out.vidseg.parts"
     words = ("detect", "--model", troubled("Slow"), clip, out)
@@ -150,9 +162,11 @@ def test_an_interrupted_run_ends_its_workers_and_is_resumed(
     while not any(parts.glob("*.vidseg")):
         assert running.poll() is None, running.communicate()
         time.sleep(0.1)
-    os.kill(running.pid, signal.SIGINT)
+    os.kill(running.pid, number)
     _, err = running.communicate(timeout=60)
-    assert (running.returncode, "Ctrl-C" in err) == (130, True), err
+    assert running.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL), err
+    assert ("Ctrl-C" in err) == (number == signal.SIGINT)
+    wait_for_the_end_of(tmp_path)
     assert not out.exists()
     assert vidseg(*words, "--workers", 2).returncode == 1
     assert vidseg(*words, "--workers", 1, "--resume").returncode == 0
@@ -194,6 +208,58 @@ def test_several_inputs_are_drawn_by_workers(
     assert result.returncode == 0, result.stderr
     for name in (clip.name, other.name):
         assert (tmp_path / "many" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+
+
+TWO_NODES = """
+import sys
+from ray.cluster_utils import Cluster
+
+options = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
+cluster = Cluster(initialize_head=True, head_node_args=options)
+second = cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+print(cluster.address, flush=True)
+if sys.stdin.readline() == "remove\\n":
+    cluster.remove_node(second, allow_graceful=False)
+    sys.stdin.readline()
+cluster.shutdown()
+"""
+
+
+@pytest.fixture
+def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator["subprocess.Popen[str]"]:
+    """A Ray cluster of two nodes. It prints its address; "remove" takes a node away."""
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")
+    pipe = subprocess.PIPE
+    words = [sys.executable, "-c", TWO_NODES]
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) as nodes:
+        try:
+            yield nodes
+        finally:
+            nodes.communicate("end\nend\n", timeout=100)
+
+
+def test_two_nodes_of_which_one_goes(
+    two_nodes: "subprocess.Popen[str]",
+    clip: Path,
+    troubled: Callable[[str], str],
+    model: str,
+    oracle: OraclePredictor,
+    tmp_path: Path,
+) -> None:
+    assert two_nodes.stdin
+    assert two_nodes.stdout
+    address = two_nodes.stdout.readline().strip()
+    out, parts = tmp_path / "out.vidseg", tmp_path / "out.vidseg.parts"
+    words = ("--cluster", address, "--model", troubled("Slow"))
+    running = process("detect", *words, clip, out)
+    while not any(parts.glob("*.vidseg*")):
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.1)
+    two_nodes.stdin.write("remove\n")
+    two_nodes.stdin.flush()
+    _, err = running.communicate(timeout=200)
+    assert running.returncode == 0, err
+    assert out.read_bytes() == one_run(clip, troubled("Slow"))
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "auto"])
