@@ -25,11 +25,11 @@ from vidseg.video.probe import probe
 
 STRETCHES = 3
 """Places of the input that are measured."""
-STRETCH_SECONDS = 2.0
-"""How long each should take: the three together take some seconds."""
+STRETCH_SECONDS = 3.0
+"""How long each should take by the first, which is the slowest: the three take some 6 s."""
 FIRST_STRETCH_FRAMES = 4
 """Frames of the stretch that decides how long the others are; they are never shorter."""
-MAX_STRETCH_FRAMES = 48
+MAX_STRETCH_FRAMES = 24
 
 MakeOutputs = Callable[[Path], Sequence[Output]]
 """The outputs of the run, made to be written into this folder."""
@@ -75,7 +75,9 @@ def estimate(
     Runs the whole chain, encoding included, on three stretches of the input, into a temporary
     folder. What a run does once is measured with a single frame and taken off, so that it does not
     count for every frame. The spread is that of the stretches; scenes with many more objects
-    elsewhere can take longer. Nothing that `search` would save is saved, and no object is selected.
+    elsewhere can take longer. A stretch keeps fewer cores busy at once than a long run, so that an
+    estimate is rather too high than too low. Nothing that `search` would save is saved, and no
+    object is selected.
 
     Raises the errors of `vidseg.run`.
     """
