@@ -118,3 +118,10 @@ def test_results_of_another_kind_are_named(results: object) -> None:
 
     with pytest.raises(VidsegError, match="must return a list"):
         predict_named(Other(), [scene_image(0)])  # type: ignore[arg-type]
+
+
+def test_classes_without_labels_are_refused() -> None:
+    predictor = OraclePredictor()
+    predictor.classes = ["disc", "rectangle"]  # type: ignore[assignment]
+    with pytest.raises(OptionError, match="must be labels to names"):
+        Search(model=predictor)

@@ -337,6 +337,13 @@ def test_impossible_alphas_are_refused(wrong: float) -> None:
         Overlay(NAMES, alpha=wrong)
 
 
+def test_unknown_labels_and_colours_of_an_overlay_are_refused() -> None:
+    with pytest.raises(ValueError, match="labels is one of id, class, score, none, got names"):
+        Overlay(labels="names")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="color_by must be class or object"):
+        Overlay(color_by="track")  # type: ignore[arg-type]
+
+
 def test_mix_is_exact_at_both_ends_and_close_between() -> None:
     under, over = noise((64, 256), 1), noise((64, 256), 2)
     opacity = np.arange(256, dtype=np.uint8)[None].repeat(64, axis=0)

@@ -139,3 +139,7 @@ def test_an_unreadable_background_is_refused_in_the_constructor(tmp_path: Path) 
     cut.write_bytes(cut.read_bytes()[:300])
     with pytest.raises(InputError, match=r"in\.mp4"):
         parse_effect(f"replace-background:file={cut}", NAMES)
+
+
+def test_one_effect_may_stand_alone() -> None:
+    assert parse_effects("contour:width=3", {}) == parse_effects(["contour:width=3"], {})

@@ -110,6 +110,7 @@ class Wrong:
             r"Wrong.update returned 0 of [1-9]\d* objects; it must return all",
         ),
         (lambda found: found.with_ids(0 * found.ids + 3), r"the ids \[3, 3.*\]; ids start at 1"),
+        (lambda found: None, r"Wrong.update must return vidseg.Instances, got None"),
         (lambda found: found.with_ids(0 * found.ids), r"the ids \[0.*\]; ids start at 1"),
     ],
 )

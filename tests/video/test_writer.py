@@ -16,7 +16,7 @@ import pytest
 
 from tests.support import corpus
 from tests.support.scenes import SIZE, read_barcode, scene_image, write_scene
-from vidseg.errors import OptionError, OutputError
+from vidseg.errors import FrameError, OptionError, OutputError
 from vidseg.structures.frame import Frame
 from vidseg.video.codecs import choose_codec, output_kind
 from vidseg.video.decoding.reader import read_frames
@@ -627,8 +627,9 @@ def test_an_interrupted_loop_leaves_no_file(tmp_path: Path, error: type[BaseExce
 def test_wrong_shapes_are_refused(tmp_path: Path) -> None:
     grey = Frame(0, Fraction(0), np.zeros(SIZE, np.uint8))
     floats: Any = np.zeros((*SIZE, 3), np.float32)
-    for frame in (grey, Frame(0, Fraction(0), floats)):
-        with pytest.raises(ValueError, match="uint8, got"):
+    nothing: Any = None
+    for frame in (grey, Frame(0, Fraction(0), floats), Frame(0, Fraction(0), nothing)):
+        with pytest.raises(FrameError, match="uint8, got"):
             write(tmp_path / "out.mp4", facts(), iter([frame]))
     assert list(tmp_path.iterdir()) == []
 

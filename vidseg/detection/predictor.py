@@ -43,6 +43,8 @@ def check_predictor(predictor: object, name: str | None = None) -> None:
             f"{name} is not a predictor: it needs `classes` and `predict(images)`; "
             "see vidseg.detection.predictor.Predictor."
         )
+    if not isinstance(getattr(predictor, "classes", None), Mapping):
+        raise OptionError(f'The classes of {name} must be labels to names, as in {{1: "person"}}.')
 
 
 def predict_named(predictor: Predictor, images: Sequence[Image]) -> list[Instances]:

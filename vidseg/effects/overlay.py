@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import cv2
 import numpy as np
@@ -44,6 +44,10 @@ class Overlay:
     def __post_init__(self) -> None:
         if not 0 <= self.alpha <= 1:
             raise OptionError(f"alpha must lie in 0..1, got {self.alpha}.")
+        if self.labels not in get_args(Labels):
+            raise OptionError(f"labels is one of {', '.join(get_args(Labels))}, got {self.labels}.")
+        if self.color_by not in ("class", "object"):
+            raise OptionError(f"color_by must be class or object, got {self.color_by}.")
 
     def __call__(self, image: Image, instances: Instances) -> Image:
         """A new (H, W, 3) uint8 RGB picture; `image` stays as it is."""

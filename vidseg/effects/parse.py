@@ -70,10 +70,10 @@ def parse_effect(text: str, names: Mapping[int, str]) -> Effect:
         return _made(name, settings, names)
 
 
-def parse_effects(texts: Iterable[str], names: Mapping[int, str]) -> Chain:
+def parse_effects(texts: str | Iterable[str], names: Mapping[int, str]) -> Chain:
     """The effects in order, as one. Raises like `parse_effect`, wrong options before files."""
     effects, failed = [], None
-    for text in texts:
+    for text in (texts,) if isinstance(texts, str) else texts:
         try:
             effects.append(parse_effect(text, names))
         except InputError as error:

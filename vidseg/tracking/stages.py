@@ -98,7 +98,10 @@ def track(pairs: Iterable[Found], tracker: Tracker) -> Generator[Found, None, No
 
 
 def _check_tracked(tracker: Tracker, given: Instances, tracked: Instances) -> None:
-    name, ids = type(tracker).__name__, tracked.ids[tracked.ids != UNTRACKED]
+    name = type(tracker).__name__
+    if not isinstance(tracked, Instances):
+        raise VidsegError(f"{name}.update must return vidseg.Instances, got {tracked!r}.")
+    ids = tracked.ids[tracked.ids != UNTRACKED]
     if len(tracked) != len(given):
         raise VidsegError(
             f"{name}.update returned {len(tracked)} of {len(given)} objects; it must return all, "

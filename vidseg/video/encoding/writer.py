@@ -16,7 +16,7 @@ from av import Packet
 from av.error import FFmpegError
 
 from vidseg.atomic_output import atomic_output, output_error
-from vidseg.errors import OutputError, VidsegError
+from vidseg.errors import FrameError, OutputError, VidsegError
 from vidseg.structures.frame import Frame
 from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.encoding._deep_frames import keeps_source, source_bits
@@ -140,17 +140,15 @@ class VideoWriter:
     def write(self, frame: Frame) -> None:
         """Hand a frame to the encoder. Its image must not change afterwards.
 
-        Raises ValueError if the image is not (H, W, 3) uint8, or (H, W, 4) for an encoding with
-        alpha, and OutputError if an earlier frame could not be encoded or written.
+        Raises:
+            FrameError: the image is not (H, W, 3) uint8, or (H, W, 4) for an encoding with alpha.
+            OutputError: an earlier frame could not be encoded or written.
         """
         channels = 4 if self._encoding.alpha else 3
-        if (
-            frame.image.ndim != 3
-            or frame.image.shape[2:] != (channels,)
-            or frame.image.dtype != np.uint8
-        ):
-            found = f"{frame.image.shape} {frame.image.dtype}"
-            raise ValueError(f"A frame must be (height, width, {channels}) uint8, got {found}.")
+        image = np.asarray(frame.image)
+        if image.ndim != 3 or image.shape[2] != channels or image.dtype != np.uint8:
+            found = f"{image.shape} {image.dtype}"
+            raise FrameError(f"A frame must be (height, width, {channels}) uint8, got {found}.")
         self._written += 1
         self._jobs.append(self._pool.submit(self._encode, frame))
         with self._mapped_errors():
