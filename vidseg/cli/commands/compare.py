@@ -1,16 +1,13 @@
 """vidseg compare."""
 
-import json
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidseg.cli.console import say
 from vidseg.cli.options import (
     CLASS,
     SCORE,
-    VERBOSITY,
     Quality,
     RunFlags,
     Span,
@@ -22,6 +19,7 @@ from vidseg.cli.options import (
 )
 from vidseg.cli.param_types import Device, FilePath, Model, OutputPath, split_names
 from vidseg.cli.progress import Progress
+from vidseg.cli.report import JSON, print_report
 from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:
@@ -48,6 +46,7 @@ if TYPE_CHECKING:
 @CLASS
 @SCORE
 @option("--device", type=Device(), default="auto", help="auto, cpu, cuda, cuda:N or mps.")
+@JSON
 @encoding_options
 @span_options
 @run_options
@@ -59,14 +58,15 @@ def compare(
     classes: tuple[str, ...],
     score: float,
     device: str,
+    as_json: bool,
     quality: Quality,
     span: Span,
     run: RunFlags,
 ) -> None:
     """Run several models on IN: time, memory, objects, and how far they agree.
 
-    JSON goes to stdout, a table to stderr. OUT, where it is given, is a video that shows what the
-    models find beside each other.
+    Prints a table, or JSON with --json or where stdout is no terminal. OUT, if given, is a video
+    that shows what the models find side by side.
     """
     from vidseg.pipeline.search import Search
     from vidseg.video.codecs import choose_codec
@@ -93,10 +93,7 @@ def compare(
             force=run.force,
             on_frame=_progress(bars, run),
         )
-    if click.get_current_context().meta[VERBOSITY] >= 0:
-        for line in table(comparison):
-            say(line)
-    click.echo(json.dumps(comparison.facts(), indent=2))
+    print_report(comparison.facts(), table(comparison), as_json=as_json)
 
 
 def _progress(bars: ExitStack, run: RunFlags) -> "OnModel":
