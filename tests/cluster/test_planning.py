@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image as Picture
 
 from tests.support import plugged
 from tests.support.commands import fails
 from tests.support.doubles import OraclePredictor
-from tests.support.scenes import write_scene
+from tests.support.scenes import scene_image, write_scene
 from vidseg.cluster import ClusterOptions, Outcome, Task, detect
 from vidseg.cluster._pool import MAX_ATTEMPTS, Pool
 from vidseg.cluster._ray import load_ray
@@ -292,3 +293,18 @@ def test_options_that_do_not_go_together(
     search = Search(model=model, tracker=OraclePredictor)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="tracker of your own"):
         detect(clip, out, search=search, cluster=ClusterOptions(2))
+
+
+def test_inputs_that_cannot_be_cut_are_refused_before_workers_start(
+    tmp_path: Path, model: str, oracle: OraclePredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
+    photo, words = tmp_path / "a.png", ("--workers", 2, "--model", model)
+    Picture.fromarray(scene_image(0)).save(photo)
+    assert "share the frames" in fails("detect", *words, photo, tmp_path / "a.vidseg", code=2)
+    clip = write_scene(tmp_path / "b.mkv", frames=40)
+    clip.write_bytes(clip.read_bytes()[:-2000])
+    assert "damaged" in fails("detect", *words, clip, tmp_path / "b.vidseg")
+    missing = fails("detect", *words, tmp_path / "c.mp4", tmp_path / "c.vidseg")
+    assert "No such file" in missing
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.mkv"]

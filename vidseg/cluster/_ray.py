@@ -54,9 +54,10 @@ def connected(ray: Ray, cluster: ClusterOptions) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    with _signals_kept(), _logs() as logs:
+    with _logs() as logs:
         try:
-            _start(ray, cluster, logs)
+            with _signals_kept():
+                _start(ray, cluster, logs)
             yield
         finally:
             ray.shutdown()

@@ -18,7 +18,7 @@ from vidseg.cluster._start import started_pool
 from vidseg.cluster.options import ClusterOptions
 from vidseg.cluster.worker import Outcome, Task
 from vidseg.errors import OptionError, VidsegError
-from vidseg.pipeline.detect_part import alignment, detect_part
+from vidseg.pipeline.detect_part import alignment, check_frames, detect_part
 from vidseg.pipeline.merge import merge
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.pipeline.search import Search
@@ -102,6 +102,7 @@ def _find(
     info = known_input(source, folder)
     if info.kind != "video":
         raise OptionError(f"Workers share the frames of a video, and {source} is none.")
+    check_frames(info, 0, None)
     with started_pool(ray, search, cluster, options) as pool:
         step = alignment(search.every_in(info.kind), pool.agree()["batch_size"])
         spans = kept_plan(folder, plan_spans(info.frames, step, pool.count))

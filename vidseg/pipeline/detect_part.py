@@ -61,7 +61,7 @@ def detect_part(
         raise OptionError("A tracker of your own cannot be used by spans; detect the whole video.")
     _make(folder)
     info = known_input(source, folder)
-    _check_frames(info, first, end)
+    check_frames(info, first, end)
     header = header_of(info, search, Span(), compact=compact)
     target = part_path(folder, frames)
     if resume and target.exists() and _is_of(target, header):
@@ -127,7 +127,8 @@ def _make(folder: Path) -> None:
         raise OutputError(f"The folder {folder} cannot be made: {error.strerror}.") from error
 
 
-def _check_frames(info: VideoInfo, first: int, end: int | None) -> None:
+def check_frames(info: VideoInfo, first: int, end: int | None) -> None:
+    """Raises OptionError, InputError: the input has no such frames, or cannot be cut into spans."""
     if info.kind != "video":
         raise OptionError(f"--frames is for videos, and {info.path} is none; leave it out.")
     if first < 0 or (end is not None and end <= first):
