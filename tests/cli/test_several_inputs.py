@@ -32,6 +32,16 @@ def test_a_folder_of_videos_stands_for_its_videos(clips: Path, model: str, tmp_p
     assert names(tmp_path / "masks") == ["a", "b", "c"]
 
 
+def test_so_does_a_folder_of_one_video(clips: Path, model: str, tmp_path: Path) -> None:
+    for name in ("b.mkv", "c.mp4"):
+        (clips / name).unlink()
+    for command, written in (("splash", "a.mp4"), ("detect", "a.vidseg"), ("frames", "a")):
+        assert run(command, "--model", model, clips, tmp_path / command).exit_code == 0
+        assert names(tmp_path / command) == [written]
+    assert run("splash", "--model", model, clips, tmp_path / "one.mp4").exit_code == 0
+    assert (tmp_path / "one.mp4").is_file()
+
+
 def test_existing_outputs_are_told_one_by_one(clips: Path, model: str, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "b.mkv").write_text("kept")

@@ -63,6 +63,13 @@ def _inputs(sources: Sequence[str]) -> list[Path]:
     return paths
 
 
+def _is_one(paths: Sequence[Path], sources: Sequence[str], target: str) -> bool:
+    """Whether there is one input. A folder with a single video is several inputs, unless `target`
+    has a file's suffix: what is written does not depend on how many videos a folder holds."""
+    alone = len(paths) == 1
+    return alone and (paths[0] == Path(sources[0]) or bool(Path(target).suffix))
+
+
 def _videos_in(folder: Path) -> list[Path]:
     from vidseg.video.codecs import PHOTO_SUFFIXES
 
@@ -79,7 +86,7 @@ def media_plan(sources: Sequence[str], target: str) -> Plan:
     from vidseg.video.codecs import CONTAINERS, PHOTO_SUFFIXES
 
     paths = _inputs(sources)
-    if len(paths) == 1 and (paths[0].is_dir() or not target.endswith("/")):
+    if _is_one(paths, sources, target) and (paths[0].is_dir() or not target.endswith("/")):
         return Plan([Job(paths[0], Path(target))])
     _check_several(paths, target)
     known = {*CONTAINERS, *PHOTO_SUFFIXES}
@@ -95,7 +102,7 @@ def media_plan(sources: Sequence[str], target: str) -> Plan:
 def folder_plan(sources: Sequence[str], target: str) -> Plan:
     """`IN OUTDIR`, or each of `IN... OUTDIR` in a folder of its own in there."""
     paths = _inputs(sources)
-    if len(paths) == 1:
+    if _is_one(paths, sources, target):
         return Plan([Job(paths[0], Path(target))])
     return _collected(paths, [p.name if p.is_dir() else p.stem for p in paths], Path(target))
 
@@ -103,7 +110,7 @@ def folder_plan(sources: Sequence[str], target: str) -> Plan:
 def detections_plan(sources: Sequence[str], target: str) -> Plan:
     """`IN OUT`, or each of `IN... OUTDIR/` as a file of detections under its own name in there."""
     paths = _inputs(sources)
-    if len(paths) == 1 and not target.endswith("/"):
+    if _is_one(paths, sources, target) and not target.endswith("/"):
         return Plan([Job(paths[0], Path(target))])
     _check_several(paths, target)
     names = [f"{path.name if path.is_dir() else path.stem}{DETECTIONS_SUFFIX}" for path in paths]
