@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidseg.cli.option import Command, option
-from vidseg.cli.param_types import BatchSize, ClassNames, Device, Model, split_names
+from vidseg.cli.param_types import BatchSize, ClassNames, Device, ModelName, split_names
 from vidseg.models.names import PRECISIONS
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def model_flags(command: Command) -> Command:
     @CLASS
     @option(
         "--model",
-        type=Model(),
+        type=ModelName(),
         show_default="one that knows the classes",
         help="Name of a model (see `vidseg models`), a model file, or a predictor of your own: "
         "module:object or file.py:object.",

@@ -107,7 +107,7 @@ class ClassNames(click.ParamType):
         return _starting(sorted(f"{typed}{comma}{name}" for name in known), incomplete)
 
 
-class Model(click.ParamType):
+class ModelName(click.ParamType):
     """The name of a model, or the path of a checkpoint file."""
 
     name = "name or file"

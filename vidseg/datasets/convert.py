@@ -17,7 +17,7 @@ from vidseg.datasets.records import Annotation, Content, Sample, Skipped
 from vidseg.datasets.vectorize import outline
 from vidseg.structures.masks import from_rle
 
-Target = Literal["coco", "via"]
+WrittenFormat = Literal["coco", "via"]
 VIA_CLASS_ATTRIBUTE = "class"
 """Name of the region attribute that holds the class."""
 VIA_FORMAT_VERSION = "2.0.10"
@@ -45,7 +45,12 @@ VIA_SETTINGS = {
 
 
 def write_dataset(
-    content: Content, path: str | Path, *, to: Target, force: bool = False, tolerance: float = 1.0
+    content: Content,
+    path: str | Path,
+    *,
+    to: WrittenFormat,
+    force: bool = False,
+    tolerance: float = 1.0,
 ) -> dict[Path, list[Skipped]]:
     """Write one file or, if there are several splits, one file per split (`NAME_train.json`, ...).
 
@@ -149,7 +154,7 @@ def _from(path: Path, photo: Path) -> str:
     return Path(os.path.relpath(photo.resolve(), path.resolve().parent)).as_posix()
 
 
-WRITERS: dict[Target, Callable[..., tuple[dict[str, Any], list[Skipped]]]] = {
+WRITERS: dict[WrittenFormat, Callable[..., tuple[dict[str, Any], list[Skipped]]]] = {
     "coco": coco_document,
     "via": via_document,
 }

@@ -123,8 +123,8 @@ def compare(
         runs: list[tuple[Measured, Detections]] = []
         for number, (name, options) in enumerate(searches.items()):
             path = Path(folder) / f"{number}.vidseg"
-            job = Job(name, str(source), path, {**options, "score": score}, span)
-            runs.append((_in_process(job, on_frame), read_detections(path)))
+            run = ModelRun(name, str(source), path, {**options, "score": score}, span)
+            runs.append((_in_process(run, on_frame), read_detections(path)))
         if target is not None:
             _draw(info, target, runs, score, encoding, span, force)
         return _judged(runs, score)
@@ -133,7 +133,7 @@ def compare(
 # --- one model in its process -------------------------------------------------------------------
 
 
-class Job(NamedTuple):
+class ModelRun(NamedTuple):
     """What a process does: run one model, and save what it finds."""
 
     model: str
@@ -144,20 +144,20 @@ class Job(NamedTuple):
     span: Span
 
 
-def _in_process(job: Job, on_frame: OnModel | None) -> Measured:
+def _in_process(run: ModelRun, on_frame: OnModel | None) -> Measured:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(sender, job), daemon=True)
+    process = context.Process(target=_serve, args=(sender, run), daemon=True)
     process.start()
     sender.close()
     try:
-        for message in _messages(receiver, job.model):
+        for message in _messages(receiver, run.model):
             if isinstance(message, Measured):
                 return message
             if isinstance(message, Exception):
                 raise message
             if on_frame is not None:
-                on_frame(job.model, *message)
+                on_frame(run.model, *message)
         raise AssertionError("the messages end with a result or an error")
     finally:
         process.kill()
@@ -175,24 +175,24 @@ def _messages(receiver: Connection, name: str) -> Iterator[Any]:
             ) from None
 
 
-def _serve(sender: Connection, job: Job) -> None:
+def _serve(sender: Connection, run: ModelRun) -> None:
     """What the process does: frames done, then the result or an error, through the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too; its parent ends it
     try:
-        sender.send(_measure(job, lambda done, total: sender.send((done, total))))
+        sender.send(_measure(run, lambda done, total: sender.send((done, total))))
     except VidsegError as error:
         sender.send(error)
 
 
-def _measure(job: Job, on_frame: OnFrame) -> Measured:
+def _measure(run: ModelRun, on_frame: OnFrame) -> Measured:
     began = time.monotonic()
-    search = Search(**job.search)
+    search = Search(**run.search)
     search.predictor()
     loaded = time.monotonic()
     options = RunOptions(on_frame=on_frame)
-    made = detect_to_file(job.source, job.target, search=search, span=job.span, options=options)
+    made = detect_to_file(run.source, run.target, search=search, span=run.span, options=options)
     seconds = time.monotonic() - loaded
-    return Measured(job.model, loaded - began, seconds, made.frames, _peak_bytes())
+    return Measured(run.model, loaded - began, seconds, made.frames, _peak_bytes())
 
 
 def _peak_bytes() -> int:

@@ -3,12 +3,15 @@
 import click
 
 from vidseg.cli.options import examples, option, verbosity_options
-from vidseg.cli.param_types import Model
+from vidseg.cli.param_types import ModelName
 
 
 @click.command(epilog=examples("vidseg classes", "vidseg classes --model balloon"))
 @option(
-    "--model", type=Model(), show_default="the default model", help="Name of a model, or a file."
+    "--model",
+    type=ModelName(),
+    show_default="the default model",
+    help="Name of a model, or a file.",
 )
 @verbosity_options
 def classes(*, model: str | None) -> None:

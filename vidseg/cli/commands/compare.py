@@ -17,7 +17,7 @@ from vidseg.cli.options import (
     run_options,
     span_options,
 )
-from vidseg.cli.param_types import Device, FilePath, Model, OutputPath, split_names
+from vidseg.cli.param_types import Device, FilePath, ModelName, OutputPath, split_names
 from vidseg.cli.progress import Progress
 from vidseg.cli.report import JSON, print_report
 from vidseg.cli.threads import limit_threads
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @option(
     "--model",
     "models",
-    type=Model(),
+    type=ModelName(),
     multiple=True,
     required=True,
     show_default=False,

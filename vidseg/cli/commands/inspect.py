@@ -8,7 +8,7 @@ import click
 from vidseg.cli.commands.data import Read, dataset_options
 from vidseg.cli.console import say
 from vidseg.cli.options import SCORE, examples, option, verbosity_options
-from vidseg.cli.param_types import FilePath, Model, OutputPath
+from vidseg.cli.param_types import FilePath, ModelName, OutputPath
 from vidseg.cli.report import is_quiet
 from vidseg.cli.threads import limit_threads
 
@@ -42,7 +42,7 @@ PAGE = click.argument("target", type=OutputPath(), metavar="OUT.html")
 @PAGE
 @option(
     "--model",
-    type=Model(),
+    type=ModelName(),
     default="balloon",
     help="Whose anchors to lay over the objects: a name (see `vidseg models`) or a model file.",
 )
@@ -78,7 +78,7 @@ def data(
 @PAGE
 @option(
     "--model",
-    type=Model(),
+    type=ModelName(),
     default="balloon",
     help="Name of a model (see `vidseg models`) or a model file.",
 )
