@@ -94,3 +94,13 @@ def test_nothing_found_is_a_warning(
 @pytest.mark.parametrize("address", ["https://example.com/x.mp4", "rtsp://camera/1"])
 def test_addresses_are_echoed_as_typed(address: str, model: str, tmp_path: Path) -> None:
     assert address in fails("overlay", "--model", model, address, tmp_path / "o.mp4", code=2)
+
+
+def test_resuming_what_is_finished_is_done(clips: Path, model: str, tmp_path: Path) -> None:
+    words = ["detect", "--resume", "--model", model, clips / "a.mp4", tmp_path / "a.vidseg"]
+    assert run(*words).exit_code == 0
+    found = (tmp_path / "a.vidseg").read_bytes()
+    again = run(*words)
+    assert again.exit_code == 0
+    assert "a.vidseg exists" in again.stderr
+    assert (tmp_path / "a.vidseg").read_bytes() == found

@@ -246,7 +246,7 @@ def sort_jobs(plan: Plan, run: RunFlags, check: Callable[[Job], None]) -> Todo:
         try:
             check(job)
         except OutputExistsError as error:
-            if run.skip_existing:
+            if run.skip_existing or run.resume:
                 say(f"{job.target} exists, so {job.source} is left out.")
             elif single:
                 raise
