@@ -193,3 +193,11 @@ def test_times_may_be_numbers_of_numpy() -> None:
 def test_options_of_a_wrong_kind_are_refused_at_once(options: dict[str, object]) -> None:
     with pytest.raises(OptionError):
         vidseg.Search(**{"model": OraclePredictor(), **options})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "options", [{"device": "gpu"}, {"precision": "int4"}, {"size": 1}, {"batch_size": 0}]
+)
+def test_model_options_are_checked_before_a_model_loads(options: dict[str, object]) -> None:
+    with pytest.raises(OptionError):
+        searching(**options)

@@ -1,14 +1,11 @@
 """The device that a model runs on, by name."""
 
-import re
-
 import torch
 
-from vidseg.errors import OptionError, VidsegError
+from vidseg.errors import VidsegError
+from vidseg.models.names import check_device
 
 CPU = torch.device("cpu")
-
-DEVICE_NAMES = "auto, cpu, cuda, cuda:N or mps"
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -18,8 +15,7 @@ def resolve_device(name: str = "auto") -> torch.device:
         OptionError: no device has that name.
         VidsegError: this machine has no such device.
     """
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", name):
-        raise OptionError(f"There is no device {name!r}; use {DEVICE_NAMES}.")
+    check_device(name)
     if name == "auto":
         return torch.device("cuda", 0) if torch.cuda.is_available() else CPU
     device = torch.device(name)

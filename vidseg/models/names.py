@@ -133,6 +133,15 @@ MAX_INPUT_SIZE = 8192
 """Pixels of the shorter side; 8K video has 4320."""
 
 
+DEVICE_NAME = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
+
+
+def check_device(name: str) -> None:
+    """Raises OptionError: no device can have this name."""
+    if not DEVICE_NAME.fullmatch(name):
+        raise OptionError(f"There is no device {name!r}; use auto, cpu, cuda, cuda:N or mps.")
+
+
 def check_precision(name: str) -> None:
     """Raises OptionError: there is no precision `name`."""
     if name not in PRECISIONS:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 from vidseg.errors import OptionError
-from vidseg.models.names import check_precision, check_size
+from vidseg.models.names import check_device, check_precision, check_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class ModelOptions:
     """Frames in one call of the model. None: what suits the model."""
 
     def __post_init__(self) -> None:
-        """Raises OptionError: an unknown precision, a size or batch size out of range."""
+        """Raises OptionError: an unknown device or precision, a size or batch size out of range."""
+        check_device(self.device)
         check_precision(self.precision)
         check_size(self.size)
         size = self.batch_size
