@@ -238,6 +238,12 @@ def outputs_checked(plan: Plan, run: RunFlags, *, folders: bool | None = None) -
         yield sort_jobs(plan, run, check)
 
 
+def _is_interrupted(job: Job) -> bool:
+    from vidseg.results.vidseg_writer import is_interrupted
+
+    return is_interrupted(job.target)
+
+
 def sort_jobs(plan: Plan, run: RunFlags, check: Callable[[Job], None]) -> Todo:
     """The jobs that pass `check`; of several, those that raise OutputExistsError are reported."""
     single = len(plan.jobs) == 1
@@ -246,7 +252,7 @@ def sort_jobs(plan: Plan, run: RunFlags, check: Callable[[Job], None]) -> Todo:
         try:
             check(job)
         except OutputExistsError as error:
-            if run.skip_existing or run.resume:
+            if run.skip_existing or (run.resume and not _is_interrupted(job)):
                 say(f"{job.target} exists, so {job.source} is left out.")
             elif single:
                 raise

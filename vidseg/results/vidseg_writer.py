@@ -155,6 +155,11 @@ class DetectionWriter:
             raise output_error(self._path, error) from error
 
 
+def is_interrupted(path: str | Path) -> bool:
+    """Whether an interrupted run left a part of this file."""
+    return part_of(path).exists()
+
+
 def check_detections_output(
     path: str | Path,
     inputs: Iterable[str | Path] = (),
