@@ -75,6 +75,9 @@ def test_a_dry_run_tells_and_writes_nothing(
     assert told["frames"] == 60
     assert told["size"] == {"width": 192, "height": 128}
     assert told["seconds"]["lowest"] <= told["seconds"]["median"] <= told["seconds"]["highest"]
+    assert told["bytes"]["lowest"] <= told["bytes"]["median"] <= told["bytes"]["highest"]
+    assert told["peak_memory_bytes"] > 50_000_000
+    assert "B of memory; measured on " in result.stderr
     assert "out.mov: 60 frames of 192 x 128; about" in result.stderr
     assert "Nothing was written." in result.stderr
     assert oracle.seen

@@ -13,7 +13,11 @@ from tests.support.doubles import OraclePredictor
 from tests.support.scenes import scene_image, write_scene
 from vidseg.errors import InputError
 from vidseg.pipeline import estimate as module
-from vidseg.pipeline.estimate import MAX_STRETCH_FRAMES, estimate
+from vidseg.pipeline.estimate import (
+    MAX_STRETCH_FRAMES,
+    SHORT_FRAMES,
+    estimate,
+)
 from vidseg.pipeline.outputs import Output, VideoOutput
 from vidseg.pipeline.search import Search
 from vidseg.structures.span import Span
@@ -31,19 +35,19 @@ def splashed(folder: Path) -> Sequence[Output]:
 
 
 class Clock:
-    """Stands for `_Measure`: a run takes five seconds, and a frame what its third of the clip
-    costs."""
+    """Stands for `_Measure`: a run takes five seconds and a kilobyte, a frame 50 bytes and what
+    its third of the clip costs."""
 
     def __init__(self, *_: object) -> None:
         self.search = Search(model=OraclePredictor())
 
-    def __call__(self, span: Span) -> module._Timed:
+    def __call__(self, span: Span) -> module._Cost:
         start, end = span.start, span.end
         assert start is not None
         assert end is not None
         frames = ceil((end - start) * 30)
         cost = (0.1, 0.2, 0.6)[int(start * 30) // 100]
-        return module._Timed(frames, SETUP_SECONDS + cost * frames)
+        return module._Cost(frames, SETUP_SECONDS + cost * frames, 1000 + 50 * frames)
 
 
 def test_set_up_counts_once_and_frames_by_the_median_place(
@@ -52,14 +56,24 @@ def test_set_up_counts_once_and_frames_by_the_median_place(
     monkeypatch.setattr(module, "_Measure", Clock)
     found = estimate(clip, splashed, search=Search(model=OraclePredictor()))
     assert found.frames == 300
-    assert found.seconds_per_frame is not None
-    # One frame of the first, cheapest place is taken off everywhere.
-    frames = found.measured_frames // 3
-    places = [cost + (cost - 0.1) / (frames - 1) for cost in (0.1, 0.2, 0.6)]
     per_frame = found.seconds_per_frame
-    assert (per_frame.lowest, per_frame.median, per_frame.highest) == pytest.approx(places)
+    assert per_frame is not None
+    assert (per_frame.lowest, per_frame.median, per_frame.highest) == pytest.approx((0.1, 0.2, 0.6))
     assert found.seconds is not None
-    assert found.seconds.median == pytest.approx(SETUP_SECONDS + 0.1 + 299 * places[1], abs=0.01)
+    assert found.seconds.median == pytest.approx(SETUP_SECONDS + 0.1 + 299 * 0.2, abs=0.01)
+    assert found.output_bytes is not None
+    assert found.output_bytes.median == pytest.approx(1000 + 300 * 50)
+    assert found.measured_frames == 3 * 2 * SHORT_FRAMES
+
+
+@pytest.mark.parametrize(
+    ("frame", "lengths"), [(0.5, (1, 4)), (0.11, (1, 7)), (0.1, (8, 16)), (0.01, (8, 32))]
+)
+def test_cheap_frames_are_measured_in_a_full_pipeline(
+    frame: float, lengths: tuple[int, int]
+) -> None:
+    once, some = module._Cost(1, 1 + frame, 0), module._Cost(4, 1 + 4 * frame, 0)
+    assert module._stretch_frames(once, some) == lengths
 
 
 def test_a_real_run_is_measured_and_leaves_nothing(clip: Path, tmp_path: Path) -> None:
@@ -74,9 +88,12 @@ def test_a_real_run_is_measured_and_leaves_nothing(clip: Path, tmp_path: Path) -
     found = estimate(clip, outputs, search=search, span=Span(1, 9))
     assert found.frames == 240
     assert found.size == (128, 192)
-    assert 12 <= found.measured_frames <= 3 * MAX_STRETCH_FRAMES
+    assert 12 <= found.measured_frames <= 3 * (SHORT_FRAMES + MAX_STRETCH_FRAMES)
     assert found.seconds is not None
     assert 0 < found.seconds.lowest <= found.seconds.median <= found.seconds.highest
+    assert found.output_bytes is not None
+    assert 0 < found.output_bytes.lowest <= found.output_bytes.median
+    assert found.peak_memory > 50_000_000
     assert {30, 150, 270} & {*oracle.seen} == {150}
     assert all(index is not None and 30 <= index < 270 for index in oracle.seen)
     assert not any(folder.exists() for folder in folders)

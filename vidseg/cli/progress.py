@@ -97,6 +97,14 @@ class Download:
             self._bar.close()
 
 
+def bytes_text(count: float) -> str:
+    """`1234567` is 1.2 MB."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1e3:.1f} kB"
+
+
 def duration(seconds: float) -> str:
     """`95` is 1 min 35 s."""
     minutes, rest = divmod(round(seconds), 60)

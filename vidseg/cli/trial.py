@@ -1,4 +1,4 @@
-"""What to do before a run: show a few moments, or tell what would be written and how long it takes.
+"""What to do before a run: show a few moments, or tell what would be written and what it takes.
 
 `trial_options` gives `trial`, a `Trial`.
 """
@@ -15,14 +15,14 @@ from vidseg.cli.batch import Job, Plan, Todo, introduce, run_jobs, sort_jobs
 from vidseg.cli.console import warnings_muted
 from vidseg.cli.option import Command, option
 from vidseg.cli.options import RunFlags, Span
-from vidseg.cli.progress import Download, duration
+from vidseg.cli.progress import Download, bytes_text, duration
 from vidseg.cli.report import print_report
 from vidseg.cli.threads import limit_threads
 from vidseg.errors import OptionError
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
-    from vidseg.pipeline.estimate import Estimate, Seconds
+    from vidseg.pipeline.estimate import Estimate, Spread
     from vidseg.pipeline.outputs import Output
     from vidseg.pipeline.run_options import RunOptions, RunResult
     from vidseg.pipeline.search import Search
@@ -35,7 +35,7 @@ class Trial:
     preview: str | None = None
     """Where to draw a few moments of the input."""
     dry_run: bool = False
-    """Whether only to tell what would be written, and how long that takes."""
+    """Whether only to tell what would be written, and what that takes."""
 
 
 def trial_options(command: Command) -> Command:
@@ -51,8 +51,8 @@ def trial_options(command: Command) -> Command:
     @option(
         "--dry-run",
         is_flag=True,
-        help="Only tell what would be written, and how long it would take, measured on some "
-        "frames; nothing is written.",
+        help="Only tell what would be written, and how long it would take, how large it would be "
+        "and how much memory it needs, measured on some frames; nothing is written.",
     )
     @wraps(command)
     def wrapper(*, preview: str | None, dry_run: bool, **others: Any) -> Any:
@@ -101,7 +101,7 @@ def tell_estimates(
     span: Span,
     run: RunFlags,
 ) -> None:
-    """Print what each job would write, and how long it would take; `output` makes the output of a
+    """Print what each job would write, and what it would take; `output` makes the output of a
     job under a path of its own."""
     from vidseg.pipeline.estimate import estimate
 
@@ -121,8 +121,8 @@ def tell_estimates(
 
 
 def _facts(job: Job, found: "Estimate") -> dict[str, Any]:
-    def spread(seconds: "Seconds | None") -> dict[str, float] | None:
-        return None if seconds is None else {k: round(v, 4) for k, v in asdict(seconds).items()}
+    def spread(value: "Spread | None", digits: int | None = 4) -> dict[str, float] | None:
+        return None if value is None else {k: round(v, digits) for k, v in asdict(value).items()}
 
     return {
         "source": str(job.source),
@@ -131,6 +131,8 @@ def _facts(job: Job, found: "Estimate") -> dict[str, Any]:
         "size": {"width": found.size[1], "height": found.size[0]},
         "seconds": spread(found.seconds),
         "seconds_per_frame": spread(found.seconds_per_frame),
+        "bytes": spread(found.output_bytes, None),
+        "peak_memory_bytes": found.peak_memory,
         "measured_frames": found.measured_frames,
     }
 
@@ -148,17 +150,25 @@ def _line(each: dict[str, Any]) -> str:
     count = each["frames"]
     frames = {None: "frames of unknown number", 1: "1 frame"}.get(count, f"{count} frames")
     size = f"{each['size']['width']} x {each['size']['height']}"
-    return f"{each['target']}: {frames} of {size}; {_time(each)}"
-
-
-def _time(each: dict[str, Any]) -> str:
-    per_frame, whole = each["seconds_per_frame"], each["seconds"]
-    if whole is None and per_frame is None:
-        return "its time could not be measured"
     count = each["measured_frames"]
     measured = f"measured on {'it' if count == 1 else f'{count} frames'}"
+    return f"{each['target']}: {frames} of {size}; {_cost(each)}; {measured}"
+
+
+def _cost(each: dict[str, Any]) -> str:
+    memory = f"{bytes_text(each['peak_memory_bytes'])} of memory"
+    per_frame, whole, size = each["seconds_per_frame"], each["seconds"], each["bytes"]
+    if whole is None and per_frame is None:
+        return f"its time could not be measured; {memory}"
     if whole is None:
-        milliseconds = [round(1000 * per_frame[name]) for name in ("median", "lowest", "highest")]
-        return "about {} ms a frame ({} to {}, {})".format(*milliseconds, measured)
-    spread = f"{duration(whole['lowest'])} to {duration(whole['highest'])}, "
-    return f"about {duration(whole['median'])} ({spread if per_frame else ''}{measured})"
+        time = "about {median:.0f} ms a frame ({lowest:.0f} to {highest:.0f})".format(
+            **{name: 1000 * value for name, value in per_frame.items()}
+        )
+        return f"{time}; {memory}"
+    return f"about {_spread(whole, duration)}; {_spread(size, bytes_text)}; {memory}"
+
+
+def _spread(value: dict[str, float], text: Callable[[float], str]) -> str:
+    """`2.1 GB (1.9 GB to 2.4 GB)`; without what is in brackets where all are equal."""
+    lowest, middle, highest = (text(value[name]) for name in ("lowest", "median", "highest"))
+    return middle if lowest == highest else f"{middle} ({lowest} to {highest})"

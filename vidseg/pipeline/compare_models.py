@@ -5,9 +5,7 @@ has a peak memory of its own. What it finds is kept as saved detections in a tem
 """
 
 import multiprocessing
-import resource
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +22,7 @@ from vidseg.effects import Overlay
 from vidseg.effects.side_by_side import side_by_side, size_beside
 from vidseg.errors import OptionError, VidsegError
 from vidseg.pipeline._compatibility import check_kinds
+from vidseg.pipeline._peak_memory import peak_memory
 from vidseg.pipeline.detect_to_file import detect_to_file
 from vidseg.pipeline.run_options import OnFrame, RunOptions
 from vidseg.pipeline.search import Search
@@ -192,13 +191,7 @@ def _measure(run: ModelRun, on_frame: OnFrame) -> Measured:
     options = RunOptions(on_frame=on_frame)
     made = detect_to_file(run.source, run.target, search=search, span=run.span, options=options)
     seconds = time.monotonic() - loaded
-    return Measured(run.model, loaded - began, seconds, made.frames, _peak_bytes())
-
-
-def _peak_bytes() -> int:
-    """The most that this process held; Linux counts in kilobytes, macOS in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return Measured(run.model, loaded - began, seconds, made.frames, peak_memory())
 
 
 # --- what they found ----------------------------------------------------------------------------

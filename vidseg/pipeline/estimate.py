@@ -1,4 +1,4 @@
-"""How long a run would take, measured on short stretches of its input; nothing of it is kept."""
+"""What a run would take, measured on short stretches of its input; nothing of it is kept."""
 
 import tempfile
 import time
@@ -11,6 +11,7 @@ from statistics import median
 from typing import NamedTuple
 
 from vidseg.errors import DamagedInputError, InputError
+from vidseg.pipeline._peak_memory import peak_memory
 from vidseg.pipeline.detected_frames import expected_frames
 from vidseg.pipeline.find import Wanted, as_search
 from vidseg.pipeline.outputs import Output
@@ -25,10 +26,11 @@ from vidseg.video.probe import probe
 
 STRETCHES = 3
 """Places of the input that are measured."""
-STRETCH_SECONDS = 3.0
-"""How long each should take by the first, which is the slowest: the three take some 6 s."""
-FIRST_STRETCH_FRAMES = 4
-"""Frames of the stretch that decides how long the others are; they are never shorter."""
+STRETCH_SECONDS = 0.8
+"""How long the frames that are measured in one place should take."""
+SHORT_FRAMES = 8
+"""Frames of the run that fills the pipeline, where so many can be afforded."""
+MIN_STRETCH_FRAMES = 4
 MAX_STRETCH_FRAMES = 24
 
 MakeOutputs = Callable[[Path], Sequence[Output]]
@@ -36,8 +38,8 @@ MakeOutputs = Callable[[Path], Sequence[Output]]
 
 
 @dataclass(frozen=True, slots=True)
-class Seconds:
-    """A time with the spread of the stretches that it was measured on."""
+class Spread:
+    """A measured value with its spread over the places that it was measured in."""
 
     lowest: float
     median: float
@@ -54,10 +56,14 @@ class Estimate:
     """None where only decoding can tell."""
     measured_frames: int
     """Frames of the stretches."""
-    seconds_per_frame: Seconds | None
+    seconds_per_frame: Spread | None
     """None where too few frames are there to measure one."""
-    seconds: Seconds | None
+    seconds: Spread | None
     """Of the whole run, loading the model included; None without `frames`."""
+    output_bytes: Spread | None
+    """Of all outputs together; None without `frames`."""
+    peak_memory: int
+    """Bytes: the most that this process has held so far, the measured stretches included."""
 
 
 def estimate(
@@ -68,16 +74,16 @@ def estimate(
     span: Span | None = None,
     on_download: OnDownload | None = None,
 ) -> Estimate:
-    """How long `vidseg.run` of these outputs would take on this machine as it is now.
+    """What `vidseg.run` of these outputs would take on this machine as it is now.
 
         vidseg.estimate("in.mp4", lambda folder: [VideoOutput(folder / "out.mp4", Splash())])
 
-    Runs the whole chain, encoding included, on three stretches of the input, into a temporary
-    folder. What a run does once is measured with a single frame and taken off, so that it does not
-    count for every frame. The spread is that of the stretches; scenes with many more objects
-    elsewhere can take longer. A stretch keeps fewer cores busy at once than a long run, so that an
-    estimate is rather too high than too low. Nothing that `search` would save is saved, and no
-    object is selected.
+    Runs the whole chain, encoding included, in three places of the input, into a temporary folder.
+    In each place a short stretch is run and then a longer one; what the longer one takes more is
+    what its further frames cost. What a run does once thus does not count for every frame. The
+    spread is that of the places: scenes with many more objects elsewhere can take longer, and what
+    else the machine does counts too. Nothing that `search` would save is saved, and no object is
+    selected.
 
     Raises the errors of `vidseg.run`.
     """
@@ -92,65 +98,90 @@ def estimate(
         return _estimate(measure, info, span, loading)
 
 
-class _Timed(NamedTuple):
-    """A stretch that was run."""
+class _Cost(NamedTuple):
+    """What a stretch took."""
 
     frames: int
     seconds: float
+    output_bytes: int
+
+
+class _FurtherFrame(NamedTuple):
+    """What each further frame costs in one place."""
+
+    seconds: float
+    output_bytes: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Measure:
-    """Runs a part of the input, and tells its frames and seconds."""
+    """Runs a part of the input, and tells what it took."""
 
     info: VideoInfo
     outputs: MakeOutputs
     search: Search
     folder: Path
 
-    def __call__(self, span: Span) -> _Timed:
+    def __call__(self, span: Span) -> _Cost:
         with tempfile.TemporaryDirectory(dir=self.folder) as part:
             outputs = self.outputs(Path(part))
             began = time.monotonic()
             options = RunOptions()
             result = run(self.info.path, outputs, search=self.search, span=span, options=options)
-            return _Timed(result.frames, time.monotonic() - began)
+            return _Cost(result.frames, time.monotonic() - began, _bytes_in(Path(part)))
 
 
 def _estimate(measure: _Measure, info: VideoInfo, span: Span, loading: float) -> Estimate:
     if info.kind == "photo":
         measure(span)  # the first run of a model is slower than all others
-        frames, seconds = measure(span)
-        return Estimate(info.size, frames, frames, None, _spread([loading + seconds]))
+        cost = measure(span)
+        seconds, size = _spread([loading + cost.seconds]), _spread([cost.output_bytes])
+        return Estimate(info.size, cost.frames, cost.frames, None, seconds, size, peak_memory())
     starts = _starts(measure.search, info, span)
     measure(_stretch(info, span, starts[0], 1))
-    few = measure(_stretch(info, span, starts[0], 1))
-    count = _stretch_frames(few, measure(_stretch(info, span, starts[0], FIRST_STRETCH_FRAMES)))
-    stretches = [_measured(measure, _stretch(info, span, start, count)) for start in starts]
-    each = [
-        max(many.seconds - few.seconds, 0.0) / (many.frames - few.frames)
-        for many in stretches
-        if many is not None and many.frames > few.frames
-    ]
-    total, per_frame = expected_frames(info, span), _spread(each) if each else None
-    seconds = None
-    if total is not None and per_frame is not None:
-        seconds = _spread([loading + few.seconds + max(total - 1, 0) * value for value in each])
-    drawn = sum(many.frames for many in stretches if many is not None)
-    return Estimate(info.size, total, drawn, per_frame, seconds)
+    once = measure(_stretch(info, span, starts[0], 1))
+    some = measure(_stretch(info, span, starts[0], MIN_STRETCH_FRAMES))
+    short, long = _stretch_frames(once, some)
+    measured, each = 0, list[_FurtherFrame]()
+    for start in starts:
+        few, many = (_measured(measure, _stretch(info, span, start, n)) for n in (short, long))
+        if few is None or many is None or many.frames == 1:
+            continue
+        measured += many.frames
+        each.append(_further(few if few.frames < many.frames else once, many))
+    total, seconds, size = expected_frames(info, span), None, None
+    if total is not None and each:
+        seconds = _spread([loading + once.seconds + (total - 1) * one.seconds for one in each])
+        size = _spread([once.output_bytes + (total - 1) * one.output_bytes for one in each])
+    per_frame = _spread([one.seconds for one in each]) if each else None
+    return Estimate(info.size, total, measured, per_frame, seconds, size, peak_memory())
 
 
-def _stretch_frames(few: _Timed, more: _Timed) -> int:
-    """How many frames take about `STRETCH_SECONDS`."""
-    frame = (more.seconds - few.seconds) / max(more.frames - few.frames, 1)
+def _stretch_frames(once: _Cost, some: _Cost) -> tuple[int, int]:
+    """Frames of the short and of the long stretch; their difference takes `STRETCH_SECONDS`.
+
+    The short one fills the pipeline, so that the cores are as busy in the further frames as in a
+    long run. Frames that take long keep them busy by themselves, and are too dear for that.
+    """
+    frame = (some.seconds - once.seconds) / max(some.frames - once.frames, 1)
     wanted = round(STRETCH_SECONDS / max(frame, 1e-3))
-    return min(max(wanted, FIRST_STRETCH_FRAMES), MAX_STRETCH_FRAMES)
+    if wanted < SHORT_FRAMES:
+        return 1, max(wanted, MIN_STRETCH_FRAMES)
+    return SHORT_FRAMES, SHORT_FRAMES + min(wanted, MAX_STRETCH_FRAMES)
 
 
-def _measured(measure: _Measure, span: Span) -> _Timed | None:
-    """None where no frame lies in the span, as in a pause of a variable rate."""
+def _further(few: _Cost, many: _Cost) -> _FurtherFrame:
+    frames = many.frames - few.frames
+    return _FurtherFrame(
+        max(many.seconds - few.seconds, 0.0) / frames,
+        max(many.output_bytes - few.output_bytes, 0) / frames,
+    )
+
+
+def _measured(measure: _Measure, stretch: Span) -> _Cost | None:
+    """None where no frame lies in the stretch, as in a pause of a variable rate."""
     try:
-        return measure(span)
+        return measure(stretch)
     except DamagedInputError:
         raise
     except InputError:
@@ -179,5 +210,9 @@ def _unsaved(search: Search) -> Search:
     return other
 
 
-def _spread(values: Sequence[float]) -> Seconds:
-    return Seconds(min(values), median(values), max(values))
+def _bytes_in(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    return Spread(min(values), median(values), max(values))
