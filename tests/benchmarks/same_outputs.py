@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.same_outputs OLD_CHECKOUT [NEW_CHECKOUT] [--only NAME...]
 
-Each command runs in a process of its own with that checkout's vidseg. Prints a line a command, and
-exits 1 where a file differs, is missing, or is new.
+Each command runs in a process of its own with that checkout's vidseg. Prints one line per command,
+and exits 1 where a file differs, is missing, or is new.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The command line: one file a command; heavy libraries are imported inside the functions."""
+"""The command line: one file per command; heavy libraries are imported inside the functions."""
 
 import sys
 import traceback

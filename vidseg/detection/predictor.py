@@ -55,7 +55,7 @@ def predict_named(predictor: Predictor, images: Sequence[Image]) -> list[Instanc
     """
     results, name = predictor.predict(images), type(predictor).__name__
     if not isinstance(results, Sequence) or not all(isinstance(r, Instances) for r in results):
-        raise VidsegError(f"{name}.predict must return a list of vidseg.Instances, one an image.")
+        raise VidsegError(f"{name}.predict must return a list of vidseg.Instances, one per image.")
     if len(results) != len(images):
         raise VidsegError(
             f"{name}.predict returned {len(results)} results for {len(images)} images; "

@@ -59,7 +59,7 @@ def evaluate(
 ) -> Result:
     """COCO's measures of what `predictor` finds in the photos of `dataset`.
 
-    Each photo is a batch of its own, so that the numbers do not depend on a batch size. ClassMatch
+    Each photo is a batch of its own, so that the numbers do not depend on a batch size. Classes
     are matched by name; those that only one side knows are left out, see `Result.matching`.
 
     Args:

@@ -50,9 +50,9 @@ class ClassMatch(NamedTuple):
     names: dict[int, str]
     """Number in the ground truth to name, for the same classes."""
     unknown: tuple[str, ...]
-    """ClassMatch of the truth that the results do not know."""
+    """Classes of the truth that the results do not know."""
     extra: tuple[str, ...]
-    """ClassMatch of the results that the truth does not know."""
+    """Classes of the results that the truth does not know."""
 
 
 def photos(

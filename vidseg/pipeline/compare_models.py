@@ -170,7 +170,7 @@ def _messages(receiver: Connection, name: str) -> Iterator[Any]:
             yield receiver.recv()
         except EOFError:
             raise VidsegError(
-                f"The process of {name} died, perhaps of low memory; compare a smaller model."
+                f"The process of {name} died, perhaps for lack of memory; compare a smaller model."
             ) from None
 
 

@@ -127,7 +127,7 @@ class VideoOutput:
 class CutoutOutput:
     """The objects on transparency, or their black-and-white matte: a video, a photo or a folder.
 
-    See `vidseg.effects.cutout` and, for a picture an object, `vidseg.results.formats.cutouts`.
+    See `vidseg.effects.cutout` and, for one picture per object, `vidseg.results.formats.cutouts`.
     """
 
     def __init__(
@@ -141,8 +141,9 @@ class CutoutOutput:
     ) -> None:
         """`encoding` is by default `choose_codec(target, alpha=not matte)`.
 
-        A folder gets a picture an object of a photo, and of other inputs with `per_object`. Raises
-        OptionError for options that do not go together, and a target that holds no transparency.
+        A folder gets one picture per object of a photo, and of other inputs with `per_object`.
+        Raises OptionError for options that do not go together, and a target that holds no
+        transparency.
         """
         self.target, self.refine = Path(target), refine
         self.per_object, self.matte = per_object, matte

@@ -99,7 +99,7 @@ def frames(
 ) -> RunResult:
     """Save the objects of every frame of `source`, as `vidseg frames` does.
 
-    Without a `format`, writes a folder with an indexed PNG a frame and `instances.json`;
+    Without a `format`, writes a folder with one indexed PNG per frame and `instances.json`;
     `per_object` belongs to that.
     """
     if format is None:

@@ -1,4 +1,4 @@
-"""The records of a `.vidseg` file, one a frame: encoded, found in a file, decoded and checked."""
+"""The records of a `.vidseg` file, one per frame: encoded, found in a file, decoded and checked."""
 
 from __future__ import annotations
 

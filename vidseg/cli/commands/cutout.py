@@ -48,7 +48,11 @@ if TYPE_CHECKING:
     default=True,
     help="Move the edges of the masks onto the edges of the picture.",
 )
-@option("--per-object", is_flag=True, help="A folder an object; a photo's have a picture each.")
+@option(
+    "--per-object",
+    is_flag=True,
+    help="One folder per object; those of a photo hold one picture each.",
+)
 @option("--matte", is_flag=True, help="White objects on black instead of transparency.")
 @search_options
 @span_options
@@ -74,8 +78,8 @@ def cutout(
 
     OUT is a video (.mov as ProRes 4444, .webm or .mkv as VP9), one picture (.png, .webp, .tiff) of
     a photo, or, without an ending, a folder: with a cropped picture of each object in a photo, or
-    a picture a frame. With --matte it is named as for `vidseg overlay`. Several inputs get a folder
-    each in OUT.
+    one picture per frame. With --matte it is named as for `vidseg overlay`. Several inputs get one
+    folder each in OUT.
     """
     from vidseg.video.codecs import choose_codec
 

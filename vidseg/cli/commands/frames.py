@@ -77,7 +77,7 @@ def frames(
 ) -> None:
     """Save the objects of every frame of IN in the folder OUTDIR.
 
-    Writes one indexed PNG a frame (0 is background, else the object's number) and instances.json
+    Writes one indexed PNG per frame (0 is background, else the object's number) and instances.json
     with times, classes, scores, boxes and RLE masks. Several inputs get a folder each in OUTDIR.
     """
     if name is not None:

@@ -1,1 +1,1 @@
-"""Readers of annotation formats, one file a format."""
+"""Readers of annotation formats, one file per format."""

@@ -44,7 +44,7 @@ class Run(NamedTuple):
     """Neighbouring channels, `start` to `stop`, of one source."""
 
     source: int
-    """0 and 1 for the two branches of the halving unit, then one number a unit."""
+    """0 and 1 for the two branches of the halving unit, then one number per unit."""
     start: int
     stop: int
 

@@ -1,4 +1,4 @@
-"""A table for a spreadsheet, one object a line."""
+"""A table for a spreadsheet, one object per line."""
 
 import csv
 from collections.abc import Iterator

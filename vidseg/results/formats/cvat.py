@@ -42,7 +42,7 @@ def open_cvat(path: Path, context: ExportContext) -> Iterator[WriteInstances]:
 
 
 class _VideoWriter:
-    """A track a mask; the head comes with the first frame, which tells the size."""
+    """One track per mask; the head comes with the first frame, which tells the size."""
 
     def __init__(self, file: TextIO, context: ExportContext) -> None:
         self._file, self._context = file, context
@@ -78,7 +78,7 @@ class _VideoWriter:
 
 
 class _PhotoWriter:
-    """An element a photo, with its masks."""
+    """One element per photo, with its masks."""
 
     def __init__(self, file: TextIO, context: ExportContext) -> None:
         self._file, self._context = file, context

@@ -1,4 +1,4 @@
-"""Label Studio: a task an image, with brush masks as predictions to correct.
+"""Label Studio: one task per image, with brush masks as predictions to correct.
 
 For a project with this labelling interface, and one `Label` a class:
 

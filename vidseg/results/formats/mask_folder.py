@@ -1,6 +1,6 @@
 """A folder of mask images with a JSON file: what `vidseg frames` writes.
 
-    OUT/00000.png              one indexed PNG a frame, named by the frame's index in its source:
+    OUT/00000.png              one indexed PNG per frame, named by the frame's index in its source:
                                0 is background, other values are object numbers; DAVIS palette.
                                A frame with numbers over 255 has a 16-bit greyscale PNG instead.
     OUT/instances.json         every object of every frame, see below

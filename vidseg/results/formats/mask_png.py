@@ -1,4 +1,4 @@
-"""Masks as PNG files: DAVIS' indexed images, 16-bit numbers, one black-and-white file an object."""
+"""Masks as PNG files: DAVIS' indexed images, 16-bit numbers, one bilevel file per object."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

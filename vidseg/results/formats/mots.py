@@ -24,7 +24,7 @@ MAX_TRACKS_PER_CLASS = 999
 
 @contextmanager
 def open_mots(path: Path, context: ExportContext) -> Iterator[WriteInstances]:
-    """`frame id class height width rle`, one object a line; an id is class x 1000 + number.
+    """`frame id class height width rle`, one object per line; an id is class x 1000 + number.
 
     MOTS allows no overlap: the highest score is on top, and an object that is fully hidden is left
     out. An untracked object is a track of one frame.

@@ -1,4 +1,4 @@
-"""YOLO-seg: a text file an image, a line an object, and `data.yaml` with the classes."""
+"""YOLO-seg: one text file per image, one line per object, and `data.yaml` with the classes."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""YouTube-VIS: results, or a dataset; one entry a track, with a mask or `null` for every frame."""
+"""YouTube-VIS: results or a dataset; one entry per track, a mask or `null` for every frame."""
 
 import json
 import sqlite3
