@@ -54,7 +54,7 @@ def test_the_demo_draws_the_bundled_clip(
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
     assert "VIDEO" in result.stderr
-    clip = probe(demo.CLIP)
+    clip = probe(demo.DEMO_CLIP)
     assert len(oracle.seen) == clip.frames == 48
     for name in ("balloons_overlay.mp4", "balloons_splash.mp4"):
         assert probe(folder / name).frames == clip.frames
@@ -75,7 +75,7 @@ def test_a_demo_that_fails_leaves_no_folder(
 
 
 def test_the_clip_of_the_demo_stays_small() -> None:
-    assert demo.CLIP.stat().st_size < MAX_CLIP_BYTES
+    assert demo.DEMO_CLIP.stat().st_size < MAX_CLIP_BYTES
 
 
 def test_doctor_tells_what_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

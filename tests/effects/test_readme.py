@@ -8,7 +8,7 @@ import pytest
 import vidseg.effects
 from tests.support.commands import run
 from vidseg.effects.describe import effects_in_words, presets_in_words
-from vidseg.effects.parse import EFFECTS, PRESETS, parse_effects, settings_of
+from vidseg.effects.parse import EFFECT_PRESETS, EFFECTS, parse_effects, settings_of
 
 README = (Path(vidseg.effects.__path__[0]) / "README.md").read_text(encoding="utf-8")
 
@@ -36,10 +36,10 @@ def test_every_preset_stands_in_the_table() -> None:
     assert table == [(each.name, each.summary) for each in presets_in_words()]
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", EFFECT_PRESETS)
 def test_a_preset_stands_for_its_effects_with_the_settings_given_to_each(name: str) -> None:
     names = {1: "dog"}
-    texts = PRESETS[name]
+    texts = EFFECT_PRESETS[name]
     assert parse_effects([name], names).effects[0] == parse_effects(texts, names)
     chosen = parse_effects([f"{name}:class=dog"], names)
     for_dogs = [f"{text}{',' if ':' in text else ':'}class=dog" for text in texts]

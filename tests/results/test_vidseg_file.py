@@ -26,7 +26,7 @@ from vidseg.results.vidseg_file import read_detections
 from vidseg.results.vidseg_header import Header, read_header_line
 from vidseg.results.vidseg_writer import DetectionWriter
 from vidseg.structures.frame import Moment
-from vidseg.structures.instances import ARRAYS, Instances
+from vidseg.structures.instances import ARRAY_FIELDS, Instances
 from vidseg.video.probe import probe
 
 CLASS_NAMES = {1: "disc", 2: "rectangle", 3: "cross", 4: "ring"}
@@ -53,7 +53,7 @@ def write(path: Path, found: list[SavedFrame], header: Header = HEADER, **option
 
 
 def assert_same(a: Instances, b: Instances) -> None:
-    for name in ARRAYS:
+    for name in ARRAY_FIELDS:
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
         assert np.asarray(getattr(a, name)).dtype == np.asarray(getattr(b, name)).dtype
     assert a.size == b.size

@@ -9,7 +9,7 @@ from tests.support.random_instances import any_instances, blobs
 from vidseg.errors import FrameError, OptionError
 from vidseg.structures import colors
 from vidseg.structures.instances import (
-    ARRAYS,
+    ARRAY_FIELDS,
     MASK_SIDE,
     Instances,
     check_fits,
@@ -20,7 +20,9 @@ from vidseg.structures.masks import full_mask
 
 
 def same(a: Instances, b: Instances) -> bool:
-    return all(np.array_equal(getattr(a, f), getattr(b, f)) for f in ARRAYS) and a.size == b.size
+    return (
+        all(np.array_equal(getattr(a, f), getattr(b, f)) for f in ARRAY_FIELDS) and a.size == b.size
+    )
 
 
 def test_arrays_of_other_shapes_or_types_are_refused() -> None:

@@ -33,7 +33,7 @@ from vidseg.results._records import encode_frame, read_records
 from vidseg.results.vidseg_file import read_detections
 from vidseg.results.vidseg_header import read_header_line
 from vidseg.structures.frame import Frame, Image, Moment
-from vidseg.structures.instances import ARRAYS, UNTRACKED, Instances
+from vidseg.structures.instances import ARRAY_FIELDS, UNTRACKED, Instances
 from vidseg.tracking.stages import assign_ids, shown_tracks, without_tracks
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
@@ -70,7 +70,7 @@ def saved(clip: Path, model: str, faulty: FaultyOracle, tmp_path: Path) -> Path:
 
 
 def assert_same(a: Instances, b: Instances) -> None:
-    for name in ARRAYS:
+    for name in ARRAY_FIELDS:
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import click
 from tqdm import tqdm
 
-LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
+LOG_LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
 
 
 class Bar(tqdm):
@@ -41,7 +41,7 @@ def log_to_console(verbosity: int) -> Iterator[None]:
     logger, handler = logging.getLogger("vidseg"), _ConsoleHandler()
     before = logger.level
     logger.addHandler(handler)
-    logger.setLevel(LEVELS.get(verbosity, logging.DEBUG))
+    logger.setLevel(LOG_LEVELS.get(verbosity, logging.DEBUG))
     try:
         yield
     finally:

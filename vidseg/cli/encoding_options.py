@@ -11,7 +11,7 @@ from vidseg.cli.option import Command, option
 if TYPE_CHECKING:
     from vidseg.video.codecs import Depth
 
-DEPTHS: "dict[str, Depth | None]" = {"auto": None, "8": 8, "10": 10}
+DEPTH_BITS: "dict[str, Depth | None]" = {"auto": None, "8": 8, "10": 10}
 """What --depth takes, as bits per channel; None leaves it to the input and the codec."""
 
 
@@ -47,7 +47,7 @@ def encoding_options(command: Command) -> Command:
     )
     @option(
         "--depth",
-        type=click.Choice(list(DEPTHS)),
+        type=click.Choice(list(DEPTH_BITS)),
         default="auto",
         help="Bits per channel: auto keeps 10 bits and HDR of the input with hevc, av1, prores.",
     )
@@ -55,6 +55,6 @@ def encoding_options(command: Command) -> Command:
     def wrapper(
         *, codec: str | None, crf: int | None, preset: str | None, depth: str, **others: Any
     ) -> Any:
-        return command(quality=Quality(codec, crf, preset, DEPTHS[depth]), **others)
+        return command(quality=Quality(codec, crf, preset, DEPTH_BITS[depth]), **others)
 
     return wrapper

@@ -41,7 +41,7 @@ class ModelFlags:
         )
 
 
-CLASS = option(
+CLASS_OPTION = option(
     "--class",
     "classes",
     type=ClassNames(),
@@ -70,7 +70,7 @@ WEIGHTS_URL = option(
 def model_flags(command: Command) -> Command:
     """Which classes to find, with which model: gives `model`, `ModelFlags`."""
 
-    @CLASS
+    @CLASS_OPTION
     @option(
         "--model",
         type=ModelName(),

@@ -13,7 +13,7 @@ from vidseg.cli.cluster_options import ClusterFlags as ClusterFlags
 from vidseg.cli.cluster_options import cluster_options as cluster_options
 from vidseg.cli.encoding_options import Quality as Quality
 from vidseg.cli.encoding_options import encoding_options as encoding_options
-from vidseg.cli.model_options import CLASS as CLASS
+from vidseg.cli.model_options import CLASS_OPTION as CLASS_OPTION
 from vidseg.cli.model_options import WEIGHTS_URL as WEIGHTS_URL
 from vidseg.cli.model_options import ModelFlags as ModelFlags
 from vidseg.cli.model_options import model_flags as model_flags
@@ -24,7 +24,7 @@ from vidseg.cli.run_flags import VERBOSITY as VERBOSITY
 from vidseg.cli.run_flags import RunFlags as RunFlags
 from vidseg.cli.run_flags import run_options as run_options
 from vidseg.cli.run_flags import verbosity_options as verbosity_options
-from vidseg.cli.tracking_options import EVERY as EVERY
+from vidseg.cli.tracking_options import EVERY_OPTION as EVERY_OPTION
 from vidseg.cli.tracking_options import follow_options
 from vidseg.structures.span import Span as Span
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     pass
 
 
-SCORE = option(
+SCORE_OPTION = option(
     "--score", type=float, default=0.5, help="Show objects with this confidence or more, 0 to 1."
 )
 MAX_OBJECTS = option(
@@ -42,7 +42,7 @@ MAX_OBJECTS = option(
     help="Show at most N objects in a frame, those with the best scores.",
 )
 
-TOLERANCE = option(
+TOLERANCE_OPTION = option(
     "--tolerance",
     type=float,
     metavar="PIXELS",
@@ -54,7 +54,7 @@ TOLERANCE = option(
 def search_options(command: Command) -> Command:
     """Which objects to show, found or saved before: gives `search`, a `Search`."""
 
-    @SCORE
+    @SCORE_OPTION
     @MAX_OBJECTS
     @follow_options
     @option(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vidseg.video.codecs import Encoding
 
 DETECTIONS = "detections"
-SWITCHES = {"frames": ("image", "per-object")} | {name: ("image",) for name in FORMATS}
+SETTINGS_BY_KIND = {"frames": ("image", "per-object")} | {name: ("image",) for name in FORMATS}
 """Kind to its settings, each either on or off."""
 
 
@@ -88,7 +88,7 @@ def to_option(command: Command) -> Command:
 def refuse_slashes(wanted: Sequence[OutputSpec]) -> None:
     """Raises OptionError: a trailing slash, which means a folder for several inputs elsewhere."""
     for each in wanted:
-        if each.target.endswith("/") and each.kind not in SWITCHES:
+        if each.target.endswith("/") and each.kind not in SETTINGS_BY_KIND:
             raise OptionError(
                 f"{each.target} has a slash at its end, which is for several inputs; name a file, "
                 "or without the slash a folder of photos."
@@ -100,12 +100,12 @@ def outputs_for(wanted: Sequence[OutputSpec], search: "Search", quality: Quality
 
     Raises OptionError: an unknown kind or setting, an ending or codec that cannot be written.
     """
-    from vidseg.effects.parse import EFFECTS, PRESETS
+    from vidseg.effects.parse import EFFECT_PRESETS, EFFECTS
 
-    drawn = (*EFFECTS, *PRESETS)
+    drawn = (*EFFECTS, *EFFECT_PRESETS)
     for each in wanted:
-        if each.kind not in (*drawn, *SWITCHES):
-            raise OptionError(_unknown(each.kind, [*drawn, *SWITCHES, DETECTIONS]))
+        if each.kind not in (*drawn, *SETTINGS_BY_KIND):
+            raise OptionError(_unknown(each.kind, [*drawn, *SETTINGS_BY_KIND, DETECTIONS]))
     encodings = _encodings([each.target for each in wanted if each.kind in drawn], quality)
     return [
         _drawn(each, search, encodings[each.target]) if each.kind in drawn else _saved(each)
@@ -131,7 +131,7 @@ def _saved(each: OutputSpec) -> "Output":
 
 
 def _switched_on(each: OutputSpec) -> set[str]:
-    known, on = SWITCHES[each.kind], set[str]()
+    known, on = SETTINGS_BY_KIND[each.kind], set[str]()
     for setting in each.settings.split(",") if each.settings else ():
         name, _, value = setting.strip().replace("_", "-").partition("=")
         if name not in known:

@@ -7,8 +7,8 @@ from fractions import Fraction
 import click
 from click.shell_completion import CompletionItem
 
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
+URL_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+TIME_PATTERN = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
 
 
 class Time(click.ParamType):
@@ -21,7 +21,7 @@ class Time(click.ParamType):
     ) -> Fraction:
         if isinstance(value, Fraction):
             return value
-        match = TIME.fullmatch(str(value).strip())
+        match = TIME_PATTERN.fullmatch(str(value).strip())
         if match is None:
             self.fail(f"{value!r} is not a time; write seconds, 12.5, or 00:01:02.5", param, ctx)
         hours, minutes, seconds = match.groups()
@@ -159,7 +159,7 @@ class InputPath(FilePath):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
-        if URL.match(str(value)):
+        if URL_PATTERN.match(str(value)):
             self.fail(f"{value} is a URL; download the file first, and give its path", param, ctx)
         return super().convert(value, param, ctx)
 

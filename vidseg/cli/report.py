@@ -10,7 +10,7 @@ import click
 from vidseg.cli.console import say
 from vidseg.cli.option import option
 
-JSON = option(
+JSON_OPTION = option(
     "--json",
     "as_json",
     is_flag=True,

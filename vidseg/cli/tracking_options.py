@@ -70,7 +70,7 @@ class Follow(click.ParamType):
         return str(value)
 
 
-EVERY = option(
+EVERY_OPTION = option(
     "--every",
     type=Every(),
     default=1,
@@ -87,7 +87,7 @@ def follow_options(command: Command) -> Command:
         default=True,
         help="Track the objects of a video: ids, steady colours, gaps filled, edges smoothed.",
     )
-    @EVERY
+    @EVERY_OPTION
     @option(
         "--fill",
         type=int,

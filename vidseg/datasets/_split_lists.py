@@ -7,7 +7,7 @@ from pathlib import Path, PureWindowsPath
 from vidseg.datasets.annotation_files import is_regular_file, read_text
 from vidseg.datasets.records import Sample, Skipped
 
-LISTS = ("train", "val", "test")
+SPLIT_NAMES = ("train", "val", "test")
 
 
 def with_listed_splits(
@@ -20,7 +20,7 @@ def with_listed_splits(
 
     Raises InputError: a list cannot be read.
     """
-    files = [folder / f"{split}.txt" for split in LISTS]
+    files = [folder / f"{split}.txt" for split in SPLIT_NAMES]
     files = [file for file in files if is_regular_file(file)]
     if not files:
         yield from found

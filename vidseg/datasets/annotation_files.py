@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from vidseg.errors import InputError
 from vidseg.models.names import MAX_NAME_LENGTH, UNPRINTABLE
 
-MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+MALFORMED_ERRORS = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 """Errors of reading a document that does not follow its format."""
 MAX_FILE_BYTES = 2 << 30
 """Larger annotation files are refused: a document takes about ten times its file in memory."""

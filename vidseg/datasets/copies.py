@@ -9,9 +9,9 @@ from typing import Any
 
 from vidseg.datasets.records import Content, Sample
 
-ROBOFLOW = re.compile(r"^(?P<name>.+?)(_(jpe?g|png|bmp|webp|tiff?))?\.rf\.[0-9a-zA-Z]{8,40}$")
+ROBOFLOW_NAME = re.compile(r"^(?P<name>.+?)(_(jpe?g|png|bmp|webp|tiff?))?\.rf\.[0-9a-zA-Z]{8,40}$")
 """`dog_jpg.rf.0a1f9c2d7e55b34c8d1e22aa90bb47cd` is a version of `dog.jpg`."""
-LABEL_STUDIO = re.compile(r"^[0-9a-f]{8}-(?P<name>.+)$")
+LABEL_STUDIO_NAME = re.compile(r"^[0-9a-f]{8}-(?P<name>.+)$")
 """`0a1f9c2d-dog` is an upload of `dog`."""
 CHUNK_BYTES = 1 << 20
 
@@ -19,7 +19,7 @@ CHUNK_BYTES = 1 << 20
 def source_stem(photo: Path) -> str:
     """The name of the photo that this one is a copy of, without its suffix."""
     stem = photo.stem
-    for pattern in (ROBOFLOW, LABEL_STUDIO):
+    for pattern in (ROBOFLOW_NAME, LABEL_STUDIO_NAME):
         if match := pattern.match(stem):
             stem = match["name"]
     return stem

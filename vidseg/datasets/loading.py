@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vidseg.datasets._photo_finder import photos_in
 from vidseg.datasets._split_lists import with_listed_splits
-from vidseg.datasets.annotation_files import MALFORMED, reason
+from vidseg.datasets.annotation_files import MALFORMED_ERRORS, reason
 from vidseg.datasets.format_detection import SPLIT_NAMES, Source, detect_sources, find_sources
 from vidseg.datasets.format_names import Format
 from vidseg.datasets.formats import (
@@ -104,7 +104,7 @@ def _read(source: Source, naming: Naming) -> Reading:
         return reading._replace(found=iter(list(reading.found)))
     except OptionError:
         raise  # an OptionError is a ValueError too
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         sentence = f"{source.path} does not follow the format {source.format}"
         raise InputError(f"{sentence}: {reason(error)}.") from error
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from inspect import getdoc, signature
 from typing import Any, NamedTuple
 
-from vidseg.effects.parse import EFFECTS, PRESETS
+from vidseg.effects.parse import EFFECT_PRESETS, EFFECTS
 from vidseg.structures.colors import BLACK, WHITE
 
 COLOR_NAMES = {BLACK: "black", WHITE: "white"}
@@ -29,7 +29,7 @@ def effects_in_words() -> list[Description]:
 
 def presets_in_words() -> list[Description]:
     """Every preset; its summary is the effects that it stands for."""
-    return [Description(name, " + ".join(texts), ()) for name, texts in PRESETS.items()]
+    return [Description(name, " + ".join(texts), ()) for name, texts in EFFECT_PRESETS.items()]
 
 
 def _settings(effect: Callable[..., Any]) -> tuple[str, ...]:

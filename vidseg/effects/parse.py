@@ -44,7 +44,7 @@ EFFECTS: Mapping[str, Callable[..., Effect]] = {
 }
 """Name to the class of the effect."""
 
-PRESETS: Mapping[str, tuple[str, ...]] = {
+EFFECT_PRESETS: Mapping[str, tuple[str, ...]] = {
     "anonymise": ("pixelate:cells=6,dilate=0.1,hold=30",),
     "focus": ("blur-background", "dim-background:amount=0.35"),
     "green-screen": ("replace-background",),
@@ -100,7 +100,7 @@ def settings_of(name: str) -> list[str]:
 def _expanded(text: str) -> list[str]:
     """The descriptions that a preset stands for; of an effect, its own."""
     name, _, settings = text.partition(":")
-    texts = PRESETS.get(name, (name,))
+    texts = EFFECT_PRESETS.get(name, (name,))
     return [_with_settings(each, settings) for each in texts] if settings else list(texts)
 
 
@@ -112,7 +112,7 @@ def _described(text: str) -> tuple[str, dict[str, str]]:
     """The effect's name and its settings, as written."""
     name, _, rest = text.partition(":")
     if name not in EFFECTS:
-        known = [*EFFECTS, *PRESETS]
+        known = [*EFFECTS, *EFFECT_PRESETS]
         raise OptionError(
             f"There is no effect {name!r}{_did_you_mean(name, known)}; use {', '.join(known)}."
         )

@@ -18,7 +18,7 @@ Points = Sequence[tuple[float, float]]
 
 INK_COLOR: Color = (40, 40, 40)
 GRID_COLOR: Color = (226, 226, 226)
-FONT = cv2.FONT_HERSHEY_SIMPLEX
+CHART_FONT = cv2.FONT_HERSHEY_SIMPLEX
 MARGIN_LEFT, MARGIN_TOP, MARGIN_RIGHT, MARGIN_BELOW = 64, 44, 140, 52
 """Pixels around the plot area."""
 TICK_COUNT = 6
@@ -130,6 +130,6 @@ def _write(
     picture: NDArray[Any], text: str, at: tuple[int, int], scale: float, *, right: bool = False
 ) -> None:
     """Text that starts at `at`, or ends there if `right`."""
-    (length, _), _ = cv2.getTextSize(text, FONT, scale, 1)
+    (length, _), _ = cv2.getTextSize(text, CHART_FONT, scale, 1)
     start = (at[0] - length, at[1]) if right else at
-    cv2.putText(picture, text, start, FONT, scale, INK_COLOR, 1, cv2.LINE_AA)
+    cv2.putText(picture, text, start, CHART_FONT, scale, INK_COLOR, 1, cv2.LINE_AA)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pycocotools import mask as coco
 
-from vidseg.datasets.annotation_files import MALFORMED, read_text, reason
+from vidseg.datasets.annotation_files import MALFORMED_ERRORS, read_text, reason
 from vidseg.datasets.label_images import read_values
 from vidseg.datasets.rasterize import checked_rle
 from vidseg.errors import InputError
@@ -119,7 +119,7 @@ def _lines(path: Path) -> Iterator[Line]:
         try:
             frame, track, number, height, width, counts = text.split()
             yield Line(int(frame), int(track), int(number), checked_rle((height, width), counts))
-        except MALFORMED as error:
+        except MALFORMED_ERRORS as error:
             raise InputError(
                 f"{path}, line {count}, does not follow the format of MOTS: {reason(error)}."
             ) from error

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vidseg.datasets.annotation_files import MALFORMED, checked_id, read_json_value, reason
+from vidseg.datasets.annotation_files import MALFORMED_ERRORS, checked_id, read_json_value, reason
 from vidseg.datasets.formats.coco import polygons_of
 from vidseg.datasets.rasterize import checked_rle, rasterize, why_not_drawn
 from vidseg.datasets.records import Content, Sample
@@ -125,7 +125,7 @@ class _Reader:
             shape = _shape(row, sample)
         except InputError:
             raise
-        except MALFORMED as error:
+        except MALFORMED_ERRORS as error:
             raise InputError(
                 f"{self._path} holds no COCO results: result {number}: {reason(error)}."
             ) from error

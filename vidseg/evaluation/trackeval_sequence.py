@@ -19,7 +19,7 @@ MIN_MATCH_IOU = 0.5
 MAX_IGNORED_SHARE = 0.5
 """An unmatched mask with a larger share inside a region to ignore does not count."""
 
-EPSILON = float(np.finfo(np.float64).eps)
+MIN_DIVISOR = float(np.finfo(np.float64).eps)
 
 Data = dict[str, Any]
 Ids = NDArray[np.intp]
@@ -111,7 +111,7 @@ def _frame(
     masks = [found[n].masks[index] for n in seen]
     shared = overlaps([true[n].masks[index] for n in here], masks)
     if (region := clip.ignored.get(index)) is not None:
-        kept = overlaps(masks, [region], of_first=True)[:, 0] <= MAX_IGNORED_SHARE + EPSILON
+        kept = overlaps(masks, [region], of_first=True)[:, 0] <= MAX_IGNORED_SHARE + MIN_DIVISOR
         kept[_matched(shared)] = True
         seen, shared = seen[kept], shared[:, kept]
     return here, seen, shared
@@ -119,7 +119,7 @@ def _frame(
 
 def _matched(shared: NDArray[np.float64]) -> NDArray[np.intp]:
     """The found objects that match a true one."""
-    worth = np.where(shared < MIN_MATCH_IOU - EPSILON, -10000, shared)
+    worth = np.where(shared < MIN_MATCH_IOU - MIN_DIVISOR, -10000, shared)
     rows, cols = linear_sum_assignment(worth, maximize=True)
     return cols[worth[rows, cols] > 0]
 

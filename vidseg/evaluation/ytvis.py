@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vidseg.datasets.annotation_files import (
-    MALFORMED,
+    MALFORMED_ERRORS,
     checked_flag,
     checked_name,
     checked_size,
@@ -44,7 +44,7 @@ def read_truth(path: Path) -> list[Clip]:
             clip.tracks.append(_track(each, clip))
     except InputError:
         raise
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         raise InputError(
             f"{path} does not follow the format of YouTube-VIS: {reason(error)}."
         ) from error
@@ -66,7 +66,7 @@ def read_results(path: Path) -> dict[int, list[MaskTrack]]:
             tracks.setdefault(each["video_id"], []).append(track)
     except InputError:
         raise
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         raise InputError(f"{path} holds no results of YouTube-VIS: {reason(error)}.") from error
     return tracks
 

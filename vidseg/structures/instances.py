@@ -22,7 +22,7 @@ MASK_SIDE = 28
 UNTRACKED = -1
 """Value in `Instances.ids` of an object that belongs to no track."""
 
-ARRAYS = ("boxes", "masks", "scores", "labels", "ids", "filled")
+ARRAY_FIELDS = ("boxes", "masks", "scores", "labels", "ids", "filled")
 """Fields of `Instances` with one row per object."""
 
 Rows = NDArray[np.bool_] | NDArray[np.intp] | slice
@@ -120,7 +120,7 @@ class Instances:
     def __getitem__(self, rows: SupportsIndex | Rows) -> Instance | Instances:
         """One object by its number, or several by a bool array, an index array or a slice."""
         if isinstance(rows, slice | np.ndarray):
-            return replace(self, **{name: getattr(self, name)[rows] for name in ARRAYS})
+            return replace(self, **{name: getattr(self, name)[rows] for name in ARRAY_FIELDS})
         row = index(rows)
         if not -len(self) <= row < len(self):
             raise IndexError(f"There is no object {row}; the frame has {len(self)}.")
@@ -247,7 +247,9 @@ def concatenate(parts: Sequence[Instances]) -> Instances:
     some = [part for part in parts if len(part)]
     if len(some) < 2:
         return some[0] if some else parts[0]
-    columns = {name: np.concatenate([getattr(part, name) for part in some]) for name in ARRAYS}
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in some]) for name in ARRAY_FIELDS
+    }
     return replace(some[0], **columns)
 
 

@@ -17,7 +17,7 @@ PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tiff", ".tif")
 """Suffixes of photo formats that can be written."""
 Depth = Literal[8, 10]
 """Bits per channel."""
-PRESETS = (
+ENCODER_PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
 )  # fmt: skip
 """x264's preset names, fastest first; the speed settings of other encoders are mapped to them."""
@@ -66,11 +66,11 @@ class _Codec:
 
 
 def _x26x_presets() -> dict[str, dict[str, str]]:
-    return {name: {"preset": name} for name in PRESETS}
+    return {name: {"preset": name} for name in ENCODER_PRESETS}
 
 
 def _speed_presets(option: str, speeds: tuple[int, ...]) -> dict[str, dict[str, str]]:
-    return {name: {option: str(speed)} for name, speed in zip(PRESETS, speeds, strict=True)}
+    return {name: {option: str(speed)} for name, speed in zip(ENCODER_PRESETS, speeds, strict=True)}
 
 
 CODECS: Mapping[str, _Codec] = {
@@ -98,7 +98,8 @@ CODECS: Mapping[str, _Codec] = {
 
 NVENC = _Codec(
     "h264_nvenc", 19, 51,
-    {name: {"preset": f"p{max(1, n)}"} for n, name in enumerate(PRESETS, start=-1)}, "medium",
+    {name: {"preset": f"p{max(1, n)}"} for n, name in enumerate(ENCODER_PRESETS, start=-1)},
+    "medium",
     options={"rc": "vbr", "b": "0", "tune": "hq", "profile": "high"}, crf_option="cq",
 )  # fmt: skip
 """H.264 on NVIDIA graphics cards, at constant quality and without a bitrate limit."""

@@ -9,7 +9,7 @@ from av.video.reformatter import Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
 from vidseg.structures.frame import Image
-from vidseg.video.info import UNKNOWN, Color, VideoInfo
+from vidseg.video.info import UNKNOWN_COLOR, Color, VideoInfo
 from vidseg.video.tone_mapping import tone_map
 
 # Code points of ITU-T H.273, by ffmpeg's names
@@ -49,10 +49,10 @@ def frame_color(frame: VideoFrame) -> Color:
     """The colour tags of a decoded frame."""
     full = frame.format.name.startswith("yuvj")
     return Color(
-        matrix=MATRIX_NAMES.get(frame.colorspace, UNKNOWN),
-        range="pc" if full else RANGE_NAMES.get(frame.color_range, UNKNOWN),
-        primaries=PRIMARIES_NAMES.get(frame.color_primaries, UNKNOWN),
-        transfer=TRANSFER_NAMES.get(frame.color_trc, UNKNOWN),
+        matrix=MATRIX_NAMES.get(frame.colorspace, UNKNOWN_COLOR),
+        range="pc" if full else RANGE_NAMES.get(frame.color_range, UNKNOWN_COLOR),
+        primaries=PRIMARIES_NAMES.get(frame.color_primaries, UNKNOWN_COLOR),
+        transfer=TRANSFER_NAMES.get(frame.color_trc, UNKNOWN_COLOR),
     )
 
 

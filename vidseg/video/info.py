@@ -8,18 +8,18 @@ from typing import Literal, NamedTuple
 Kind = Literal["video", "animation", "photo", "folder"]
 """`animation` is an animated image (GIF, APNG, WebP); `folder` is a folder of photos."""
 
-UNKNOWN = "unknown"
+UNKNOWN_COLOR = "unknown"
 """Value of a colour property that the file does not tag."""
 
 
 @dataclass(frozen=True, slots=True)
 class Color:
-    """How code values map to light, in ffmpeg's names; `UNKNOWN` where the file has no tag."""
+    """How code values map to light, in ffmpeg's names; `UNKNOWN_COLOR` where a tag is missing."""
 
-    matrix: str = UNKNOWN
-    range: str = UNKNOWN
-    primaries: str = UNKNOWN
-    transfer: str = UNKNOWN
+    matrix: str = UNKNOWN_COLOR
+    range: str = UNKNOWN_COLOR
+    primaries: str = UNKNOWN_COLOR
+    transfer: str = UNKNOWN_COLOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidseg.cli.options import (
-    CLASS,
-    SCORE,
+    CLASS_OPTION,
+    SCORE_OPTION,
     Quality,
     RunFlags,
     Span,
@@ -19,7 +19,7 @@ from vidseg.cli.options import (
 )
 from vidseg.cli.param_types import Device, FilePath, ModelName, OutputPath, split_names
 from vidseg.cli.progress import Progress
-from vidseg.cli.report import JSON, print_report
+from vidseg.cli.report import JSON_OPTION, print_report
 from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     show_default=False,
     help="Name of a model (see `vidseg models`) or a model file; give two or more.",
 )
-@CLASS
-@SCORE
+@CLASS_OPTION
+@SCORE_OPTION
 @option("--device", type=Device(), default="auto", help="auto, cpu, cuda, cuda:N or mps.")
-@JSON
+@JSON_OPTION
 @encoding_options
 @span_options
 @run_options

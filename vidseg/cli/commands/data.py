@@ -12,13 +12,13 @@ import click
 from vidseg.cli.console import say
 from vidseg.cli.options import Command, examples, option, verbosity_options
 from vidseg.cli.param_types import FilePath, OutputPath
-from vidseg.cli.report import JSON, is_quiet, print_report
+from vidseg.cli.report import JSON_OPTION, is_quiet, print_report
 from vidseg.datasets.format_names import FORMATS, Format
 
 if TYPE_CHECKING:
     from vidseg.datasets import Content
 
-SHOWN = 20
+SHOWN_LINES = 20
 """Lines of a long list in the table, the commonest classes first; the JSON has all."""
 
 
@@ -93,7 +93,7 @@ Read = Callable[..., "Content"]
     epilog=examples("vidseg data check photos/", "vidseg data check photos/ --json | jq .skipped")
 )
 @click.argument("path", type=FilePath(), metavar="DATASET")
-@JSON
+@JSON_OPTION
 @dataset_options
 @verbosity_options
 def check(*, path: str, as_json: bool, read: Read) -> None:
@@ -205,17 +205,19 @@ def table(facts: dict[str, Any]) -> list[str]:
     for part in parts.values():
         totals.update(part["by_class"])
     names = [name for name, _ in totals.most_common()]
-    first = max(map(len, ["photos without objects", *names[:SHOWN]]))
+    first = max(map(len, ["photos without objects", *names[:SHOWN_LINES]]))
     rows = [("", [*parts])]
     for key in ("photos", "photos_without_objects", "objects", "crowds"):
         rows.append((key.replace("_", " "), [str(part[key]) for part in parts.values()]))
-    for name in names[:SHOWN]:
+    for name in names[:SHOWN_LINES]:
         rows.append((name, [str(part["by_class"][name]) for part in parts.values()]))
     lines = [
         f"{name:<{first}}  " + "  ".join(f"{v:>{w}}" for v, w in zip(values, widths, strict=True))
         for name, values in rows
     ]
-    lines += [f"... and {len(names) - SHOWN} more classes"] if len(names) > SHOWN else []
+    lines += (
+        [f"... and {len(names) - SHOWN_LINES} more classes"] if len(names) > SHOWN_LINES else []
+    )
     head = f"format: {', '.join(facts['formats'])}"
     return [head, *lines, *_sizes(facts), *_copies(facts), *_skipped(facts)]
 
@@ -239,8 +241,12 @@ def _copies(facts: dict[str, Any]) -> list[str]:
         f"annotated twice in {each['file']}: {_count(each['objects'], 'object')}"
         for each in facts["objects_twice"]
     ]
-    more = [f"... and {len(lines) - SHOWN} more lines like these"] if len(lines) > SHOWN else []
-    return [*lines[:SHOWN], *more]
+    more = (
+        [f"... and {len(lines) - SHOWN_LINES} more lines like these"]
+        if len(lines) > SHOWN_LINES
+        else []
+    )
+    return [*lines[:SHOWN_LINES], *more]
 
 
 def _skipped(facts: dict[str, Any]) -> list[str]:
@@ -250,8 +256,12 @@ def _skipped(facts: dict[str, Any]) -> list[str]:
         f"  {file}: {reason}{f' ({count} times)' if count > 1 else ''}"
         for (file, reason), count in groups.items()
     ]
-    more = [f"  ... and {len(lines) - SHOWN} more lines like these"] if len(lines) > SHOWN else []
-    return [f"left out: {len(facts['skipped'])}", *lines[:SHOWN], *more]
+    more = (
+        [f"  ... and {len(lines) - SHOWN_LINES} more lines like these"]
+        if len(lines) > SHOWN_LINES
+        else []
+    )
+    return [f"left out: {len(facts['skipped'])}", *lines[:SHOWN_LINES], *more]
 
 
 def _count(number: int, noun: str) -> str:

@@ -14,9 +14,9 @@ from vidseg.cli.threads import limit_threads
 if TYPE_CHECKING:
     from vidseg.pipeline.run_options import RunOptions, RunResult
 
-CLIP = Path(__file__).parents[1] / "demo.mp4"
+DEMO_CLIP = Path(__file__).parents[1] / "demo.mp4"
 """Two seconds of the example video, at 640 x 360."""
-MODEL = "balloon"
+DEMO_MODEL = "balloon"
 """The bundled model that knows what is in the clip."""
 
 
@@ -32,14 +32,14 @@ def demo(*, folder: str, run: RunFlags) -> None:
 
     names = ("balloons_overlay.mp4", "balloons_splash.mp4")
     overlaid, splashed = (Path(folder) / name for name in names)
-    plan = Plan([Job(CLIP, overlaid, (splashed,))], Path(folder))
+    plan = Plan([Job(DEMO_CLIP, overlaid, (splashed,))], Path(folder))
 
     def check(job: Job) -> None:
         for target in (job.target, *job.others):
             check_output(target, [job.source], force=run.force)
 
     def do(job: Job, options: "RunOptions") -> "RunResult":
-        search = Search(model=MODEL)
+        search = Search(model=DEMO_MODEL)
         outputs = [
             VideoOutput(overlaid, Overlay(search.names)),
             VideoOutput(splashed, Splash()),

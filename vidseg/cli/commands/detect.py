@@ -20,7 +20,7 @@ from vidseg.cli.batch import (
 )
 from vidseg.cli.drawing import media_arguments
 from vidseg.cli.options import (
-    EVERY,
+    EVERY_OPTION,
     ClusterFlags,
     ModelFlags,
     RunFlags,
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     default=True,
     help="Track the objects of a video: ids are saved, and gaps filled.",
 )
-@EVERY
+@EVERY_OPTION
 @option(
     "--compact",
     is_flag=True,

@@ -13,7 +13,7 @@ import click
 
 from vidseg.cli.exit_codes import sentence_for
 from vidseg.cli.options import examples, verbosity_options
-from vidseg.cli.report import JSON, print_report
+from vidseg.cli.report import JSON_OPTION, print_report
 from vidseg.cpu_budget import cores
 from vidseg.version import __version__
 
@@ -51,7 +51,7 @@ class Finding:
 
 
 @click.command(epilog=examples("vidseg doctor", "vidseg doctor --json | jq .findings"))
-@JSON
+@JSON_OPTION
 @verbosity_options
 def doctor(*, as_json: bool) -> None:
     """Tell what this machine has, and what to do about what is missing.

@@ -39,9 +39,9 @@ class EffectText(click.ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from vidseg.effects.parse import EFFECTS, PRESETS
+        from vidseg.effects.parse import EFFECT_PRESETS, EFFECTS
 
-        names = (*EFFECTS, *PRESETS)
+        names = (*EFFECTS, *EFFECT_PRESETS)
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 

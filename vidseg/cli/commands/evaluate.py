@@ -6,7 +6,7 @@ from vidseg.cli.commands.data import CLASS_ATTRIBUTE, CLASS_NAME, CROWDS
 from vidseg.cli.commands.data import FORMATS as PHOTO_FORMATS
 from vidseg.cli.console import say
 from vidseg.cli.options import (
-    SCORE,
+    SCORE_OPTION,
     ModelFlags,
     RunFlags,
     Span,
@@ -18,7 +18,7 @@ from vidseg.cli.options import (
 )
 from vidseg.cli.param_types import FilePath
 from vidseg.cli.progress import Download, Progress
-from vidseg.cli.report import JSON, print_report
+from vidseg.cli.report import JSON_OPTION, print_report
 from vidseg.cli.threads import limit_threads
 
 CLIP_FORMATS = ("ytvis", "davis", "mots")
@@ -50,7 +50,7 @@ CLIP_FORMATS = ("ytvis", "davis", "mots")
 @CLASS_ATTRIBUTE
 @CLASS_NAME
 @CROWDS
-@SCORE
+@SCORE_OPTION
 @option(
     "--max-objects",
     type=click.IntRange(min=1),
@@ -66,7 +66,7 @@ CLIP_FORMATS = ("ytvis", "davis", "mots")
     metavar="N",
     help="An object that is away for at most N frames and comes back has flickered.",
 )
-@JSON
+@JSON_OPTION
 @model_flags
 @span_options
 @run_options

@@ -7,10 +7,10 @@ import click
 
 from vidseg.cli.batch import Job, Todo, run_jobs
 from vidseg.cli.options import (
-    CLASS,
+    CLASS_OPTION,
     MAX_OBJECTS,
-    SCORE,
-    TOLERANCE,
+    SCORE_OPTION,
+    TOLERANCE_OPTION,
     RunFlags,
     examples,
     option,
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 @click.argument("detections", metavar="DETECTIONS")
 @click.argument("target", type=OutputPath(stdout=True), metavar="OUT")
 @option("--format", "name", type=click.Choice(list(FORMATS)), required=True, help="What to write.")
-@CLASS
-@SCORE
+@CLASS_OPTION
+@SCORE_OPTION
 @MAX_OBJECTS
-@TOLERANCE
+@TOLERANCE_OPTION
 @run_options
 def export(
     *,

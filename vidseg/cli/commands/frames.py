@@ -15,7 +15,7 @@ from vidseg.cli.batch import (
 )
 from vidseg.cli.drawing import make
 from vidseg.cli.options import (
-    TOLERANCE,
+    TOLERANCE_OPTION,
     ClusterFlags,
     RunFlags,
     Span,
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     help="Also write one 0/255 PNG for every object and frame, which keeps overlaps.",
 )
 @option("--image", is_flag=True, help="Also write the frame itself.")
-@TOLERANCE
+@TOLERANCE_OPTION
 @search_options
 @span_options
 @run_options

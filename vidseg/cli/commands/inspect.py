@@ -7,7 +7,7 @@ import click
 
 from vidseg.cli.commands.data import Read, dataset_options
 from vidseg.cli.console import say
-from vidseg.cli.options import SCORE, examples, option, verbosity_options
+from vidseg.cli.options import SCORE_OPTION, examples, option, verbosity_options
 from vidseg.cli.param_types import FilePath, ModelName, OutputPath
 from vidseg.cli.report import is_quiet
 from vidseg.cli.threads import limit_threads
@@ -82,7 +82,7 @@ def data(
     default="balloon",
     help="Name of a model (see `vidseg models`) or a model file.",
 )
-@SCORE
+@SCORE_OPTION
 @FORCE
 @verbosity_options
 def model(*, source: str, target: str, model: str, score: float, force: bool) -> None:

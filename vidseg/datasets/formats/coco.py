@@ -15,7 +15,7 @@ import numpy as np
 
 from vidseg.datasets._photo_finder import PhotoFinder
 from vidseg.datasets.annotation_files import (
-    MALFORMED,
+    MALFORMED_ERRORS,
     checked_flag,
     checked_id,
     checked_name,
@@ -41,7 +41,7 @@ def read(path: Path, naming: Naming) -> Reading:
         names = _categories(document["categories"])
         images = [(checked_id(image["id"]), image) for image in document["images"]]
         annotations, lost = _by_image(path, document["annotations"] or [])
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} does not follow COCO's format: {reason(error)}.") from error
@@ -75,7 +75,7 @@ def _by_image(path: Path, annotations: Any) -> tuple[Annotations, list[Skipped]]
     for place, each in enumerate(annotations):
         try:
             found[checked_id(each["image_id"])].append(each)
-        except MALFORMED as error:
+        except MALFORMED_ERRORS as error:
             lost.append(Skipped(str(path), f"annotation {_name(each, place)}", _malformed(error)))
     return found, lost
 
@@ -100,7 +100,7 @@ def _found(
         drawn = (part for each in annotations.get(number, []) for part in _sound(each, *naming))
         try:
             size = checked_size(image.get("height"), image.get("width"))
-        except MALFORMED as error:
+        except MALFORMED_ERRORS as error:
             yield Skipped(str(path), f"image {number}", _malformed(error))
             continue
         photo, origin = photos.locate(photo_name(image)), Origin(path, number)
@@ -134,7 +134,7 @@ def _folders(path: Path) -> list[Path]:
 def _sound(annotation: Any, names: dict[Id, str], naming: Naming) -> list[Shape | Skipped]:
     try:
         return list(_drawn(annotation, names, naming))
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         return [Skipped("", f"annotation {_name(annotation, '?')}", _malformed(error))]
 
 

@@ -14,7 +14,13 @@ import numpy as np
 
 from vidseg.datasets._grouping import joined
 from vidseg.datasets._photo_finder import PhotoFinder, photos_below
-from vidseg.datasets.annotation_files import MALFORMED, checked_name, checked_size, read_xml, reason
+from vidseg.datasets.annotation_files import (
+    MALFORMED_ERRORS,
+    checked_name,
+    checked_size,
+    read_xml,
+    reason,
+)
 from vidseg.datasets.rasterize import ellipse, polygon
 from vidseg.datasets.records import Naming, Polygon, Reading, Sample, Shape, Skipped
 from vidseg.datasets.sample_builder import build_sample
@@ -42,7 +48,7 @@ def _images(path: Path, root: Element) -> Iterator[Sample | Skipped]:
     for number, image in enumerate(images):
         try:
             size = checked_size(image.get("height"), image.get("width"))
-        except MALFORMED as error:
+        except MALFORMED_ERRORS as error:
             yield Skipped(str(path), f"image {number}", reason(error))
             continue
         parts = [_part(place, shape, size) for place, shape in enumerate(image)]
@@ -62,7 +68,7 @@ def _video(path: Path, root: Element) -> Iterator[Sample | Skipped]:
             root.findtext(".//original_size/height"), root.findtext(".//original_size/width")
         )
         frames = _by_frame(root, size)
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         raise InputError(f"{path} does not follow CVAT's format: {reason(error)}.") from error
     there = {photo.stem.lower(): photo for photo in photos_below(path.parent)}
     for number, parts in sorted(frames.items()):
@@ -110,7 +116,7 @@ def _drawn(
             return Shape(name, (_ellipse(shape),), item)
         if kind == "mask":
             return Shape(name, _mask(shape, size), item)
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         return Skipped("", item, f"not a valid {kind}: {error}")
     return Skipped("", item, f"a {kind[:20]} is not read")
 

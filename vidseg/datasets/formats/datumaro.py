@@ -11,7 +11,7 @@ from typing import Any
 from vidseg.datasets._grouping import joined
 from vidseg.datasets._photo_finder import Located, PhotoFinder
 from vidseg.datasets.annotation_files import (
-    MALFORMED,
+    MALFORMED_ERRORS,
     checked_name,
     checked_size,
     read_json,
@@ -35,7 +35,7 @@ def read(path: Path, naming: Naming) -> Reading:
         labels = document["categories"]["label"]["labels"]
         names = [checked_name(each["name"]) for each in labels]
         items = list(document["items"])
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         raise InputError(f"{path} does not follow Datumaro's format: {reason(error)}.") from error
     classes = {name: number for number, name in enumerate(names, 1)}
     return Reading(_found(path, items, names), classes)
@@ -49,7 +49,7 @@ def _found(path: Path, items: list[Any], names: list[str]) -> Iterator[Sample | 
         try:
             size = _size(each)
             parts = [_part(place, one, names) for place, one in enumerate(each["annotations"])]
-        except MALFORMED as error:
+        except MALFORMED_ERRORS as error:
             why = f"it does not follow Datumaro's format: {reason(error)}"
             yield Skipped(str(path), f"item {number}", why)
             continue
@@ -102,6 +102,6 @@ def _drawn(place: int, annotation: Any, names: list[str]) -> Shape | Skipped:
         if kind == "mask":
             rle = annotation["rle"]
             return Shape(label, checked_rle(rle["size"], rle["counts"]), item)
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         return Skipped("", item, f"not a valid {kind}: {error}")
     return Skipped("", item, f"a {kind} is not read")

@@ -13,7 +13,7 @@ import numpy as np
 
 from vidseg.datasets._photo_finder import PhotoFinder
 from vidseg.datasets.annotation_files import (
-    MALFORMED,
+    MALFORMED_ERRORS,
     checked_name,
     checked_size,
     read_json_value,
@@ -24,7 +24,7 @@ from vidseg.datasets.records import Naming, Polygon, Reading, Sample, Shape, Ski
 from vidseg.datasets.sample_builder import build_sample
 from vidseg.structures.masks import RLE, to_rle
 
-KINDS = {
+FIELDS_BY_SHAPE = {
     "polygonlabels": "polygon",
     "ellipselabels": "ellipse",
     "brushlabels": "mask",
@@ -54,7 +54,7 @@ def _found(path: Path, documents: list[Any]) -> Iterator[Sample | Skipped]:
     for number, each in enumerate(documents):
         try:
             tasks.append(_task(each))
-        except MALFORMED as error:
+        except MALFORMED_ERRORS as error:
             why = f"it does not follow Label Studio's format: {reason(error)}"
             tasks.append(Skipped(str(path), f"task {number}", why))
     names = [task.photo for task in tasks if isinstance(task, Task)]
@@ -96,7 +96,7 @@ def _size(shapes: list[Any]) -> tuple[int, int] | None:
     for shape in shapes:
         try:
             return checked_size(shape["original_height"], shape["original_width"])
-        except MALFORMED:
+        except MALFORMED_ERRORS:
             continue
     return None
 
@@ -105,10 +105,10 @@ def _drawn(item: str, shape: Any) -> Shape | Skipped:
     kind = "shape"
     try:
         value = shape["value"]
-        field = next((name for name in KINDS if name in value), None)
+        field = next((name for name in FIELDS_BY_SHAPE if name in value), None)
         if field is None:
             return Skipped("", item, "it has no class, or no area")
-        kind = KINDS[field]
+        kind = FIELDS_BY_SHAPE[field]
         if kind in ("box", "point"):
             return Skipped(
                 "", item, "a box without a mask" if kind == "box" else "a point has no area"
@@ -117,9 +117,9 @@ def _drawn(item: str, shape: Any) -> Shape | Skipped:
         size = checked_size(shape["original_height"], shape["original_width"])
         if size is None:
             return Skipped("", item, "it states no size of its photo")
-        geometry = _mask(value, size) if kind == "mask" else (OUTLINES[kind](value, size),)
+        geometry = _mask(value, size) if kind == "mask" else (OUTLINE_READERS[kind](value, size),)
         return Shape(label, geometry, item)
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         return Skipped("", item, f"not a valid {kind}: {error}")
 
 
@@ -134,7 +134,7 @@ def _ellipse(value: Mapping[str, Any], size: tuple[int, int]) -> Polygon:
     return ellipse(center, radii, radians(float(value.get("rotation") or 0)))
 
 
-OUTLINES = {"polygon": _polygon, "ellipse": _ellipse}
+OUTLINE_READERS = {"polygon": _polygon, "ellipse": _ellipse}
 
 
 def _mask(value: Mapping[str, Any], size: tuple[int, int]) -> RLE:

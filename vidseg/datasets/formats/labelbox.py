@@ -10,7 +10,7 @@ from typing import Any
 
 from vidseg.datasets._photo_finder import Located, PhotoFinder
 from vidseg.datasets.annotation_files import (
-    MALFORMED,
+    MALFORMED_ERRORS,
     checked_name,
     checked_size,
     parse_json,
@@ -40,7 +40,7 @@ def _found(path: Path) -> Iterator[Sample | Skipped]:
             row = parse_json(line)
             names, size = _names(row["data_row"]), _size(row.get("media_attributes") or {})
             drawn = list(_objects(row.get("projects") or {}))
-        except MALFORMED as error:
+        except MALFORMED_ERRORS as error:
             yield Skipped(
                 str(path),
                 f"line {number}",
@@ -84,5 +84,5 @@ def _drawn(number: int, thing: Any) -> Shape | Skipped:
     try:
         outline = polygon([(point["x"], point["y"]) for point in thing["polygon"]])
         return Shape(checked_name(thing["name"]), (outline,), item)
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         return Skipped("", item, f"not a valid polygon: {error}")

@@ -17,7 +17,7 @@ import numpy as np
 from vidseg.datasets._grouping import joined
 from vidseg.datasets._photo_finder import Located, PhotoFinder
 from vidseg.datasets.annotation_files import (
-    MALFORMED,
+    MALFORMED_ERRORS,
     checked_name,
     checked_size,
     read_json,
@@ -49,7 +49,7 @@ def _file(path: Path) -> Iterator[Sample | Skipped]:
     except KeyError as error:
         yield Skipped(str(path), "", f"it does not follow LabelMe's format: {error} is missing")
         return
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         yield Skipped(str(path), "", f"it does not follow LabelMe's format: {reason(error)}")
         return
     except InputError as error:
@@ -84,12 +84,12 @@ def _drawn(number: int, shape: Any, size: tuple[int, int] | None) -> Shape | Ski
             if size is None:
                 return Skipped("", item, "a mask in a file without imageHeight and imageWidth")
             return Shape(label, to_rle(_mask(shape, size)), item)
-        if kind not in OUTLINES:
+        if kind not in OUTLINE_READERS:
             return Skipped("", item, f"a {kind} has no area")
-        return Shape(label, (OUTLINES[kind](shape["points"]),), item)
+        return Shape(label, (OUTLINE_READERS[kind](shape["points"]),), item)
     except KeyError as error:
         return Skipped("", item, f"the {kind} has no {error}")
-    except (*MALFORMED, *PHOTO_ERRORS) as error:
+    except (*MALFORMED_ERRORS, *PHOTO_ERRORS) as error:
         return Skipped("", item, f"not a valid {kind}: {error}")
 
 
@@ -118,7 +118,7 @@ def _circle(points: Any) -> Polygon:
     return ellipse((center[0], center[1]), (radius, radius))
 
 
-OUTLINES: dict[str, Callable[[Any], Polygon]] = {
+OUTLINE_READERS: dict[str, Callable[[Any], Polygon]] = {
     "polygon": polygon,
     "oriented_rectangle": polygon,
     "rotation": polygon,  # of X-AnyLabeling

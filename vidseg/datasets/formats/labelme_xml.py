@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 from vidseg.datasets._photo_finder import PhotoFinder
 from vidseg.datasets.annotation_files import (
-    MALFORMED,
+    MALFORMED_ERRORS,
     checked_name,
     checked_size,
     is_regular_file,
@@ -37,7 +37,7 @@ def _file(path: Path) -> Iterator[Sample | Skipped]:
     except InputError as error:
         yield Skipped(str(path), "", str(error))
         return
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         yield Skipped(str(path), "", f"it does not follow LabelMe's format: {reason(error)}")
         return
     objects = enumerate(root.iter("object"))
@@ -63,7 +63,7 @@ def _drawn(path: Path, number: int, thing: Element) -> Shape | Skipped:
         points = thing.findall("polygon/pt")
         pairs = [(float(p.findtext("x", "")), float(p.findtext("y", ""))) for p in points]
         return Shape(label, (polygon(pairs),), item)
-    except (*MALFORMED, InputError) as error:
+    except (*MALFORMED_ERRORS, InputError) as error:
         return Skipped("", item, f"not a valid object: {error}")
 
 

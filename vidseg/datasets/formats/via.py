@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from vidseg.datasets._photo_finder import PhotoFinder
 from vidseg.datasets.annotation_files import (
-    MALFORMED,
+    MALFORMED_ERRORS,
     checked_name,
     parse_json,
     read_json,
@@ -97,7 +97,7 @@ def _files(path: Path) -> tuple[Files, str]:
         entries = document.get("_via_img_metadata", document)
         choices = _choices(document)
         return [_entry(path, key, each, choices) for key, each in entries.items()], folder
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         raise InputError(f"{path} does not follow VIA's format: {reason(error)}.") from error
 
 
@@ -106,7 +106,7 @@ def _entry(
 ) -> tuple[str, list[Region] | Skipped]:
     try:
         return checked_name(entry["filename"]), _regions(entry["regions"], choices)
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         return key, Skipped(
             str(path), key[:80], f"it does not follow VIA's format: {reason(error)}"
         )
@@ -144,7 +144,7 @@ def _csv(path: Path) -> Files:
         try:
             shape = parse_json(row["region_shape_attributes"])
             region = Region(shape, parse_json(row["region_attributes"]))
-        except MALFORMED as error:
+        except MALFORMED_ERRORS as error:
             raise InputError(f"{path} does not follow VIA's format: {reason(error)}.") from error
         files.setdefault(str(name), []).extend([region] if shape else [])
     return list(files.items())
@@ -168,13 +168,13 @@ def _drawn(number: int, region: Region, chosen: str | None, naming: Naming) -> S
     if not label:
         return Skipped("", item, f"it has no single value for the attribute {chosen}")
     kind = str(region.shape.get("name"))
-    if kind not in OUTLINES:
+    if kind not in OUTLINE_READERS:
         return Skipped("", item, f"a {kind} has no area")
     try:
-        return Shape(label, (OUTLINES[kind](region.shape),), item)
+        return Shape(label, (OUTLINE_READERS[kind](region.shape),), item)
     except KeyError as error:
         return Skipped("", item, f"the {kind} has no {error}")
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         return Skipped("", item, f"not a valid {kind}: {error}")
 
 
@@ -208,7 +208,7 @@ def _ellipse(shape: Mapping[str, Any]) -> Polygon:
     return ellipse(center, radii, float(shape.get("theta", 0)))
 
 
-OUTLINES: dict[str, Callable[[Mapping[str, Any]], Polygon]] = {
+OUTLINE_READERS: dict[str, Callable[[Mapping[str, Any]], Polygon]] = {
     "polygon": _polygon,
     "polyline": _polygon,
     "rect": _rect,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vidseg.datasets._photo_finder import PhotoFinder
-from vidseg.datasets.annotation_files import MALFORMED, read_json, reason
+from vidseg.datasets.annotation_files import MALFORMED_ERRORS, read_json, reason
 from vidseg.datasets.formats.via import Files, Region, class_attribute, region_class
 from vidseg.datasets.rasterize import ellipse, polygon, rectangle
 from vidseg.datasets.records import Naming, Polygon, Reading, Sample, Shape, Skipped
@@ -28,7 +28,7 @@ def read(path: Path, naming: Naming) -> Reading:
         prefix = str(
             document.get("config", {}).get("file", {}).get("loc_prefix", {}).get("1") or ""
         )
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         raise InputError(f"{path} does not follow VIA's format: {reason(error)}.") from error
     files: Files = [(names[key], regions.get(key, [])) for key in names]
     chosen = class_attribute(files, naming.class_attribute)
@@ -83,10 +83,10 @@ def _drawn(number: int, region: Region, chosen: str | None, naming: Naming) -> S
         return Skipped("", item, "a segment in time has no area")
     try:
         kind, *numbers = (float(value) for value in region.shape["xy"])
-        if kind not in OUTLINES:
+        if kind not in OUTLINE_READERS:
             return Skipped("", item, f"a shape of the kind {kind:g} has no area")
-        return Shape(label, (OUTLINES[int(kind)](numbers),), item)
-    except MALFORMED as error:
+        return Shape(label, (OUTLINE_READERS[int(kind)](numbers),), item)
+    except MALFORMED_ERRORS as error:
         return Skipped("", item, f"not a valid shape: {error}")
 
 
@@ -109,7 +109,7 @@ def _polygon(numbers: Sequence[float]) -> Polygon:
     return polygon(list(zip(numbers[::2], numbers[1::2], strict=True)))
 
 
-OUTLINES: dict[float, Callable[[Sequence[float]], Polygon]] = {
+OUTLINE_READERS: dict[float, Callable[[Sequence[float]], Polygon]] = {
     2: _rectangle,
     3: _circle,
     4: _ellipse,

@@ -9,7 +9,7 @@ from typing import Any
 
 from vidseg.datasets._photo_finder import PhotoFinder
 from vidseg.datasets.annotation_files import (
-    MALFORMED,
+    MALFORMED_ERRORS,
     checked_name,
     checked_size,
     read_json,
@@ -28,7 +28,7 @@ def read(path: Path, naming: Naming) -> Reading:
         frames = [
             (f["file"], checked_size(*f["size"]), _drawn(f["objects"])) for f in document["frames"]
         ]
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         raise InputError(
             f"{path} is not an instances.json of `vidseg frames`: {reason(error)}."
         ) from error
@@ -49,5 +49,5 @@ def _object(item: str, found: Any) -> Shape | Skipped:
     try:
         rle = checked_rle(found["segmentation"]["size"], found["segmentation"]["counts"])
         return Shape(checked_name(found["class"]), rle, item)
-    except MALFORMED as error:
+    except MALFORMED_ERRORS as error:
         return Skipped("", item, f"not a valid mask: {error}")

@@ -19,7 +19,7 @@ MIN_CHANNELS = 128
 MAX_TILES_AT_ONCE = 96
 """What passes between the steps then fits in the processor's cache."""
 
-INWARD = torch.tensor(
+INPUT_TRANSFORM = torch.tensor(
     [
         [4, 0, -5, 0, 1, 0],
         [0, -4, -4, 1, 1, 0],
@@ -32,12 +32,12 @@ INWARD = torch.tensor(
 )
 """B^T in the paper: transforms input pixels."""
 
-KERNEL = torch.tensor(
+KERNEL_TRANSFORM = torch.tensor(
     [[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], dtype=torch.float64
 ).div(24)
 """G in the paper: transforms the kernel."""
 
-OUTWARD = torch.tensor(
+OUTPUT_TRANSFORM = torch.tensor(
     [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]],
     dtype=torch.float64,
 )
@@ -49,13 +49,15 @@ class WinogradFloat32(nn.Module):
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        weight = torch.einsum("ia,ocab,jb->ijco", KERNEL, conv.weight.double(), KERNEL)
+        weight = torch.einsum(
+            "ia,ocab,jb->ijco", KERNEL_TRANSFORM, conv.weight.double(), KERNEL_TRANSFORM
+        )
         bias = conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias
         self.weight = _constant(weight.flatten(0, 1))
         self.bias = _constant(bias.detach())
         # Both directions of a tile in one matrix, for one product over many tiles.
-        self.inward = _constant(torch.kron(INWARD, INWARD))
-        self.outward = _constant(torch.kron(OUTWARD, OUTWARD))
+        self.inward = _constant(torch.kron(INPUT_TRANSFORM, INPUT_TRANSFORM))
+        self.outward = _constant(torch.kron(OUTPUT_TRANSFORM, OUTPUT_TRANSFORM))
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W), channels last, to (B, K, H, W), channels last."""

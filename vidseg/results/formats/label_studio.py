@@ -27,7 +27,7 @@ from vidseg.version import __version__
 LOCAL_FILES = "/data/local-files/?d="
 """How Label Studio names files in the folder of its local storage."""
 
-CHANNELS = 4
+MASK_CHANNELS = 4
 """Brush masks are RGBA."""
 WORD_BITS = 8
 RUN_BITS = (3, 4, 8, 16)
@@ -82,12 +82,12 @@ def brush_bytes(mask: NDArray[np.bool_]) -> list[int]:
     length less one (4 each); then runs: 1, the kind of length (2), the length less one, the byte.
     """
     sizes = "".join(f"{bits - 1:04b}" for bits in RUN_BITS)
-    bits = [f"{mask.size * CHANNELS:032b}{WORD_BITS - 1:05b}{sizes}"]
+    bits = [f"{mask.size * MASK_CHANNELS:032b}{WORD_BITS - 1:05b}{sizes}"]
     flat = mask.ravel()
     turns = np.flatnonzero(np.diff(flat)) + 1
     for start, stop in zip([0, *turns.tolist()], [*turns.tolist(), len(flat)], strict=True):
         word = f"{255 if flat[start] else 0:08b}"
-        bits += (f"1{length}{word}" for length in _lengths((stop - start) * CHANNELS))
+        bits += (f"1{length}{word}" for length in _lengths((stop - start) * MASK_CHANNELS))
     text = "".join(bits)
     return list(int(text.ljust(-(-len(text) // 8) * 8, "0"), 2).to_bytes(-(-len(text) // 8), "big"))
 

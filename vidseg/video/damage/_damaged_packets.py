@@ -11,7 +11,7 @@ from vidseg.video.demuxing.file_bytes import FileBytes
 from vidseg.video.demuxing.packets import VideoPacket
 from vidseg.video.info import VideoInfo
 
-CHAINS: dict[str, Callable[[FileBytes], Iterator[DamagedRange]]] = {
+CHAINS_BY_FORMAT: dict[str, Callable[[FileBytes], Iterator[DamagedRange]]] = {
     "avi": _avi.avi_chunks,
     "mov": _element_chain.mp4_fragments,
 }
@@ -39,9 +39,9 @@ def _check(data: FileBytes, container: str, contents_from: int | None) -> Iterat
     names = container.split(",")
     if "matroska" in names:
         yield from _matroska.walk(data, contents_from=contents_from)
-    for name in CHAINS:
+    for name in CHAINS_BY_FORMAT:
         if name in names:
-            yield from ((found.end, found) for found in CHAINS[name](data))
+            yield from ((found.end, found) for found in CHAINS_BY_FORMAT[name](data))
 
 
 class DamagedPackets:

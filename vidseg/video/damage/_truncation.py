@@ -11,13 +11,13 @@ from av.video.stream import VideoStream
 from vidseg.video.damage import _avi
 from vidseg.video.demuxing.avi import is_avi
 from vidseg.video.demuxing.container import READ_ERRORS, open_container, time_base
-from vidseg.video.demuxing.ebml import MAGIC, announced_end
+from vidseg.video.demuxing.ebml import EBML_MAGIC, announced_end
 from vidseg.video.demuxing.file_bytes import FileBytes
 from vidseg.video.demuxing.mp4_boxes import boxes
 
 MAX_EARLY_END = Fraction(1, 2)
 """Seconds by which intact files may end before the duration they announce."""
-ANNOUNCING = ("mov", "matroska", "flv", "avi", "asf")
+DURATION_FORMATS = ("mov", "matroska", "flv", "avi", "asf")
 """Containers whose header tells the duration; for others, libavformat guesses it."""
 
 TS_SYNC = 0x47
@@ -39,7 +39,7 @@ def truncation(
     names = container.format.name.split(",")
     if is_avi(container.format.name):
         return _missing_chunks(path, stream, end)
-    if container.duration is None or not any(name in names for name in ANNOUNCING):
+    if container.duration is None or not any(name in names for name in DURATION_FORMATS):
         return ""
     promised = Fraction(container.duration, 1_000_000)
     early = promised - max(MAX_EARLY_END, 2 / rate)
@@ -80,7 +80,7 @@ def _announced_bytes(path: Path, container: InputContainer) -> int | None:
         start = data.read(0, 12)
         if start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp"):
             return max(_mp4_ends(path, container), default=None)
-        if start[:4] == MAGIC:
+        if start[:4] == EBML_MAGIC:
             return announced_end(data)
         if start[:4] == b"RIFF":  # some writers count the 8 bytes of this header too
             return int.from_bytes(start[4:8], "little")

@@ -34,7 +34,7 @@ from vidseg.video.color import (
 from vidseg.video.encoding._deep_frames import DeepFrames, is_deep, keeps_source
 from vidseg.video.encoding._hardware_encoders import available_encoding
 from vidseg.video.environment import default_variable
-from vidseg.video.info import UNKNOWN, Color, VideoInfo
+from vidseg.video.info import UNKNOWN_COLOR, Color, VideoInfo
 
 SDR_COLOR = Color(matrix="bt709", range="tv", primaries="bt709", transfer="bt709")
 TO_YUV_FLAGS = SWS_AREA | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP
@@ -61,7 +61,7 @@ class VideoEncoder:
         keeps = keeps_source(info, encoding)
         self._deep = DeepFrames(info, self._format, self._to_yuv) if keeps else None
         self._color = output_color(info, keeps_hdr=keeps)
-        self._matrix = matrix(info) if self._color.matrix == UNKNOWN else self._color.matrix
+        self._matrix = matrix(info) if self._color.matrix == UNKNOWN_COLOR else self._color.matrix
         self._scaler = VideoReformatter()
         self.count = 0
         self._first: Fraction | None = None
@@ -172,7 +172,7 @@ def output_color(info: VideoInfo, *, keeps_hdr: bool = False) -> Color:
     color = info.color
     if info.kind == "video" and VideoFormat(info.pixel_format).is_rgb:
         color = replace(color, range="tv")  # RGB is full range; some players cannot show such YUV
-    if color.matrix == UNKNOWN or color.matrix in SWS_MATRICES:
+    if color.matrix == UNKNOWN_COLOR or color.matrix in SWS_MATRICES:
         return color
     return replace(color, matrix=matrix(info))
 

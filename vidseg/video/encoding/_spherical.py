@@ -21,7 +21,7 @@ STEREO_MODES = {
     "equirectangular, left-right": "left-right",
 }
 """Maps projections that the mark can tell to its stereo mode."""
-XML = (
+SPHERICAL_XML = (
     '<?xml version="1.0"?><rdf:SphericalVideo '
     'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
     'xmlns:GSpherical="http://ns.google.com/videos/1.0/spherical/">'
@@ -31,7 +31,7 @@ XML = (
     "<GSpherical:ProjectionType>equirectangular</GSpherical:ProjectionType>"
     "<GSpherical:StereoMode>{}</GSpherical:StereoMode></rdf:SphericalVideo>"
 )
-FILLER = b"~"
+FILLER_CHARACTER = b"~"
 
 
 def reserve_mark(video: Stream, info: VideoInfo, container: str) -> bytes:
@@ -45,10 +45,10 @@ def reserve_mark(video: Stream, info: VideoInfo, container: str) -> bytes:
             "equirectangular videos.", info.projection,
         )  # fmt: skip
         return b""
-    xml = XML.format(mode).encode()
+    xml = SPHERICAL_XML.format(mode).encode()
     mark = (24 + len(xml)).to_bytes(4, "big") + b"uuid" + SPHERICAL_UUID + xml
     title = video.metadata.get("title", "")
-    video.metadata["title"] = title + (FILLER * len(mark)).decode()
+    video.metadata["title"] = title + (FILLER_CHARACTER * len(mark)).decode()
     return mark
 
 
@@ -56,7 +56,7 @@ def write_mark(path: Path, mark: bytes) -> None:
     """Put the mark where `reserve_mark` made room, and shorten the boxes of the title."""
     if not mark:
         return
-    filler = FILLER * len(mark)
+    filler = FILLER_CHARACTER * len(mark)
     with path.open("rb+") as file:
         size = path.stat().st_size
         movie = next(box for box in boxes(file, 0, size) if box.kind == b"moov")
