@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "vidseg"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 ROOMS = [
-    *("errors", "version", "concurrency", "cpu_budget", "atomic_output", "structures"),
+    *("errors", "version", "concurrency", "cpu_budget", "remote", "atomic_output", "structures"),
     *("models", "video", "detection", "tracking", "datasets", "effects"),
     *("results", "evaluation", "inspection", "training", "pipeline", "cluster", "cli"),
     *("", "__main__"),
@@ -49,6 +49,7 @@ HOMES = {
     "torchvision": {"models", "datasets", "inspection", "training"},
     "click": {"cli"},
     "ray": {"cluster"},
+    "fsspec": {"remote"},
     "tqdm": {"cli"},
 }
 """Heavy library to the rooms that may know it; `cli` sets thread counts."""

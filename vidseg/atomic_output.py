@@ -1,7 +1,8 @@
 """Outputs that appear complete or not at all: written beside the target, then renamed to it.
 
-An output grows in a temporary folder `.vidseg-PID-RANDOM` beside its target. The folder is locked
-while its run lives, so that the next run can clear what a killed one left.
+An output grows in a temporary folder `.vidseg-PID-RANDOM` beside its target, or for a URL in the
+cache. The folder is locked while its run lives, so that the next run can clear what a killed one
+left.
 """
 
 import errno
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vidseg.errors import OutputError, OutputExistsError
+from vidseg.remote.paths import as_path, url_of
+from vidseg.remote.put import check_url, outgoing_folder, put
 
 try:
     import fcntl
@@ -28,7 +31,7 @@ LINKLESS_ERRORS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno
 
 @contextmanager
 def atomic_output(path: str | Path, *, force: bool = False, folder: bool = False) -> Iterator[Path]:
-    """A temporary path beside `path`, with its extension, renamed to `path` if the block succeeds.
+    """A temporary path, with the extension of `path`, renamed or put to it if the block succeeds.
 
     On any error, Ctrl-C included, the temporary output is removed and `path` stays as it was. With
     `folder` the temporary path is a new folder. An existing folder (an empty one, or any with
@@ -36,18 +39,21 @@ def atomic_output(path: str | Path, *, force: bool = False, folder: bool = False
 
     Raises OutputExistsError or OutputError before the block runs.
     """
-    target = Path(path)
+    target = as_path(path)
     check_output(target, (), force=force, folder=folder)
-    final = target.absolute()  # the working folder may change meanwhile
+    remote = url_of(target) is not None
+    final = target if remote else target.absolute()  # the working folder may change meanwhile
+    home = outgoing_folder() if remote else final.parent
     holder = None
     try:
-        _clear_leftovers(final.parent)
-        holder = _make_holder(final.parent)
+        _clear_leftovers(home)
+        holder = _make_holder(home)
         part = holder.path / f"output{'' if folder else final.suffix}"
         if folder:
             part.mkdir()
         yield part
-        _move(part, final, force=force)
+        move = put if remote else _move
+        move(part, final, force=force)
     except OSError as error:
         beside = holder.path if holder else final
         if isinstance(error, OutputError) or not _concerns(error, beside, final):
@@ -73,9 +79,12 @@ def check_output(
             writable; it is a file where a folder is needed, or the other way round; it is a device
             or a pipe.
     """
-    target = Path(target)
-    for source in map(Path, inputs):
+    target = as_path(target)
+    for source in map(as_path, inputs):
         _refuse_input(target, source)
+    if url_of(target) is not None:
+        check_url(target, force=force, folder=folder)
+        return
     parent = target.parent
     if not parent.is_dir():
         raise OutputError(f"The folder {parent} for the output does not exist; make it first.")
@@ -104,6 +113,8 @@ def output_error(target: Path, error: BaseException) -> OutputError:
 
 
 def _refuse_input(target: Path, source: Path) -> None:
+    if target == source and url_of(target) is not None:
+        raise OutputError(f"The output {target} is the input itself; choose another name.")
     if not (target.exists() and source.exists()):
         return
     if os.path.samefile(target, source):

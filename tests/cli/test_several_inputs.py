@@ -91,7 +91,7 @@ def test_nothing_found_is_a_warning(
     assert "; no objects" in done.stderr
 
 
-@pytest.mark.parametrize("address", ["https://example.com/x.mp4", "rtsp://camera/1"])
+@pytest.mark.parametrize("address", ["ftp://host/x.mp4", "rtsp://camera/1"])
 def test_addresses_are_echoed_as_typed(address: str, model: str, tmp_path: Path) -> None:
     assert address in fails("overlay", "--model", model, address, tmp_path / "o.mp4", code=2)
 

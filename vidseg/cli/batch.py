@@ -11,6 +11,8 @@ from vidseg.cli.exit_codes import CommandError, sentence_for
 from vidseg.cli.options import RunFlags
 from vidseg.cli.progress import Download, Progress, duration
 from vidseg.errors import OptionError, OutputError, OutputExistsError
+from vidseg.remote.fetch import listing, local
+from vidseg.remote.paths import as_path, url_of
 
 if TYPE_CHECKING:
     from vidseg.pipeline.run_options import RunOptions, RunResult
@@ -52,13 +54,13 @@ def several_frames(sources: Sequence[str]) -> bool:
     """Whether an input may have more than one frame, by its name."""
     from vidseg.video.codecs import PHOTO_SUFFIXES
 
-    return any(Path(source).suffix.lower() not in PHOTO_SUFFIXES for source in sources)
+    return any(as_path(source).suffix.lower() not in PHOTO_SUFFIXES for source in sources)
 
 
 def _inputs(sources: Sequence[str]) -> list[Path]:
     """The inputs: a folder that holds videos, and no photos, stands for its videos, by name."""
     paths: list[Path] = []
-    for source in map(Path, sources):
+    for source in map(as_path, sources):
         paths += _videos_in(source) or [source]
     return paths
 
@@ -67,15 +69,17 @@ def _is_one(paths: Sequence[Path], sources: Sequence[str], target: str) -> bool:
     """Whether there is one input. A folder with a single video is several inputs, unless `target`
     has a file's suffix: what is written does not depend on how many videos a folder holds."""
     alone = len(paths) == 1
-    return alone and (paths[0] == Path(sources[0]) or bool(Path(target).suffix))
+    return alone and (paths[0] == as_path(sources[0]) or bool(as_path(target).suffix))
 
 
 def _videos_in(folder: Path) -> list[Path]:
     from vidseg.video.codecs import PHOTO_SUFFIXES
 
-    if not folder.is_dir():
-        return []
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    if url_of(folder) is not None:
+        files = [] if folder.suffix else listing(folder) or []
+    else:
+        files = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = [path for path in files if not path.name.startswith(".")]
     if any(path.suffix.lower() in PHOTO_SUFFIXES for path in files):
         return []
     return [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
@@ -87,7 +91,7 @@ def media_plan(sources: Sequence[str], target: str) -> Plan:
 
     paths = _inputs(sources)
     if _is_one(paths, sources, target) and (paths[0].is_dir() or not target.endswith("/")):
-        return Plan([Job(paths[0], Path(target))])
+        return Plan([Job(paths[0], as_path(target))])
     _check_several(paths, target)
     known = {*CONTAINERS, *PHOTO_SUFFIXES}
     names = [
@@ -96,25 +100,25 @@ def media_plan(sources: Sequence[str], target: str) -> Plan:
         else f"{path.stem}{FALLBACK_SUFFIX}"
         for path in paths
     ]
-    return _collected(paths, names, Path(target))
+    return _collected(paths, names, as_path(target))
 
 
 def folder_plan(sources: Sequence[str], target: str) -> Plan:
     """`IN OUTDIR`, or each of `IN... OUTDIR` in a folder of its own in there."""
     paths = _inputs(sources)
     if _is_one(paths, sources, target):
-        return Plan([Job(paths[0], Path(target))])
-    return _collected(paths, [p.name if p.is_dir() else p.stem for p in paths], Path(target))
+        return Plan([Job(paths[0], as_path(target))])
+    return _collected(paths, [p.name if p.is_dir() else p.stem for p in paths], as_path(target))
 
 
 def detections_plan(sources: Sequence[str], target: str) -> Plan:
     """`IN OUT`, or each of `IN... OUTDIR/` as a file of detections under its own name in there."""
     paths = _inputs(sources)
     if _is_one(paths, sources, target) and not target.endswith("/"):
-        return Plan([Job(paths[0], Path(target))])
+        return Plan([Job(paths[0], as_path(target))])
     _check_several(paths, target)
     names = [f"{path.name if path.is_dir() else path.stem}{DETECTIONS_SUFFIX}" for path in paths]
-    return _collected(paths, names, Path(target))
+    return _collected(paths, names, as_path(target))
 
 
 def check_one_input(plan: Plan, search: "Search") -> None:
@@ -127,7 +131,7 @@ def check_one_input(plan: Plan, search: "Search") -> None:
 
 
 def _check_several(paths: Sequence[Path], target: str) -> None:
-    if Path(target).suffix and not target.endswith("/") and not Path(target).is_dir():
+    if as_path(target).suffix and not target.endswith("/") and not as_path(target).is_dir():
         raise OptionError(
             f"{len(paths)} inputs need a folder for their outputs; {target} names a file. "
             "Write a folder's name, with a slash at its end."
@@ -190,6 +194,7 @@ def _run_one(job: Job, do: Make, run: RunFlags) -> None:
     from vidseg.pipeline.run_options import RunOptions
 
     began = time.monotonic()
+    local(job.source, Download(job.source.name).on_bytes if run.progress else None)
     with Progress(bar=run.progress, quiet=run.quiet) as progress:
         on_download = Download().on_bytes if run.progress else None
         result = do(job, RunOptions(run.force, progress.on_frame, on_download, run.resume))

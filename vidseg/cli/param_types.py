@@ -7,7 +7,9 @@ from fractions import Fraction
 import click
 from click.shell_completion import CompletionItem
 
-URL_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+from vidseg.errors import OptionError
+from vidseg.remote.paths import as_path
+
 TIME_PATTERN = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
 
 
@@ -121,7 +123,7 @@ class ModelName(click.ParamType):
 
 
 class FilePath(click.ParamType):
-    """A path; an empty one, as of an unset shell variable, would mean this folder."""
+    """A path or URL; an empty one, as of an unset shell variable, would mean this folder."""
 
     name = "path"
 
@@ -130,6 +132,10 @@ class FilePath(click.ParamType):
     ) -> str:
         if not value:
             self.fail("the path is empty", param, ctx)
+        try:
+            as_path(str(value))
+        except OptionError as error:
+            self.fail(str(error), param, ctx)
         return str(value)
 
     def shell_complete(
@@ -155,13 +161,6 @@ class OutputPath(FilePath):
 
 class InputPath(FilePath):
     """One of several inputs before an output; if only one path is given, it is the output."""
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        if URL_PATTERN.match(str(value)):
-            self.fail(f"{value} is a URL; download the file first, and give its path", param, ctx)
-        return super().convert(value, param, ctx)
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
         return "Name the input or inputs first, and what to write last."

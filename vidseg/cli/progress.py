@@ -83,15 +83,18 @@ class Progress:
 
 
 class Download:
-    """A bar for the download of a model's weights."""
+    """A bar for the download of a model's weights, or of an input."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "weights") -> None:
         self._bar: Bar | None = None
+        self._what = what
 
     def on_bytes(self, done: int, total: int | None) -> None:
         """`done` of `total` bytes have arrived."""
         if self._bar is None:
-            self._bar = Bar(total=total, unit="B", unit_scale=True, desc="weights", file=sys.stderr)
+            self._bar = Bar(
+                total=total, unit="B", unit_scale=True, desc=self._what, file=sys.stderr
+            )
         self._bar.update(done - self._bar.n)
         if done == total:
             self._bar.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from vidseg.errors import OptionError
+from vidseg.remote.paths import as_path
 from vidseg.results.formats.names import FORMATS
 
 STANDARD_OUTPUT = "-"
@@ -20,7 +21,7 @@ def written_to(target: str, name: str) -> Iterator[Path]:
     Raises OptionError: `-` for a format that is not text.
     """
     if target != STANDARD_OUTPUT:
-        yield Path(target)
+        yield as_path(target)
         return
     if not FORMATS[name].text:
         texts = ", ".join(each for each, look in FORMATS.items() if look.text)

@@ -19,6 +19,7 @@ from vidseg.cli.progress import Download, bytes_text, duration
 from vidseg.cli.report import print_report
 from vidseg.cli.threads import limit_threads
 from vidseg.errors import OptionError
+from vidseg.remote.paths import as_path
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
@@ -85,7 +86,7 @@ def draw_preview(
     def do(job: Job, options: "RunOptions") -> "RunResult":
         return preview(source, job.target, effect(), search=search, span=span, options=options)
 
-    todo = sort_jobs(Plan([Job(source, Path(target))]), run, check)
+    todo = sort_jobs(Plan([Job(source, as_path(target))]), run, check)
     limit_threads()
     from vidseg.pipeline.preview import preview
 

@@ -10,6 +10,8 @@ from math import ceil
 from pathlib import Path
 
 from vidseg.errors import InputError, OutputError, OutputExistsError
+from vidseg.remote.paths import url_of
+from vidseg.remote.put import outgoing_folder
 from vidseg.results.parts import INDEX_NAME, Frames
 
 MAX_SPAN_FRAMES = 960
@@ -36,8 +38,9 @@ def plan_spans(frames: int | None, step: int, workers: int) -> list[Frames]:
 
 
 def parts_folder(target: Path) -> Path:
-    """Where the parts of a file of detections lie."""
-    return target.with_name(f"{target.name}.parts")
+    """Where the parts of a file of detections lie: beside it, or for a URL on this machine."""
+    url = url_of(target)
+    return (target.parent if url is None else outgoing_folder(url)) / f"{target.name}.parts"
 
 
 def open_folder(folder: Path, *, resume: bool, force: bool) -> None:

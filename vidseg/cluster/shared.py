@@ -22,6 +22,7 @@ from vidseg.pipeline.detect_part import alignment, check_frames, detect_part
 from vidseg.pipeline.merge import merge
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.pipeline.search import Search
+from vidseg.remote.paths import as_path, url_of
 from vidseg.results.parts import Frames, known_input
 from vidseg.results.vidseg_writer import check_detections_output
 
@@ -47,9 +48,14 @@ def detect(
         OptionError, InputError, OutputError, ModelError: as `vidseg.detect_part` and
             `vidseg.merge`.
     """
-    source, target, options = Path(source), Path(target), options or RunOptions()
+    source, target, options = as_path(source), as_path(target), options or RunOptions()
     if search.tracking.tracker is not None:
         raise OptionError("Workers cannot use a tracker of your own; leave workers out.")
+    if cluster.address is not None and url_of(target) is not None:
+        raise OptionError(
+            f"Machines share a video's parts in a folder beside OUT, and {target} is a URL; give a "
+            "path in a folder that all of them see, or use vidseg detect --frames and merge."
+        )
     check_detections_output(target, [source], resume=options.resume, force=options.force)
     ray, folder = load_ray(), parts_folder(target)
     open_folder(folder, resume=options.resume, force=options.force)

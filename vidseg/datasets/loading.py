@@ -30,6 +30,7 @@ from vidseg.datasets.formats import (
 from vidseg.datasets.records import NO_CLASS, Content, Naming, Reading, Sample, Skipped
 from vidseg.errors import InputError, OptionError
 from vidseg.models.names import MAX_LABEL
+from vidseg.remote.fetch import local
 
 READERS: dict[Format, Callable[[Path, Naming], Reading]] = {
     "via": via.read,
@@ -64,7 +65,7 @@ def read_dataset(
     """All photos, objects and classes at `path`, and everything that could not be used; no torch.
 
     Args:
-        path: a folder, or an annotation file with its photos near it.
+        path: a folder, or its URL; or an annotation file with its photos near it.
         format: None detects it.
         split: only the photos of `train`, `val` or `test`. A photo's split comes from the lists
             train.txt, val.txt and test.txt in the folder, else from the format, else from the name
@@ -78,7 +79,7 @@ def read_dataset(
         InputError: nothing can be read there.
         OptionError: unknown format, split or class attribute.
     """
-    root = Path(path)
+    root = local(path)
     sources = detect_sources(root) if format is None else find_sources(_known(format), root)
     naming = Naming(class_attribute, class_name, crowds_as_objects)
     kept = [source for source in sources if isinstance(source, Source)]

@@ -13,6 +13,7 @@ from vidseg.errors import ModelError, OptionError
 from vidseg.models.checkpoint import read_header
 from vidseg.models.names import COCO_CLASSES
 from vidseg.models.torchvision_weights import weights_obtainable
+from vidseg.remote.fetch import local
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ MODELS = {
 
 
 def find_model(model: str | Path) -> Model:
-    """The model with that name, or in that file.
+    """The model with that name, or in that file, which for a URL is fetched.
 
     Raises:
         OptionError: neither the name of a model nor a path.
@@ -71,7 +72,7 @@ def find_model(model: str | Path) -> Model:
     name = os.fspath(model)
     if name in MODELS:
         return MODELS[name]
-    path = Path(name)
+    path = local(name)
     if path.exists():
         return Model(name, "a model file", path)
     if path.suffix or path.name != name:

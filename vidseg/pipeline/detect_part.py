@@ -19,11 +19,13 @@ from vidseg.detection.keyframes import Every, window_length
 from vidseg.detection.predictor import Predictor
 from vidseg.errors import InputError, OptionError, OutputError
 from vidseg.pipeline._counts import ObjectCounter
+from vidseg.pipeline._remote_parts import parts_on_their_way
 from vidseg.pipeline._saved_frames import quantize_masks
 from vidseg.pipeline.detect_to_file import confident
 from vidseg.pipeline.detected_frames import header_of
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.pipeline.search import Search
+from vidseg.remote.paths import as_path, url_of
 from vidseg.results.parts import Frames, known_input, part_path
 from vidseg.results.vidseg_file import read_detections
 from vidseg.results.vidseg_header import Header
@@ -43,7 +45,8 @@ def detect_part(
     options: RunOptions | None = None,
     compact: bool = False,
 ) -> RunResult | None:
-    """Write what is found in `frames`, (first, end) indexes, as a part into `folder`.
+    """Write what is found in `frames`, (first, end) indexes, as a part into `folder`, which may be
+    a URL.
 
     With `RunOptions(resume=True)`, a part that is whole stays, which gives None, and one that was
     interrupted is continued; with keyframes it begins anew. The result counts what this run looked
@@ -54,8 +57,13 @@ def detect_part(
             search has a tracker of one's own, which `merge` would not know.
         InputError, OutputError, ModelError: as `vidseg.run`.
     """
-    source, folder, (first, end) = Path(source), Path(folder), frames
+    source, folder, (first, end) = as_path(source), as_path(folder), frames
     options = options or RunOptions()
+    if url_of(folder) is not None:
+        with parts_on_their_way(folder, frames, options) as home:
+            return detect_part(
+                source, home, frames, search=search, options=options, compact=compact
+            )
     resume = options.resume
     if search.tracking.tracker is not None:
         raise OptionError("A tracker of your own cannot be used by spans; detect the whole video.")
@@ -72,7 +80,7 @@ def detect_part(
     _check_aligned(first, end, info, alignment(every, batch))
     part = {
         "frames": [first, end],
-        "path": str(source.resolve()),
+        "path": url_of(source) or str(source.resolve()),
         "equal": conditions(predictor, batch),
     }
     counter = ObjectCounter()

@@ -7,6 +7,7 @@ from vidseg.pipeline._saved_frames import SaveOptions, check_resume, saved_frame
 from vidseg.pipeline.detected_frames import expected_frames
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.pipeline.search import Search
+from vidseg.remote.paths import as_path
 from vidseg.results.vidseg_writer import check_detections_output
 from vidseg.structures.instances import UNTRACKED, Instances, shown
 from vidseg.structures.span import Span
@@ -40,7 +41,7 @@ def detect_to_file(
     info = probe(source)
     total, counter = expected_frames(info, span), ObjectCounter()
     tracked = search.tracking_facts(info.kind) is not None
-    saving = SaveOptions(Path(target), compact=compact)
+    saving = SaveOptions(as_path(target), compact=compact)
     with saved_frames(info, search, span, options, saving) as (writer, found):
         for _, instances in found:
             counter.add(confident(instances, search.score, tracked=tracked))

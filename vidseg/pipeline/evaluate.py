@@ -13,6 +13,8 @@ from vidseg.pipeline._evaluate_photos import evaluate_photos
 from vidseg.pipeline._evaluate_video import evaluate_video
 from vidseg.pipeline.evaluation_request import Evaluation, EvaluationOptions, EvaluationRequest
 from vidseg.pipeline.run_options import RunOptions
+from vidseg.remote.fetch import local
+from vidseg.remote.paths import as_path
 from vidseg.structures.span import Span
 
 
@@ -53,11 +55,11 @@ def evaluate(
     """
     names = (classes,) if isinstance(classes, str) else tuple(classes)
     request = EvaluationRequest(
-        Path(data),
+        local(data),
         model,
         names,
-        None if detections is None else Path(detections),
-        None if out is None else Path(out),
+        None if detections is None else local(detections),
+        None if out is None else as_path(out),
         options or EvaluationOptions(),
         model_options or ModelOptions(),
         span or Span(),

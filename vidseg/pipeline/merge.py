@@ -10,6 +10,8 @@ from vidseg.pipeline._saved_frames import quantize_masks
 from vidseg.pipeline.detect_to_file import confident
 from vidseg.pipeline.detected_frames import READ_AHEAD_FRAMES
 from vidseg.pipeline.run_options import RunOptions, RunResult
+from vidseg.remote.fetch import local
+from vidseg.remote.paths import as_path
 from vidseg.results.parts import JoinedParts, join_parts, known_input
 from vidseg.results.replay import check_same_input, replay
 from vidseg.results.vidseg_file import read_detections
@@ -41,8 +43,8 @@ def merge(
             not finished, or the video is another one.
         OutputError, OutputExistsError: the file cannot be written.
     """
-    folder, options = Path(folder), options or RunOptions()
-    video = Path(source) if source is not None else _video_of(folder)
+    folder, options = local(folder), options or RunOptions()
+    video = as_path(source) if source is not None else _video_of(folder)
     check_detections_output(target, [video], force=options.force)
     info = known_input(video, folder)
     parts = join_parts(folder, frames=info.frames, mixed=mixed)
@@ -77,7 +79,7 @@ def _video_of(folder: Path) -> Path:
     for path in sorted(folder.glob("*.vidseg")):
         part = read_detections(path).header.part
         if part is not None:
-            return Path(part["path"])
+            return as_path(part["path"])
     raise InputError(f"{folder} holds no parts; vidseg detect --frames makes them.")
 
 

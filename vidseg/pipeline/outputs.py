@@ -17,6 +17,7 @@ from vidseg.effects.run_report import RunReport
 from vidseg.errors import OptionError
 from vidseg.pipeline._compatibility import check_kinds
 from vidseg.pipeline.search import Search
+from vidseg.remote.paths import as_path
 from vidseg.results.formats.by_name import check_format, check_photos, open_format
 from vidseg.results.formats.context import ExportContext
 from vidseg.results.formats.cutouts import CutoutFolder
@@ -83,7 +84,7 @@ class VideoOutput:
         self, target: str | Path, effect: Effect, encoding: Encoding | None = None
     ) -> None:
         """`encoding` is by default that of the target's name; OptionError where it has none."""
-        self.target, self.effect = Path(target), effect
+        self.target, self.effect = as_path(target), effect
         self.encoding = encoding or choose_codec(target)
 
     @property
@@ -145,7 +146,7 @@ class CutoutOutput:
         Raises OptionError for options that do not go together, and a target that holds no
         transparency.
         """
-        self.target, self.refine = Path(target), refine
+        self.target, self.refine = as_path(target), refine
         self.per_object, self.matte = per_object, matte
         self.encoding = encoding or choose_codec(target, alpha=not matte)
         if per_object and matte:
@@ -196,7 +197,7 @@ class MaskFolderOutput:
     reads: Sequence[Path] = ()
 
     def __init__(self, target: str | Path, *, per_object: bool = False, image: bool = False):
-        self.target, self.per_object, self.image = Path(target), per_object, image
+        self.target, self.per_object, self.image = as_path(target), per_object, image
 
     def check(self, info: VideoInfo) -> None:
         """Masks are made of every kind of input."""
@@ -234,7 +235,7 @@ class ExportOutput:
         one without outlines.
         """
         check_format(name, image=image, tolerance=tolerance)
-        self.target, self.name, self.image = Path(target), name, image
+        self.target, self.name, self.image = as_path(target), name, image
         self.tolerance = tolerance
 
     @property

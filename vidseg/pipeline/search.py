@@ -12,6 +12,7 @@ from vidseg.detection.predictor import Predictor, check_predictor
 from vidseg.errors import OptionError
 from vidseg.models.catalog import ModelChoice, choose_labels, choose_model
 from vidseg.models.options import ModelOptions
+from vidseg.remote.paths import as_path
 from vidseg.results.replay import choose_from_saved
 from vidseg.results.vidseg_file import Detections, read_detections
 from vidseg.structures.span import Seconds, exact_seconds
@@ -106,7 +107,7 @@ class Search:
         self.selection = _with(selection or Selection(), words)
         self.saved = None if detections is None else read_detections(detections)
         """Detections that take the place of the model."""
-        self.save = None if save_detections is None else Path(save_detections)
+        self.save = None if save_detections is None else as_path(save_detections)
         """Where to save what is found."""
         self._check_saved(model)
         tracking = _with(tracking or TrackingOptions(), words)

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from vidseg.atomic_output import atomic_output
+from vidseg.remote.paths import as_path
 
 Folder = TypeVar("Folder", bound="OutputFolder")
 
@@ -17,7 +18,7 @@ class OutputFolder:
     """Where to write while the block runs."""
 
     def __init__(self, path: str | Path, *, force: bool) -> None:
-        self._path, self._force = Path(path), force
+        self._path, self._force = as_path(path), force
         self._stack = ExitStack()
 
     def __enter__(self: Folder) -> Folder:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from vidseg.atomic_output import output_error
 from vidseg.errors import OutputError, OutputExistsError
+from vidseg.remote.paths import as_path, url_of
+from vidseg.remote.put import outgoing_folder, put
 
 try:
     import fcntl
@@ -18,8 +20,10 @@ _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_
 
 def part_of(path: str | Path) -> Path:
     """Where the detections for `path` grow until they are complete."""
-    path = Path(path)
-    return path.with_name(f"{path.name}.part")
+    path = as_path(path)
+    url = url_of(path)
+    home = path.parent if url is None else outgoing_folder(url)
+    return home / f"{path.name}.part"
 
 
 def open_part(part: Path) -> FileIO:
@@ -59,6 +63,10 @@ def finish_part(file: FileIO, part: Path, path: Path, *, force: bool) -> None:
     Raises OutputExistsError: a file of that name appeared during the run.
     """
     os.fsync(file.fileno())
+    if url_of(path) is not None:
+        put(part, path, force=force, keep=True)
+        part.unlink()
+        return
     if os.path.lexists(path) and not force:
         raise OutputExistsError(
             f"{path} appeared during the run and was not overwritten; the detections are in {part}"

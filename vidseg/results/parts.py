@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from vidseg.errors import InputError
+from vidseg.remote.fetch import local
 from vidseg.results._fingerprint import fingerprint_of_file
 from vidseg.results._part_file import part_of
 from vidseg.results._records import SavedFrame
@@ -45,7 +46,7 @@ def part_path(folder: Path, frames: Frames) -> Path:
 
 def known_input(source: Path, folder: Path) -> VideoInfo:
     """`probe(source)`, which the first one to ask leaves in the folder for all others."""
-    index = folder / INDEX_NAME
+    source, index = local(source), folder / INDEX_NAME
     mark = {**fingerprint_of_file(source), "program": __version__}
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         facts = json.loads(index.read_bytes())

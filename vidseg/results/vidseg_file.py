@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidseg.errors import InputError
+from vidseg.remote.fetch import local
 from vidseg.results._records import SavedFrame, check_end, corrupted, decode_frame, read_records
 from vidseg.results.vidseg_header import Header, read_header, read_header_line
 
@@ -81,7 +82,7 @@ def read_detections(path: str | Path) -> Detections:
     Raises:
         InputError: there is no such file, or it is not a `.vidseg` file.
     """
-    path = Path(path)
+    path = local(path)
     try:
         with path.open("rb") as file:
             return Detections(path, read_header(file, path))

@@ -1,6 +1,7 @@
 """Writes `.vidseg` files (see `vidseg_file`) so that an interrupted run can be resumed.
 
 The file grows record by record as NAME.part beside its target and is renamed when it is complete.
+For a URL it grows in the cache, and is put.
 An interrupted run leaves the records it wrote in the part, except a run over keyframes, which
 cannot be resumed.
 """
@@ -15,6 +16,7 @@ from types import TracebackType
 
 from vidseg.atomic_output import check_output, output_error
 from vidseg.errors import InputError, ModelError, OptionError, OutputExistsError, VidsegError
+from vidseg.remote.paths import as_path
 from vidseg.results._part_file import finish_part, open_part, part_of
 from vidseg.results._records import (
     check_objects,
@@ -47,7 +49,7 @@ class DetectionWriter:
         """With `resume`, continues what an interrupted run left, at a multiple of `every` frames,
         so that batches of `every` frames are the same as in one run. Drops that run's last
         `unsettled` frames: tracking results there depend on frames it had not seen."""
-        self._path, self._header = Path(path), header
+        self._path, self._header = as_path(path), header
         self._resume, self._every, self._force = resume, every, force
         self._unsettled = max(unsettled, 1)
         self._file: FileIO

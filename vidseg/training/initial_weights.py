@@ -20,6 +20,7 @@ from vidseg.models.coco_models import load_coco
 from vidseg.models.download import OnDownload
 from vidseg.models.names import COCO_CLASSES
 from vidseg.models.torchvision_weights import COCO_WEIGHTS, IMAGENET_WEIGHTS, fetch_weights
+from vidseg.remote.fetch import local
 
 BUNDLED_MODEL = "balloon"
 """The model of the package to start from."""
@@ -127,7 +128,7 @@ def _file(weights: str | Path) -> Path:
     bundled = MODELS.get(BUNDLED_MODEL if weights == "bundled" else str(weights))
     if bundled is not None and bundled.file is not None:
         return bundled.file
-    file = Path(weights)
+    file = local(weights)
     if not file.suffix and not file.exists():
         raise OptionError(
             f"There are no weights {str(weights)!r}; use coco, imagenet, bundled, none, last or "

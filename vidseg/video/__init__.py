@@ -9,6 +9,6 @@ encoding/     frames to any output
 probe         facts about an input
 moviepy_clip  a moviepy clip over exact frames
 
-Of vidseg it imports `errors`, `concurrency`, `cpu_budget`, `atomic_output` and `structures`. Its
-parts are ordered; the order stands in `tests/test_layers.py`.
+Of vidseg it imports `errors`, `concurrency`, `cpu_budget`, `remote`, `atomic_output` and
+`structures`. Its parts are ordered; the order stands in `tests/test_layers.py`.
 """

@@ -10,6 +10,7 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidseg.errors import InputError
+from vidseg.remote.fetch import local
 from vidseg.video.color import HDR_TRANSFERS, frame_color
 from vidseg.video.damage import find_damage
 from vidseg.video.decoding.image_reader import is_image_file, probe_folder, probe_image
@@ -41,9 +42,10 @@ def probe(path: str | Path) -> VideoInfo:
     """Facts about a video, an animated image, a photo or a folder of photos.
 
     The content decides the kind, not the name. Raises `InputError` if nothing can be read. An MP4
-    is read no further than its index; other videos are read once, without decoding them.
+    is read no further than its index; other videos are read once, without decoding them. The file
+    of a URL is fetched first.
     """
-    path = Path(path)
+    path = local(path)
     mode = _mode(path)
     if stat.S_ISDIR(mode):
         return probe_folder(path)

@@ -14,6 +14,8 @@ from vidseg.cli.options import Command, examples, option, verbosity_options
 from vidseg.cli.param_types import FilePath, OutputPath
 from vidseg.cli.report import JSON_OPTION, is_quiet, print_report
 from vidseg.datasets.format_names import FORMATS, Format
+from vidseg.errors import OptionError
+from vidseg.remote.paths import url_of
 
 if TYPE_CHECKING:
     from vidseg.datasets import Content
@@ -136,6 +138,8 @@ def split(*, path: str, folder: str | None, val: float, by: Any, seed: int, forc
     """
     from vidseg.datasets.split import divide, write_lists
 
+    if folder is None and url_of(path) is not None:
+        raise OptionError(f"The lists cannot be written to {path}; name OUTDIR.")
     home = Path(path) if Path(path).is_dir() else Path(path).parent
     parts = divide(read(path), val=val, by=by, seed=seed)
     lists = write_lists(parts, folder or home, force=force)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -36,6 +35,7 @@ from vidseg.cli.param_types import FrameSpan
 from vidseg.cli.sharing import share_jobs
 from vidseg.cli.threads import limit_threads
 from vidseg.errors import OptionError
+from vidseg.remote.paths import as_path
 
 if TYPE_CHECKING:
     from vidseg.cluster.worker import Do
@@ -190,7 +190,7 @@ def _part_job(sources: tuple[str, ...], target: str, span: Span) -> Job:
         raise OptionError(
             "--frames goes without --start, --end, --keep-going and --keep-interlaced."
         )
-    return Job(Path(source), Path(target))
+    return Job(as_path(source), as_path(target))
 
 
 def _detect_part(

@@ -1,6 +1,5 @@
 """vidseg export."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +17,7 @@ from vidseg.cli.options import (
 )
 from vidseg.cli.param_types import OutputPath, split_names
 from vidseg.cli.standard_output import written_to
+from vidseg.remote.paths import as_path
 from vidseg.results.formats.names import FORMATS
 
 if TYPE_CHECKING:
@@ -64,4 +64,4 @@ def export(
         with written_to(target, name) as path:
             return write(path, name, search=search, options=options, tolerance=tolerance)
 
-    run_jobs(Todo([Job(Path(detections), Path(target))], [], single=True), do, run)
+    run_jobs(Todo([Job(as_path(detections), as_path(target))], [], single=True), do, run)

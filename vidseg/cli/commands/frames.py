@@ -1,6 +1,5 @@
 """vidseg frames."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -30,6 +29,7 @@ from vidseg.cli.param_types import InputPath, OutputPath
 from vidseg.cli.standard_output import STANDARD_OUTPUT, written_to
 from vidseg.cli.threads import limit_threads
 from vidseg.errors import OptionError
+from vidseg.remote.paths import as_path
 from vidseg.results.formats.names import FORMATS
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def frames(
 
         with written_to(target, name) as path:
             output = ExportOutput(path, name, image=image, tolerance=tolerance)
-            job = Job(Path(source), Path(target))
+            job = Job(as_path(source), as_path(target))
             todo = Todo([job], [], single=True)
             make({job: [output]}, todo, search=search, span=span, run=run, cluster=cluster)
         return

@@ -10,6 +10,7 @@ import click
 
 from vidseg.cli.options import examples, verbosity_options
 from vidseg.cli.param_types import FilePath
+from vidseg.remote.paths import url_of
 
 if TYPE_CHECKING:
     from vidseg.video.info import VideoInfo
@@ -22,7 +23,8 @@ def info(*, source: str) -> None:
     """Print what IN is, as JSON: size, exact rate, frames, times, rotation, streams."""
     from vidseg.video.probe import probe
 
-    click.echo(json.dumps(as_json(probe(source)), indent=2, ensure_ascii=False))
+    facts = as_json(probe(source)) | ({"path": source} if url_of(source) else {})
+    click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
 
 
 def as_json(info: "VideoInfo") -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """vidseg merge."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +8,7 @@ from vidseg.cli.batch import Job, Plan, run_jobs, sort_jobs
 from vidseg.cli.options import RunFlags, examples, option, run_options
 from vidseg.cli.param_types import FilePath, OutputPath
 from vidseg.cli.threads import limit_threads
+from vidseg.remote.paths import as_path
 
 if TYPE_CHECKING:
     from vidseg.pipeline.run_options import RunOptions, RunResult
@@ -51,4 +51,4 @@ def merge(*, folder: str, target: str, source: str | None, mixed: bool, run: Run
     def check(job: Job) -> None:
         check_detections_output(job.target, force=run.force)
 
-    run_jobs(sort_jobs(Plan([Job(Path(folder), Path(target))]), run, check), do, run)
+    run_jobs(sort_jobs(Plan([Job(as_path(folder), as_path(target))]), run, check), do, run)

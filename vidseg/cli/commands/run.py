@@ -20,6 +20,7 @@ from vidseg.cli.options import (
 from vidseg.cli.output_specs import OutputSpec, outputs_for, refuse_slashes, to_option
 from vidseg.cli.param_types import FilePath
 from vidseg.cli.threads import limit_threads
+from vidseg.remote.paths import as_path
 
 if TYPE_CHECKING:
     from vidseg.pipeline.search import Search
@@ -55,5 +56,5 @@ def run(
         refuse_slashes(wanted)
     outputs = outputs_for(wanted, search, quality)
     targets = [output.target for output in outputs] + ([search.save] if search.save else [])
-    job = Job(Path(source), targets[0], tuple(targets[1:]))
+    job = Job(as_path(source), targets[0], tuple(targets[1:]))
     make({job: outputs}, Todo([job], [], single=True), search=search, span=span, run=run)

@@ -9,6 +9,7 @@ import numpy as np
 
 from vidseg.atomic_output import atomic_output
 from vidseg.errors import OptionError, OutputError
+from vidseg.remote.paths import as_path
 from vidseg.structures.frame import Frame, Image
 from vidseg.video.codecs import ALPHA_PHOTO_SUFFIXES, PHOTO_SUFFIXES
 from vidseg.video.encoding._photo_source import SourceAlpha, source_exif, source_photo
@@ -31,7 +32,7 @@ class PhotoWriter:
 
     def __init__(self, path: str | Path, info: VideoInfo, *, force: bool = False) -> None:
         """Raises OptionError if the input holds more than one frame."""
-        self._path, self._force = Path(path), force
+        self._path, self._force = as_path(path), force
         self._info, self._alpha = info, SourceAlpha(info)
         self._stack = ExitStack()
         self._written = 0
@@ -68,7 +69,7 @@ class PhotoFolderWriter:
     def __init__(
         self, path: str | Path, info: VideoInfo, *, alpha: bool = False, force: bool = False
     ) -> None:
-        self._path, self._force = Path(path), force
+        self._path, self._force = as_path(path), force
         self._info, self._alpha = info, SourceAlpha(info)
         self._names = photo_names(info.photos, alpha=alpha)
         self._digits = max(5, len(str(max((info.frames or 1) - 1, 0))))

@@ -17,6 +17,7 @@ from av.error import FFmpegError
 
 from vidseg.atomic_output import atomic_output, output_error
 from vidseg.errors import FrameError, OutputError, VidsegError
+from vidseg.remote.paths import as_path
 from vidseg.structures.frame import Frame
 from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.encoding._deep_frames import keeps_source, source_bits
@@ -111,7 +112,7 @@ class VideoWriter:
         end: Fraction | None = None,
         force: bool = False,
     ) -> None:
-        self._path, self._info, self._encoding = Path(path), info, encoding
+        self._path, self._info, self._encoding = as_path(path), info, encoding
         self._start, self._end, self._force = start, end, force
         self._stack = ExitStack()
         self._jobs: deque[Future[None]] = deque()
