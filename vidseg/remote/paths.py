@@ -21,14 +21,16 @@ class UrlPath(_Path):
     """A URL in place of a path: its names and text are right, and no file is there."""
 
     def __str__(self) -> str:
-        return URL_PATTERN.sub(r"\g<scheme>://\g<rest>", super().__str__().replace(os.sep, "/"), count=1)
+        return URL_PATTERN.sub(
+            r"\g<scheme>://\g<rest>", super().__str__().replace(os.sep, "/"), count=1
+        )
 
     def as_posix(self) -> str:
         return str(self)
 
     @property
     def name(self) -> str:
-        """Without the query, as that of a signed URL_PATTERN."""
+        """Without the query, as that of a signed URL."""
         return super().name.partition("?")[0]
 
 

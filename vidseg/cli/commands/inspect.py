@@ -1,6 +1,5 @@
 """vidseg inspect data and model."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -107,9 +106,10 @@ def _read(source: str) -> "Image":
     from vidseg.video.decoding.image_reader import load_photo
     from vidseg.video.probe import probe
 
-    if probe(source).kind != "photo":
+    info = probe(source)
+    if info.kind != "photo":
         raise InputError(f"{source} is not a photo; give one, such as a frame of it.")
-    return load_photo(Path(source))
+    return load_photo(info.path)
 
 
 def _network_for_anchors(model: str) -> "MaskRCNN":
