@@ -65,3 +65,30 @@ class WeightsUnavailableError(ModelError):
 
 class DivergedError(VidsegError):
     """Training whose loss or gradient is not a finite number any more."""
+
+
+OUT_OF_MEMORY_MARKS = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "annot allocate memory",
+    "ALLOC_FAILED",
+    "Insufficient memory",
+    "failed to map segment",
+    "bad_alloc",
+    "could not create a primitive",
+)
+"""Parts of messages: of CUDA and MPS, of torch's CPU allocator (two), of the system, of cuBLAS and
+cuDNN, of OpenCV, of the loader of libraries, of C++, of oneDNN."""
+OUT_OF_THREADS_MARKS = ("can't start new thread", "Resource temporarily unavailable")
+"""Parts of messages of Python, and of the system by way of FFmpeg."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` of Python or of a library means that memory ran out, on any device."""
+    return isinstance(error, MemoryError) or any(mark in str(error) for mark in OUT_OF_MEMORY_MARKS)
+
+
+def is_out_of_threads(error: BaseException) -> bool:
+    """Whether `error` of Python or of a library means that no thread or process can be started."""
+    return any(mark in str(error) for mark in OUT_OF_THREADS_MARKS)

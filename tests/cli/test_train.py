@@ -1,6 +1,7 @@
 """`vidseg train` as a command."""
 
 import json
+import multiprocessing
 import shutil
 import signal
 from pathlib import Path
@@ -257,3 +258,48 @@ def test_a_photo_that_is_damaged_while_training_keeps_the_steps_before(
     with pytest.raises(InputError, match="cannot be read"):
         train(dataset, tmp_path / "run", options, val=0.0, weights="none", callbacks=calls)
     assert load_state(tmp_path / "run" / "last.pt")["step"] == 3
+
+
+def test_a_killed_process_that_reads_photos(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vidseg import TrainCallbacks, TrainOptions, train
+    from vidseg.errors import VidsegError
+    from vidseg.models.checkpoint import load_state
+
+    monkeypatch.setattr("torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL", 0.1)
+
+    def kill(step: int, steps: int, losses: dict[str, float]) -> None:
+        if step == 3:
+            for child in multiprocessing.active_children():
+                child.kill()
+                child.join()
+
+    before = signal.getsignal(signal.SIGCHLD)
+    options, calls = TrainOptions(steps=50, every=50, image_size=64), TrainCallbacks(on_step=kill)
+    with pytest.raises(VidsegError, match="was killed, often for want of memory"):
+        train(photos, tmp_path / "run", options, val=0, weights="none", callbacks=calls, workers=1)
+    assert load_state(tmp_path / "run" / "last.pt")["step"] >= 3
+    signal.signal(signal.SIGCHLD, before)
+    outcome = train(photos, tmp_path / "run", val=0, weights="last")
+    assert outcome.finished
+
+
+def test_two_runs_in_one_folder(photos: Path, tmp_path: Path) -> None:
+    """The second is told, and the first goes on."""
+    from vidseg import TrainCallbacks, TrainOptions, train
+
+    told: list[str] = []
+
+    def begin_another(step: int, steps: int, losses: dict[str, float]) -> None:
+        words = ("train", photos, "--out", tmp_path / "run")
+        told.append(fails(*words, *FAST, "--force"))
+        told.append(fails(*words, "--weights", "last") if step > 2 else "Another run is in")
+
+    options = TrainOptions(steps=4, every=2, image_size=64)
+    calls = TrainCallbacks(on_step=begin_another)
+    outcome = train(photos, tmp_path / "run", options, val=0, weights="none", callbacks=calls)
+    assert outcome.finished
+    assert len(told) == 8
+    assert all(sentence.startswith("Another run is in") for sentence in told)
+    assert run("train", photos, "--out", tmp_path / "run", *FAST, "--force").exit_code == 0

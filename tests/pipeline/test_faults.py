@@ -1,8 +1,10 @@
 """What goes wrong ends with one sentence and the right exit code, and leaves nothing behind."""
 
+import errno
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +17,13 @@ from tests.support import plugged
 from tests.support.commands import fails, process, run, write_scene_model
 from tests.support.doubles import BrokenPredictor, OraclePredictor
 from tests.support.scenes import scene_image, write_scene
-from vidseg.cli.exit_codes import Stopped, sentence_for, stop_on_signals
+from vidseg.cli.exit_codes import (
+    CommandError,
+    Stopped,
+    errors_as_sentences,
+    sentence_for,
+    stop_on_signals,
+)
 from vidseg.cli.progress import Progress
 
 
@@ -170,6 +178,52 @@ def test_a_predictor_that_fails_leaves_nothing(
     monkeypatch.setattr("tests.support.plugged.predictor", broken)
     assert "memory" in fails("splash", "--model", model, clip, tmp_path / "out.mp4")
     assert "memory" in fails("frames", "--model", model, clip, tmp_path / "out")
+
+
+OUT_OF_MEMORY = [
+    MemoryError(),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate"),
+    RuntimeError("could not create a primitive"),
+    ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+    OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+    cv2.error("OpenCV: (-4:Insufficient memory) Failed to allocate 12 bytes in function"),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
+def test_little_memory_is_one_sentence(error: Exception) -> None:
+    with pytest.raises(CommandError, match="not enough memory") as failed, errors_as_sentences():
+        raise error
+    assert failed.value.exit_code == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="limits of Linux")
+@pytest.mark.parametrize("megabytes", [200, 700])
+def test_a_limit_of_memory(megabytes: int, clip: Path, tmp_path: Path) -> None:
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({megabytes << 20},) * 2)"
+    words = ("splash", "--model", "balloon", clip, tmp_path / "out.mp4")
+    running = process(*words, code=limit)
+    _, stderr = running.communicate()
+    assert running.returncode == 1
+    assert "Traceback" not in stderr
+    assert "emory" in stderr
+    assert len(stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("left", range(4))
+def test_no_threads_left(
+    left: int, clip: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts, start = iter(range(left)), threading.Thread.start
+
+    def limited(thread: threading.Thread) -> None:
+        if next(starts, None) is None:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    sentence = fails("splash", "--model", model, clip, tmp_path / "out.mp4")
+    assert sentence.startswith("The system starts no more threads")
 
 
 def test_what_nobody_foresaw_keeps_its_traceback(

@@ -9,11 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from vidseg.errors import ExitCode, OutputExistsError, VidsegError
+from vidseg.errors import (
+    ExitCode,
+    OutputExistsError,
+    VidsegError,
+    is_out_of_memory,
+    is_out_of_threads,
+)
 
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
+RETRY_SECONDS = 0.02
+"""How often a signal that came during an import looks whether it is over."""
 SYSTEM_PACKAGES = "libgl1 and libglib2.0-0"
 """Debian's names of what `opencv-python` needs and a bare server lacks."""
 
@@ -44,12 +52,29 @@ def check_stopped() -> None:
         raise Stopped(_received[0])
 
 
-def _stop(number: int, _: FrameType | None) -> None:
+def _stop(number: int, frame: FrameType | None) -> None:
     _received.append(number)
     # A second signal must not interrupt the clean-up.
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)
-    raise Stopped(number)
+    _raise_soon(number, frame)
+
+
+def _raise_soon(number: int, frame: FrameType | None) -> None:
+    """Raise Stopped; while torch is being imported only afterwards, as it aborts on exceptions."""
+    if not (_imports_torch(frame) and hasattr(signal, "setitimer")):
+        raise Stopped(number)
+    signal.signal(signal.SIGALRM, lambda _, later: _raise_soon(number, later))
+    signal.setitimer(signal.ITIMER_REAL, RETRY_SECONDS)
+
+
+def _imports_torch(frame: FrameType | None) -> bool:
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if frame.f_code.co_name == "<module>" and package in ("torch", "torchvision"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager
@@ -76,7 +101,7 @@ def errors_as_sentences() -> Iterator[None]:
     except KeyboardInterrupt as stop:
         number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
         raise CommandError(_stop_sentence(number), ExitCode.STOPPED + number) from stop
-    except (VidsegError, OSError, MemoryError, ImportError) as error:
+    except Exception as error:
         sentence = sentence_for(error)
         if sentence is None:
             raise
@@ -90,8 +115,13 @@ def sentence_for(error: BaseException) -> str | None:
         return f"{str(error).rstrip('.')} with --force."
     if isinstance(error, VidsegError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return "There is not enough memory; try a smaller --batch-size or a smaller video."
+    if is_out_of_threads(error):
+        return (
+            "The system starts no more threads or processes; end others, or raise the limit "
+            "(ulimit -u)."
+        )
     if isinstance(error, ImportError):
         return _missing_library(error)
     if isinstance(error, OSError) and error.strerror and not isinstance(error, BrokenPipeError):

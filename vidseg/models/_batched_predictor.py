@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidseg.cpu_budget import frames_at_once
-from vidseg.errors import OptionError, VidsegError
+from vidseg.errors import OptionError, VidsegError, is_out_of_memory
 from vidseg.models.device import CPU
-from vidseg.models.memory import is_out_of_memory
 from vidseg.models.names import check_size
 from vidseg.models.precision import exact_float32, resolve_precision
 from vidseg.structures.frame import Image, check_image

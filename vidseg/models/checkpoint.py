@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidseg.atomic_output import atomic_output
-from vidseg.errors import ModelError
+from vidseg.errors import ModelError, is_out_of_memory
 from vidseg.models._checkpoint_header import MAX_HEADER_BYTES, parse_header
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def load_state(path: str | Path) -> dict[str, Any]:
             broken = bomb or archive.testzip()  # the CRC of every record, which torch ignores
         state = None if broken else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds, from pickle's to RuntimeError
+        if is_out_of_memory(error):
+            raise
         raise ModelError(damaged) from error
     if not isinstance(state, dict):
         raise ModelError(damaged)

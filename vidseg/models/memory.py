@@ -1,4 +1,4 @@
-"""How much memory a model needs on a device, and which errors mean that memory ran out."""
+"""How many images a device's memory holds at once."""
 
 from typing import Any
 
@@ -11,19 +11,6 @@ MAX_AUTO_BATCH_SIZE = 8
 
 BYTES_PER_PIXEL = 1 << 10
 """Working memory of a ResNet-50 model per pixel of its input: an estimate, 1 GiB for 800 x 1333."""
-
-OUT_OF_MEMORY_MARKS = (
-    "out of memory",
-    "not enough memory",
-    "can't allocate memory",
-    "ALLOC_FAILED",
-)
-"""Parts of torch's messages: of CUDA and MPS, of the CPU allocator (two), of cuBLAS and cuDNN."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` of torch or Python means that memory ran out, on any device."""
-    return isinstance(error, MemoryError) or any(mark in str(error) for mark in OUT_OF_MEMORY_MARKS)
 
 
 def auto_batch_size(model: Network, device: torch.device) -> int:

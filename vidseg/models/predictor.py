@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.models.detection import MaskRCNN
 
-from vidseg.errors import VidsegError, WeightsUnavailableError
+from vidseg.errors import VidsegError, WeightsUnavailableError, is_out_of_memory
 from vidseg.models._batched_predictor import (
     DEFAULT_KEEP_SCORE,
     BatchedPredictor,
@@ -40,7 +40,7 @@ from vidseg.models.inference.forward import (
 )
 from vidseg.models.inference.optimize import optimize
 from vidseg.models.inference.preprocess import set_network_size
-from vidseg.models.memory import auto_batch_size, is_out_of_memory
+from vidseg.models.memory import auto_batch_size
 from vidseg.models.precision import machine
 from vidseg.models.torchvision_weights import COCO_WEIGHTS, fetch_weights
 

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
 
-from vidseg.errors import DivergedError, VidsegError
-from vidseg.models.memory import is_out_of_memory
+from vidseg.errors import DivergedError, VidsegError, is_out_of_memory
 from vidseg.training._losses import losses_of
 from vidseg.training.settings import WARMUP_STEPS, Settings
 from vidseg.training.training_sample import Target

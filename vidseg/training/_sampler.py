@@ -5,9 +5,12 @@ So a resumed run sees the same images as an uninterrupted one, with any number o
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +21,7 @@ from vidseg.errors import VidsegError
 from vidseg.training import _augment as augment
 from vidseg.training.training_sample import Picture, Target, from_item, to_sample
 
+T = TypeVar("T")
 Sample = tuple[torch.Tensor, Target]
 Batch = tuple[list[torch.Tensor], list[Target]]
 
@@ -94,7 +98,7 @@ def batches(
 ) -> Iterator[Batch]:
     """The batches from `first` up to, but without, `last`; loader processes end with the iterator.
 
-    Raises InputError: as `samples` does.
+    Raises InputError as `samples` does, and VidsegError if a loader process was killed.
     """
     numbers = [list(range(k * batch_size, (k + 1) * batch_size)) for k in range(first, last)]
     loader = DataLoader(
@@ -105,10 +109,40 @@ def batches(
         worker_init_fn=_begin_worker,
         generator=torch.Generator(),  # else the loader would use the global one
     )
-    for batch in loader:
+    for batch in _received(loader):
         if isinstance(batch, VidsegError):
             raise batch
         yield batch
+
+
+def _received(loader: Iterable[Batch | VidsegError]) -> Iterator[Batch | VidsegError]:
+    """The loader's batches; torch tells of a process that is gone by a RuntimeError.
+
+    Torch's handler of SIGCHLD would raise it in the middle of a step, which could not be saved.
+    """
+    with _no_handler_of_children(iter(loader)) as received:
+        try:
+            yield from received
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise VidsegError(
+                "A process that reads photos was killed, often for want of memory. The run keeps "
+                "its steps; resume it, with fewer workers (--workers)."
+            ) from error
+
+
+@contextmanager
+def _no_handler_of_children(batches: Iterator[T]) -> Iterator[Iterator[T]]:
+    """Within, no handler of SIGCHLD is set; `batches` have set torch's by now."""
+    if threading.current_thread() is not threading.main_thread() or os.name == "nt":
+        yield batches
+        return
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield batches
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 class _Careful(torch.utils.data.Dataset[Any]):

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,18 @@ from vidseg.errors import ModelError, OutputError, OutputExistsError
 from vidseg.evaluation.line_chart import Points, line_chart
 from vidseg.models.checkpoint import load_state, read_header, save_checkpoint
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 MetricsRow = dict[str, Any]
 CHART_POINTS = 100
 """Points of a loss curve: each is a mean over steps, since losses of single batches are noisy."""
 
 
 class RunFolder:
-    """The files of a run. Nothing is written before `begin`."""
+    """The files of a run. Nothing is written before `begun`."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -50,14 +56,45 @@ class RunFolder:
                 "force overwriting."
             )
 
-    def begin(self) -> None:
-        """Create the folder, and delete the files of an earlier run."""
+    @contextmanager
+    def begun(self, *, force: bool) -> Iterator[None]:
+        """Create the folder, delete the files of an earlier run, and hold the lock.
+
+        Raises OutputExistsError or OutputError: as `check`, or another run is in it.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            for path in self._files():
-                path.unlink(missing_ok=True)
         except OSError as error:
             raise output_error(self.path, error) from error
+        with self.locked():
+            self.check(resume=False, force=force)
+            try:
+                for path in self._files():
+                    path.unlink(missing_ok=True)
+            except OSError as error:
+                raise output_error(self.path, error) from error
+            yield
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Within, no other run can use the folder. Raises OutputError: another one does."""
+        if fcntl is None:
+            yield
+            return
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise OutputError(
+                f"Another run is in {self.path}; wait for it, or choose another folder."
+            ) from error
+        except OSError:  # a file system without locks
+            pass
+        try:
+            yield
+        finally:
+            os.close(descriptor)
 
     def keep_photos(self, train: Sequence[Path], val: Sequence[Path]) -> None:
         """Write `photos.json`: the photos trained on and those held out, by their paths from here.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def train(
     Args:
         dataset: a path for `open_dataset`, its result, or any torch Dataset whose items are an
             image (3, H, W), uint8 or 0..1, and a dict with `masks` (N, H, W) and `labels` (N,).
-        out: the run folder; a `RunFolder` counts as checked.
+        out: the run folder.
         options: what the result depends on; see `TrainOptions`.
         val: what to measure AP on: such a dataset; or the share of the photos to hold out if the
             dataset has no val split (0.2 if None; 0 measures nothing).
@@ -84,25 +84,26 @@ def train(
         OptionError: a wrong option, or one that differs from those of the run to resume.
         InputError: the data cannot be read, or has no object to learn from.
         ModelError: the weights are missing or do not fit; there is nothing to resume.
-        OutputExistsError, OutputError: there is a run already; a file cannot be written.
+        OutputExistsError, OutputError: there is a run already, or one under way; a file cannot be
+            written.
         DivergedError: the loss became infinite or NaN.
     """
     options, calls = options or TrainOptions(), callbacks or TrainCallbacks()
     check_options(options)
     place = resolve_device(device)
     folder = out if isinstance(out, RunFolder) else RunFolder(out)
-    if folder is not out:
-        folder.check(resume=weights == "last", force=force)
+    folder.check(resume=weights == "last", force=force)
     items, held_out = _data(dataset, val)
     names = classes_of(items, classes)
     facts = facts_of(items, names)
-    with _own_random_numbers(place):
+    with _own_random_numbers(place), ExitStack() as held:
         if weights == "last":
+            held.enter_context(folder.locked())
             learner, state = _resumed(folder, facts, options, place)
         else:
             start = _start(weights, options.arch, calls.on_download)
             learner, state = _begun(start, names, facts, options, place)
-            folder.begin()
+            held.enter_context(folder.begun(force=force))
             if isinstance(items, Dataset):
                 folder.keep_photos(*(_photos(each) for each in (items, held_out)))
         if measure is None and held_out is not None:
