@@ -12,13 +12,13 @@ from tests.support.tiny_models import tiny_maskrcnn
 from tests.support.training_doubles import ARCHITECTURE, CLASSES, Toys, build_tiny, use_tiny
 from vidseg.errors import ModelError, OptionError, WeightsUnavailableError
 from vidseg.evaluation.line_chart import line_chart, ticks
-from vidseg.models.architectures import ARCHITECTURES
+from vidseg.models.architectures import ARCHITECTURES, EVERYDAY
 from vidseg.models.catalog import MODELS
 from vidseg.models.checkpoint import save_checkpoint
 from vidseg.models.names import COCO_CLASSES
 from vidseg.training import _augment as augment
 from vidseg.training._learner import Learner, ema_decay_at, lr_factor_at
-from vidseg.training._losses import hardest, losses_of
+from vidseg.training._mask_rcnn_losses import hardest, mask_rcnn_losses
 from vidseg.training._sampler import Samples, batches
 from vidseg.training.initial_weights import InitialWeights, load_initial_weights, make_model
 from vidseg.training.settings import AUGMENTATIONS, Settings, TrainOptions, resolve_settings
@@ -186,7 +186,7 @@ def test_losses_are_torchvisions() -> None:
     pictures = [image.float() / 255 for image in images]
     state = {name: value.clone() for name, value in model.state_dict().items()}
     found = []
-    for call in (model, lambda *args: losses_of(model, *args, hard_negatives=None)):
+    for call in (model, lambda *args: mask_rcnn_losses(model, *args, hard_negatives=None)):
         model.load_state_dict(state)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(5)
@@ -326,7 +326,7 @@ def test_coco_where_it_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise WeightsUnavailableError("The weights could not be fetched.")
 
     monkeypatch.setattr("vidseg.training.initial_weights.fetch_weights", offline)
-    with pytest.raises(WeightsUnavailableError, match=r"fetched\. --weights also takes: bundled"):
+    with pytest.raises(WeightsUnavailableError, match=r"fetched\. --weights also takes: everyday"):
         load_initial_weights("coco")
     sentence = r"no COCO weights for maskrcnn_resnet101_fpn\. --weights also takes: imagenet .*none"
     with pytest.raises(WeightsUnavailableError, match=sentence):
@@ -360,6 +360,22 @@ def test_resnet101_is_matterports() -> None:
     assert model.get_parameter("roi_heads.mask_predictor.mask_fcn_logits.bias").shape == (3,)
 
 
+@pytest.mark.parametrize("obtainable", [True, False])
+def test_training_starts_from_everyday_where_coco_cannot_be_had(
+    obtainable: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from vidseg.training import initial_weights as module
+
+    monkeypatch.setattr(module, "weights_obtainable", lambda _: obtainable)
+    monkeypatch.setattr(module, "_coco", lambda architecture, _: whole_model({1: architecture}))
+    given = load_initial_weights("auto")
+    assert (given.architecture == EVERYDAY) is not obtainable
+    assert ("starts from everyday" in caplog.text) is not obtainable
+    # An architecture of its own is not replaced.
+    given = load_initial_weights("auto", "maskrcnn_resnet50_fpn")
+    assert given.classes == {1: "maskrcnn_resnet50_fpn"}
+
+
 def test_wrong_names() -> None:
     with pytest.raises(OptionError, match="no architecture 'resnet'"):
         load_initial_weights("none", "resnet")
@@ -385,8 +401,3 @@ def test_a_chart_shows_its_lines_where_they_belong() -> None:
 )
 def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
     assert ticks(low, high) == pytest.approx(expected)
-
-
-def test_everyday_cannot_be_trained_further():
-    with pytest.raises(OptionError, match=r"everyday is a model that cannot .* bundled"):
-        load_initial_weights("everyday")

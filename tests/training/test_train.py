@@ -289,7 +289,10 @@ def test_items_that_are_none_are_named(
         ({"precision": "float16"}, "float16 needs a CUDA GPU"),
         ({"precision": "int8"}, "no precision 'int8'"),
         ({"arch": "yolo"}, "no architecture 'yolo'; use "),
-        ({"weights": "coconut"}, "no weights 'coconut'; use coco, imagenet, bundled, none, last"),
+        (
+            {"weights": "coconut"},
+            "no weights 'coconut'; use coco, imagenet, everyday, bundled, none",
+        ),
         ({"weights": "bundled"}, "are those of maskrcnn_shufflenet_v2_x0_5_fpn, not of tiny"),
         ({"classes": {0: "x"}}, "start at 1; 0 is background"),
         ({"classes": {}}, "has no attribute `classes`"),

@@ -130,6 +130,11 @@ def load_predictor(
             f"{error} Without a network, --model {offline[0]} works."
         ) from error
     log.info("The model %s runs on %s.", model, machine(options.device, options.dtype))
+    return make_predictor(network, options)
+
+
+def make_predictor(network: Network, options: PredictorOptions) -> BatchedPredictor:
+    """The predictor for a network, which it takes over; raises what its constructor does."""
     if isinstance(network, Everyday):
         return EverydayPredictor(network, options)
     return MaskRCNNPredictor(network, options)

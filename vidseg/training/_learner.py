@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection import MaskRCNN
 
 from vidseg.errors import DivergedError, VidsegError, is_out_of_memory
-from vidseg.training._losses import losses_of
+from vidseg.models.architectures import Network
+from vidseg.training._networks import backbone_of, losses_of
 from vidseg.training.settings import WARMUP_STEPS, Settings
 from vidseg.training.training_sample import Target
 
@@ -30,7 +30,7 @@ class Learner:
     """Everything that a step changes, and so everything that a checkpoint holds."""
 
     def __init__(
-        self, model: MaskRCNN, settings: Settings, device: torch.device, *, frozen_norms: str | None
+        self, model: Network, settings: Settings, device: torch.device, *, frozen_norms: str | None
     ) -> None:
         """Takes over `model` and moves it to `device`.
 
@@ -44,7 +44,7 @@ class Learner:
         transform._skip_resize = True  # in training only: the sampler has resized the images
         self.model: Any = model.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
-        self._backbone: nn.Module = self.model.backbone.body
+        self._backbone = backbone_of(self.model)
         self.optimizer = torch.optim.AdamW(
             self._groups(1.0 if frozen_norms is None else BACKBONE_LR_FACTOR),
             lr=settings.lr,

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.models.detection import MaskRCNN
 
 from vidseg.errors import ModelError, OptionError, WeightsUnavailableError
-from vidseg.models.architectures import ARCHITECTURES, EVERYDAY, build
+from vidseg.models.architectures import ARCHITECTURES, EVERYDAY, Network, build_network
 from vidseg.models.backbone_weights import load_backbone
 from vidseg.models.catalog import DEFAULT_MODEL, MODELS, torchvision_architecture
 from vidseg.models.checkpoint import load_weights, read_header
 from vidseg.models.coco_models import load_coco
 from vidseg.models.download import OnDownload
+from vidseg.models.everyday.box_head import SIDES, OutputConv
+from vidseg.models.everyday.network import Everyday
 from vidseg.models.names import COCO_CLASSES
-from vidseg.models.torchvision_weights import COCO_WEIGHTS, IMAGENET_WEIGHTS, fetch_weights
+from vidseg.models.torchvision_weights import (
+    COCO_WEIGHTS,
+    IMAGENET_WEIGHTS,
+    fetch_weights,
+    weights_obtainable,
+)
 from vidseg.remote.fetch import local
+
+log = logging.getLogger("vidseg")
 
 BUNDLED_MODEL = "balloon"
 """The model of the package to start from."""
@@ -40,6 +49,10 @@ ROWS_PER_CLASS = {
     "roi_heads.mask_predictor.mask_fcn_logits": 1,
 }
 """The layers whose size depends on the classes, and their rows per class."""
+
+
+UNUSED_LOGIT = -12.0
+"""Score of a label without a class, such as those that COCO leaves out, in `everyday`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +81,9 @@ def load_initial_weights(
     """Load the weights called `weights`; `architecture` is for those that do not determine it.
 
     Args:
-        weights: ``coco``, ``imagenet`` (the backbone), ``bundled``, ``none``, or a model file.
+        weights: ``auto``, ``coco``, ``imagenet`` (the backbone), ``everyday`` or ``bundled``,
+            which are in the package, ``none``, or a model file. ``auto`` is ``coco``, or
+            ``everyday`` where COCO's weights cannot be had and no architecture is given.
         on_download: called during a download with the bytes received and the total.
 
     Raises:
@@ -82,6 +97,8 @@ def load_initial_weights(
     if weights == "none":
         name = architecture or SMALL_ARCHITECTURE
         return InitialWeights(name, _usual_size(name), {}, {}, None)
+    if weights == "auto":
+        weights = "coco" if architecture else _usual_weights()
     try:
         if weights == "coco":
             return _coco(architecture or DEFAULT_MODEL, on_download)
@@ -94,7 +111,7 @@ def load_initial_weights(
 
 def make_model(
     given: InitialWeights, classes: Mapping[int, str], image_size: tuple[int, int], *, seed: int
-) -> MaskRCNN:
+) -> Network:
     """A model for `classes` with the given weights where they fit; the rest is random by the seed.
 
     Classes of the same name keep their weights; new ones start with the mean of the box and mask
@@ -103,9 +120,11 @@ def make_model(
     Raises ModelError: the weights do not fit their architecture.
     """
     torch.manual_seed(seed)
-    model = build(given.architecture, max(classes) + 1, image_size=image_size)
+    model = build_network(given.architecture, max(classes) + 1, image_size)
     if given.state:
         labels = _same_classes(classes, given.classes)
+        if isinstance(model, Everyday):
+            given = replace(given, state=_with_our_rows(model, given, classes, labels))
         _transfer(model, given, labels, "" if given.pretrained else "backbone.body.")
     return model
 
@@ -124,6 +143,13 @@ def _imagenet(architecture: str, on_download: OnDownload | None) -> InitialWeigh
     return InitialWeights(architecture, _usual_size(architecture), state, {}, "backbone.body")
 
 
+def _usual_weights() -> str:
+    if weights_obtainable(DEFAULT_MODEL):
+        return "coco"
+    log.warning("Training starts from everyday, since COCO's larger models cannot be downloaded.")
+    return "everyday"
+
+
 def _file(weights: str | Path) -> Path:
     bundled = MODELS.get(BUNDLED_MODEL if weights == "bundled" else str(weights))
     if bundled is not None and bundled.file is not None:
@@ -131,8 +157,8 @@ def _file(weights: str | Path) -> Path:
     file = local(weights)
     if not file.suffix and not file.exists():
         raise OptionError(
-            f"There are no weights {str(weights)!r}; use coco, imagenet, bundled, none, last or "
-            "the path of a model file."
+            f"There are no weights {str(weights)!r}; use coco, imagenet, everyday, bundled, none, "
+            "last or the path of a model file."
         )
     return file
 
@@ -147,9 +173,7 @@ def _from_file(file: Path, called: str, architecture: str | None) -> InitialWeig
         state = {name: _float(value) for name, value in load_weights(file).items()}
         size = header["image_size"]
         given = InitialWeights(header["architecture"], size, state, header["classes"], "")
-    if given.architecture == EVERYDAY:
-        raise OptionError(f"{called} is a model that cannot be trained further. {_choices(None)}")
-    if given.architecture not in ARCHITECTURES:
+    if given.architecture not in (*ARCHITECTURES, EVERYDAY):
         raise ModelError(
             f"{called} needs the architecture {given.architecture!r}, which is unknown."
         )
@@ -167,7 +191,9 @@ def _choices(architecture: str | None) -> str:
     if architecture in IMAGENET_WEIGHTS:
         able.insert(0, "imagenet (the backbone alone; a download)")
     if architecture in (None, SMALL_ARCHITECTURE):
-        able.insert(0, "bundled (the small model of the package; no network)")
+        able.insert(0, "bundled (a small Mask R-CNN; no network)")
+    if architecture is None:
+        able.insert(0, "everyday (small and fast; no network)")
     if architecture in COCO_WEIGHTS:
         able.insert(0, "coco (a download)")
     return f"--weights also takes: {', '.join(able)}."
@@ -186,9 +212,32 @@ def _same_classes(ours: Mapping[int, str], theirs: Mapping[int, str]) -> dict[in
     return {0: 0, **same}
 
 
+def _with_our_rows(
+    model: Everyday, given: InitialWeights, classes: Mapping[int, str], labels: Mapping[int, int]
+) -> dict[str, Tensor]:
+    """The given state with a row for each of our classes, where `everyday` scores classes.
+
+    It has no row for background: label 1 is in row 0, and behind the classes are sides' distances.
+    """
+    state = dict(given.state)
+    known = [label - 1 for label in sorted(given.classes)]
+    for layer, module in model.named_modules():
+        if not isinstance(module, OutputConv):
+            continue
+        for part, unused in (("weight", 0.0), ("bias", UNUSED_LOGIT)):
+            theirs = given.state[f"{layer}.{part}"]
+            ours = theirs.new_full((max(classes), *theirs.shape[1:]), unused)
+            for label in classes:
+                ours[label - 1] = (
+                    theirs[labels[label] - 1] if label in labels else theirs[known].mean(0)
+                )
+            state[f"{layer}.{part}"] = torch.cat((ours, theirs[-SIDES:]))
+    return state
+
+
 @torch.no_grad()
 def _transfer(
-    model: MaskRCNN, given: InitialWeights, labels: Mapping[int, int], prefix: str
+    model: Network, given: InitialWeights, labels: Mapping[int, int], prefix: str
 ) -> None:
     """Copy the given weights into the part of the model whose names have this prefix."""
     wanting = []

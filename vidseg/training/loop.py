@@ -13,7 +13,7 @@ from vidseg.detection.predictor import Predictor
 from vidseg.errors import DivergedError, VidsegError
 from vidseg.evaluation.coco_ap import MIN_SCORE, evaluate
 from vidseg.models.download import OnDownload
-from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions
+from vidseg.models.predictor import BatchedPredictor, PredictorOptions, make_predictor
 from vidseg.training._learner import Learner
 from vidseg.training._sampler import Batch
 from vidseg.training.run_folder import MetricsRow, RunFolder
@@ -167,7 +167,7 @@ class TrainingRun:
         options = PredictorOptions(
             classes, learner.device, learner.settings.precision, keep_score=MIN_SCORE
         )
-        predictor = MaskRCNNPredictor(copy.deepcopy(learner.average), options)
+        predictor = make_predictor(copy.deepcopy(learner.average), options)
         try:
             return self.measure(_Stoppable(predictor, self._stopped))
         except _StoppedError:
@@ -202,7 +202,7 @@ class _StoppedError(Exception):
 class _Stoppable:
     """A predictor that checks before each photo whether to stop."""
 
-    def __init__(self, predictor: MaskRCNNPredictor, stopped: Callable[[], bool]) -> None:
+    def __init__(self, predictor: BatchedPredictor, stopped: Callable[[], bool]) -> None:
         self._predictor, self._stopped = predictor, stopped
         self.classes, self.keep_score = predictor.classes, predictor.keep_score
 

@@ -55,7 +55,7 @@ class TrainOptions:
     every: int | None = None
     """Steps between two checkpoints with AP; default: an epoch, or a twentieth of the run."""
     hard_negatives: int | None = None
-    """See `vidseg.training._losses.losses_of`."""
+    """See `vidseg.training._mask_rcnn_losses`."""
     seed: int | None = None
     """Seed of all random numbers; default 0."""
 

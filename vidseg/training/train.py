@@ -12,7 +12,7 @@ import torch
 
 from vidseg.datasets import Dataset, open_dataset
 from vidseg.errors import OptionError
-from vidseg.models.architectures import build
+from vidseg.models.architectures import EVERYDAY, build_network
 from vidseg.models.device import resolve_device
 from vidseg.models.download import OnDownload
 from vidseg.models.precision import resolve_precision
@@ -46,7 +46,7 @@ def train(
     *,
     val: Items | float | None = None,
     classes: Mapping[int, str] | None = None,
-    weights: str | Path | InitialWeights = "coco",
+    weights: str | Path | InitialWeights = "auto",
     device: str = "auto",
     workers: int = 0,
     force: bool = False,
@@ -54,7 +54,7 @@ def train(
     measure: Measure | None = None,
     callbacks: TrainCallbacks | None = None,
 ) -> Outcome:
-    """Train a Mask R-CNN on `dataset` into the folder `out`, as `vidseg train` does.
+    """Train a model on `dataset` into the folder `out`, as `vidseg train` does.
 
     The folder gets `last.pt` (the full state) and `best.pt` (the model with the highest mask AP),
     which are both model files, `metrics.jsonl`, `curves.png` and, if the photos are files,
@@ -70,8 +70,8 @@ def train(
         val: what to measure AP on: such a dataset; or the share of the photos to hold out if the
             dataset has no val split (0.2 if None; 0 measures nothing).
         classes: label, from 1, to name; None: the dataset's attribute `classes`.
-        weights: `coco`, `imagenet` (the backbone alone), `bundled`, `none`, a model file, `last` to
-            resume the run in `out`; or a result of `initial_weights.load_initial_weights`.
+        weights: what `initial_weights.load_initial_weights` takes, or its result; or `last`, to
+            resume the run in `out`.
         device: auto, cpu, cuda, cuda:N or mps.
         workers: processes that read images beside the one that trains.
         force: overwrite the run in `out`.
@@ -161,6 +161,8 @@ def _begun(
     options: TrainOptions,
     device: torch.device,
 ) -> tuple[Learner, dict[str, Any]]:
+    if options.hard_negatives is not None and given.architecture == EVERYDAY:
+        raise OptionError("hard_negatives is for Mask R-CNN; leave it out with these weights.")
     settings = resolve_settings(
         options,
         architecture=given.architecture,
@@ -192,7 +194,7 @@ def _resumed(
     check_same(options, settings, pretrained=state["pretrained"], photos=facts["photos"])
     _precision(settings.precision, device)
     count = max(map(int, state["data"]["classes"])) + 1
-    model = build(settings.architecture, count, image_size=settings.image_size)
+    model = build_network(settings.architecture, count, settings.image_size)
     learner = Learner(model, settings, device, frozen_norms=state["frozen_norms"])
     learner.restore(state)
     return learner, {name: state[name] for name in _BESIDE}

@@ -36,7 +36,7 @@ MAX_DEFAULT_WORKERS = 4
 
 @click.command(
     epilog=examples(
-        "vidseg train photos/ --weights bundled --steps 300",
+        "vidseg train photos/ --weights everyday --steps 300",
         "vidseg train photos/ --out runs/photos --weights last",
         "vidseg splash --model runs/photos/best.pt party.mp4 party_splash.mp4",
     )
@@ -45,10 +45,11 @@ MAX_DEFAULT_WORKERS = 4
 @option("--out", metavar="DIR", show_default="runs/NAME", help="Folder of the run.")
 @option(
     "--weights",
-    default="coco",
+    default="auto",
+    show_default="coco; everyday where that cannot be downloaded",
     metavar="W",
-    help="Initial weights: coco, imagenet (backbone only), bundled (the small model of the "
-    "package), none, a model file; or last, to resume the run in --out.",
+    help="Initial weights: coco, imagenet (backbone only), everyday (bundled, small and fast), "
+    "bundled (a small Mask R-CNN), none, a model file; or last, to resume the run in --out.",
 )
 @option(
     "--arch",

@@ -40,7 +40,8 @@ class OutputConv(nn.Conv2d):
     """The last convolution, float32 in any precision: a side must not move by a pixel."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input.to(self.weight.dtype))
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.to(self.weight.dtype))
 
 
 def _level(classes: int) -> nn.Sequential:
@@ -64,15 +65,18 @@ def boxes_at(logits: Tensor, places: Tensor, outputs: list[Tensor]) -> Tensor:
         places: (N,) int64 their numbers among the places of `by_place`.
         outputs: of `BoxHead`.
     """
-    x, y, stride = _positions(places, [level.shape[-2:] for level in outputs])
+    x, y, stride = positions(places, [level.shape[-2:] for level in outputs])
     bins = torch.arange(BINS, dtype=torch.float32, device=logits.device)
     away = (logits.float().unflatten(-1, (4, BINS)).softmax(-1) * bins).sum(-1) * stride[:, None]
     left, top, right, bottom = away.unbind(1)
     return torch.stack((x - left, y - top, x + right, y + bottom), 1)
 
 
-def _positions(places: Tensor, sizes: list[torch.Size]) -> tuple[Tensor, Tensor, Tensor]:
-    """x, y and stride of each place, in pixels of the network's input."""
+def positions(places: Tensor, sizes: list[torch.Size]) -> tuple[Tensor, Tensor, Tensor]:
+    """x, y and stride of each place, in pixels of the network's input.
+
+    `sizes` are the height and width of each level.
+    """
     ends = list(accumulate(height * width for height, width in sizes))
     columns = [(0, *ends[:-1]), [width for _, width in sizes], STRIDES]
     starts, widths, strides = torch.tensor(columns, device=places.device)

@@ -12,7 +12,7 @@ from torchvision.models.detection.roi_heads import fastrcnn_loss, maskrcnn_loss
 from vidseg.training.training_sample import Target
 
 
-def losses_of(
+def mask_rcnn_losses(
     model: MaskRCNN, images: list[Tensor], targets: list[Target], *, hard_negatives: int | None
 ) -> dict[str, Tensor]:
     """``loss_`` + ``objectness``, ``rpn_box_reg``, ``classifier``, ``box_reg`` and ``mask``.
