@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import MASK_SIDE, UNTRACKED, Instances
+from vidseg.video.encoding._svt_av1 import tamed_svt
 
 SIZE = (128, 192)
 CLASSES = {1: "disc", 2: "rectangle"}
@@ -126,6 +127,9 @@ def write_scene(
             setattr(video.codec_context, name, value)
         if rotation:
             video.set_display_rotation(-rotation)
+        if codec == "libsvtav1":
+            with tamed_svt():
+                video.codec_context.open()
         tones = [_add_tone(container, path) for _ in range(sound)]
         for number, time in enumerate(shown):
             image = np.rot90(scene_image(first + number, size), rotation // 90)

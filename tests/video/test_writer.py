@@ -21,6 +21,7 @@ from vidseg.structures.frame import Frame
 from vidseg.video.codecs import choose_codec, output_kind
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.encoding._hardware_encoders import can_encode
+from vidseg.video.encoding._svt_av1 import TASKS
 from vidseg.video.encoding.writer import open_writer
 from vidseg.video.info import Color, VideoInfo
 from vidseg.video.probe import probe
@@ -489,6 +490,17 @@ def test_every_codec_keeps_every_frame(
     assert info.streams[0].codec == found
     assert [index for index, _ in timed_barcodes(info)] == list(range(12))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not TASKS.is_dir(), reason="needs Linux's list of threads")
+def test_no_thread_of_an_encoder_is_a_real_time_one(tmp_path: Path) -> None:
+    info = facts()
+    with open_writer(tmp_path / "a.mkv", info, encoding=choose_codec("a.mkv", "av1")) as writer:
+        for frame in scenes(3):
+            writer.write(frame)
+        policies = {os.sched_getscheduler(int(task)) for task in os.listdir(TASKS)}
+        assert policies == {os.SCHED_OTHER}
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 @pytest.mark.parametrize("cores", [1, 3, 64])

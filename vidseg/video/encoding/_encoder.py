@@ -33,7 +33,7 @@ from vidseg.video.color import (
 )
 from vidseg.video.encoding._deep_frames import DeepFrames, is_deep, keeps_source
 from vidseg.video.encoding._hardware_encoders import available_encoding
-from vidseg.video.environment import default_variable
+from vidseg.video.encoding._svt_av1 import tamed_svt
 from vidseg.video.info import UNKNOWN_COLOR, Color, VideoInfo
 
 SDR_COLOR = Color(matrix="bt709", range="tv", primaries="bt709", transfer="bt709")
@@ -91,9 +91,7 @@ class VideoEncoder:
             self.stream.metadata["alpha_mode"] = "1"  # by which decoders know that there is more
         if encoding.tag is not None:
             context.codec_tag = encoding.tag
-        # SVT reads this when its first encoder opens: errors only, no notes
-        quiet = default_variable("SVT_LOG", "1")
-        with quiet if encoding.codec == "av1" else nullcontext():
+        with tamed_svt() if encoding.codec == "av1" else nullcontext():
             _open_context(context, encoding, self._info)
 
     def encode(self, frame: Frame) -> list[Packet]:
