@@ -1,14 +1,16 @@
 """What the commands that draw on or save an input share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vidseg.cli.batch import (
     Job,
+    Plan,
     Todo,
     check_one_input,
     introduce,
@@ -17,12 +19,22 @@ from vidseg.cli.batch import (
     run_jobs,
     several_frames,
 )
-from vidseg.cli.cluster_options import ClusterFlags
-from vidseg.cli.options import Command, Quality, RunFlags, Span
+from vidseg.cli.options import (
+    ClusterFlags,
+    Command,
+    Quality,
+    RunFlags,
+    Span,
+    cluster_options,
+    encoding_options,
+    run_options,
+    search_options,
+    span_options,
+)
 from vidseg.cli.param_types import InputPath, OutputPath
 from vidseg.cli.sharing import check_several, share_jobs
 from vidseg.cli.threads import limit_threads
-from vidseg.cli.trial import Trial, draw_preview, tell_estimates
+from vidseg.cli.trial import Trial, draw_preview, tell_estimates, trial_options
 
 if TYPE_CHECKING:
     from vidseg.cluster.worker import Do
@@ -30,6 +42,7 @@ if TYPE_CHECKING:
     from vidseg.pipeline.outputs import Output
     from vidseg.pipeline.run_options import RunOptions, RunResult
     from vidseg.pipeline.search import Search
+    from vidseg.video.codecs import Encoding
 
 
 def media_arguments(command: Command) -> Command:
@@ -39,34 +52,59 @@ def media_arguments(command: Command) -> Command:
     return sources(target(command))
 
 
-def draw(
-    sources: Sequence[str],
-    target: str,
-    effect: "Callable[[], Effect]",
-    *,
-    search: "Search",
-    span: Span,
-    quality: Quality,
-    run: RunFlags,
-    trial: Trial,
-    cluster: ClusterFlags | None = None,
-) -> None:
-    """Draw on every frame of each input; `effect` is called once options and paths are checked."""
-    from vidseg.video.codecs import choose_codec
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a command that draws was asked for, apart from options of its own."""
 
-    plan = media_plan(sources, target)
-    check_one_input(plan, search)
-    encodings = {
-        job: choose_codec(
-            job.target, quality.codec, quality.crf, quality.preset, depth=quality.depth
-        )
-        for job in plan.jobs
-    }
-    if trial.preview is not None:
-        draw_preview(plan, trial.preview, effect, search=search, span=span, run=run)
+    sources: tuple[str, ...]
+    target: str
+    search: "Search"
+    span: Span
+    quality: Quality
+    run: RunFlags
+    trial: Trial
+    cluster: ClusterFlags
+
+
+def drawing_options(command: Command) -> Command:
+    """IN..., OUT, and the options that all commands that draw share: gives `request`."""
+
+    @media_arguments
+    @search_options
+    @span_options
+    @encoding_options
+    @trial_options
+    @run_options
+    @cluster_options
+    @wraps(command)
+    def wrapper(
+        *,
+        sources: tuple[str, ...],
+        target: str,
+        search: "Search",
+        span: Span,
+        quality: Quality,
+        run: RunFlags,
+        trial: Trial,
+        cluster: ClusterFlags,
+        **others: Any,
+    ) -> Any:
+        request = Request(sources, target, search, span, quality, run, trial, cluster)
+        return command(request=request, **others)
+
+    return wrapper
+
+
+def draw(request: Request, effect: "Callable[[], Effect]") -> None:
+    """Draw on every frame of each input; `effect` is called once options and paths are checked."""
+    plan = media_plan(request.sources, request.target)
+    check_one_input(plan, request.search)
+    encodings = {job: encoding_for(job.target, request.quality) for job in plan.jobs}
+    if request.trial.preview is not None:
+        preview_only(request, plan, effect)
         return
-    with outputs_checked(plan, run) as todo:
-        limit_threads(several=several_frames(sources))
+    with outputs_checked(plan, request.run) as todo:
+        limit_threads(several=several_frames(request.sources))
         from vidseg.pipeline.outputs import VideoOutput
 
         drawn = effect()
@@ -74,28 +112,45 @@ def draw(
         def output(job: Job, target: Path) -> "Output":
             return VideoOutput(target, drawn, encodings[job])
 
-        make_or_tell(todo, output, search=search, span=span, run=run, trial=trial, cluster=cluster)
+        make_or_tell(request, todo, output)
 
 
-def make_or_tell(
-    todo: Todo,
-    output: "Callable[[Job, Path], Output]",
-    *,
-    search: "Search",
-    span: Span,
-    run: RunFlags,
-    trial: Trial,
-    cluster: ClusterFlags | None = None,
-) -> None:
+def encoding_for(target: "str | Path", quality: Quality, *, alpha: bool = False) -> "Encoding":
+    """How to encode an output of this name.
+
+    Raises OptionError: the name's format does not go with the options.
+    """
+    from vidseg.video.codecs import choose_codec
+
+    return choose_codec(
+        target, quality.codec, quality.crf, quality.preset, depth=quality.depth, alpha=alpha
+    )
+
+
+def preview_only(request: Request, plan: Plan, effect: "Callable[[], Effect]") -> None:
+    """Draw a few moments onto the picture that --preview names, and nothing else."""
+    assert request.trial.preview is not None
+    draw_preview(
+        plan,
+        request.trial.preview,
+        effect,
+        search=request.search,
+        span=request.span,
+        run=request.run,
+    )
+
+
+def make_or_tell(request: Request, todo: Todo, output: "Callable[[Job, Path], Output]") -> None:
     """Make the output of each job under its name or, for a dry run, tell about it.
 
     `output` makes the output of a job, to be written to a path.
     """
-    if trial.dry_run:
+    search, span, run = request.search, request.span, request.run
+    if request.trial.dry_run:
         tell_estimates(todo, output, search=search, span=span, run=run)
         return
     outputs = {job: [output(job, job.target)] for job in todo.jobs}
-    make(outputs, todo, search=search, span=span, run=run, cluster=cluster)
+    make(outputs, todo, search=search, span=span, run=run, cluster=request.cluster)
 
 
 def make(

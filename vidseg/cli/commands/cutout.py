@@ -13,27 +13,19 @@ from vidseg.cli.batch import (
     outputs_checked,
     several_frames,
 )
-from vidseg.cli.drawing import make_or_tell, media_arguments
-from vidseg.cli.options import (
-    ClusterFlags,
-    Quality,
-    RunFlags,
-    Span,
-    cluster_options,
-    encoding_options,
-    examples,
-    option,
-    run_options,
-    search_options,
-    span_options,
+from vidseg.cli.drawing import (
+    Request,
+    drawing_options,
+    encoding_for,
+    make_or_tell,
+    preview_only,
 )
+from vidseg.cli.options import examples, option
 from vidseg.cli.threads import limit_threads
-from vidseg.cli.trial import Trial, draw_preview, trial_options
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
     from vidseg.pipeline.outputs import Output
-    from vidseg.pipeline.search import Search
 
 
 @click.command(
@@ -42,7 +34,6 @@ if TYPE_CHECKING:
         "vidseg cutout --class person dance.mp4 dancers.mov",
     )
 )
-@media_arguments
 @option(
     "--refine/--no-refine",
     default=True,
@@ -54,26 +45,8 @@ if TYPE_CHECKING:
     help="One folder per object; those of a photo hold one picture each.",
 )
 @option("--matte", is_flag=True, help="White objects on black instead of transparency.")
-@search_options
-@span_options
-@encoding_options
-@trial_options
-@run_options
-@cluster_options
-def cutout(
-    *,
-    sources: tuple[str, ...],
-    target: str,
-    refine: bool,
-    per_object: bool,
-    matte: bool,
-    search: "Search",
-    span: Span,
-    quality: Quality,
-    run: RunFlags,
-    trial: Trial,
-    cluster: ClusterFlags,
-) -> None:
+@drawing_options
+def cutout(*, refine: bool, per_object: bool, matte: bool, request: Request) -> None:
     """Cut the objects of IN out, onto transparency.
 
     OUT is a video (.mov as ProRes 4444, .webm or .mkv as VP9), one picture (.png, .webp, .tiff) of
@@ -81,35 +54,26 @@ def cutout(
     one picture per frame. With --matte it is named as for `vidseg overlay`. Several inputs get one
     folder each in OUT.
     """
-    from vidseg.video.codecs import choose_codec
-
-    plan = media_plan(sources, target)
+    plan = media_plan(request.sources, request.target)
     folders = len(plan.jobs) > 1 and not matte
     if folders:
-        plan = folder_plan(sources, target)
-    check_one_input(plan, search)
+        plan = folder_plan(request.sources, request.target)
+    check_one_input(plan, request.search)
     encodings = {
-        job: choose_codec(
-            "folder" if folders else job.target,
-            quality.codec,
-            quality.crf,
-            quality.preset,
-            depth=quality.depth,
-            alpha=not matte,
-        )
+        job: encoding_for("folder" if folders else job.target, request.quality, alpha=not matte)
         for job in plan.jobs
     }
-    if trial.preview is not None:
+    if request.trial.preview is not None:
 
         def effect() -> "Effect":
             from vidseg.effects.cutout import Cutout, Matte
 
             return Matte(refine) if matte else Cutout(refine)
 
-        draw_preview(plan, trial.preview, effect, search=search, span=span, run=run)
+        preview_only(request, plan, effect)
         return
-    with outputs_checked(plan, run, folders=folders or None) as todo:
-        limit_threads(several=several_frames(sources))
+    with outputs_checked(plan, request.run, folders=folders or None) as todo:
+        limit_threads(several=several_frames(request.sources))
         from vidseg.pipeline.outputs import CutoutOutput
 
         def output(job: Job, path: Path) -> "Output":
@@ -117,4 +81,4 @@ def cutout(
                 path, refine=refine, per_object=per_object, matte=matte, encoding=encodings[job]
             )
 
-        make_or_tell(todo, output, search=search, span=span, run=run, trial=trial, cluster=cluster)
+        make_or_tell(request, todo, output)

@@ -1,33 +1,16 @@
 """vidseg draw."""
 
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from vidseg.cli.batch import several_frames
+from vidseg.cli.drawing import Request, drawing_options
 from vidseg.cli.drawing import draw as draw_all
-from vidseg.cli.drawing import media_arguments
-from vidseg.cli.options import (
-    ClusterFlags,
-    Command,
-    Quality,
-    RunFlags,
-    Span,
-    cluster_options,
-    encoding_options,
-    examples,
-    option,
-    run_options,
-    search_options,
-    span_options,
-)
+from vidseg.cli.options import Command, examples, option
 from vidseg.cli.threads import limit_threads
-from vidseg.cli.trial import Trial, trial_options
-
-if TYPE_CHECKING:
-    from vidseg.pipeline.search import Search
 
 
 class EffectText(click.ParamType):
@@ -94,26 +77,9 @@ class DrawCommand(click.Command):
         "vidseg draw --effect blur-background --effect contour:color=white dog.mp4 dog_focus.mp4",
     ),
 )
-@media_arguments
 @effect_option
-@search_options
-@span_options
-@encoding_options
-@trial_options
-@run_options
-@cluster_options
-def draw(
-    *,
-    sources: tuple[str, ...],
-    target: str,
-    effects: tuple[str, ...],
-    search: "Search",
-    span: Span,
-    quality: Quality,
-    run: RunFlags,
-    trial: Trial,
-    cluster: ClusterFlags,
-) -> None:
+@drawing_options
+def draw(*, effects: tuple[str, ...], request: Request) -> None:
     """Draw effects on IN, one after the other, for all objects or some.
 
     With every effect but split, class=A+B and id=1+2 select the objects it applies to; ids are
@@ -122,15 +88,5 @@ def draw(
     """
     from vidseg.effects.parse import parse_effects
 
-    effect = parse_effects(effects, search.names)
-    draw_all(
-        sources,
-        target,
-        lambda: effect,
-        search=search,
-        span=span,
-        quality=quality,
-        run=run,
-        trial=trial,
-        cluster=cluster,
-    )
+    effect = parse_effects(effects, request.search.names)
+    draw_all(request, lambda: effect)

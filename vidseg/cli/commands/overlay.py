@@ -4,25 +4,11 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from vidseg.cli.drawing import draw, media_arguments
-from vidseg.cli.options import (
-    ClusterFlags,
-    Quality,
-    RunFlags,
-    Span,
-    cluster_options,
-    encoding_options,
-    examples,
-    option,
-    run_options,
-    search_options,
-    span_options,
-)
-from vidseg.cli.trial import Trial, trial_options
+from vidseg.cli.drawing import Request, draw, drawing_options
+from vidseg.cli.options import examples, option
 
 if TYPE_CHECKING:
     from vidseg.effects import Effect
-    from vidseg.pipeline.search import Search
 
 
 @click.command(
@@ -31,7 +17,6 @@ if TYPE_CHECKING:
         "vidseg overlay --class person,dog --no-boxes --start 1:30 --end 1:45 park.mov out.mp4",
     )
 )
-@media_arguments
 @option("--alpha", type=click.FloatRange(0, 1), default=0.5, help="Strength of the masks' colour.")
 @option("--masks/--no-masks", default=True, help="Tint the objects.")
 @option("--boxes/--no-boxes", default=True, help="Draw boxes.")
@@ -48,28 +33,16 @@ if TYPE_CHECKING:
     default="object",
     help="One colour for every object, or for every class.",
 )
-@search_options
-@span_options
-@encoding_options
-@trial_options
-@run_options
-@cluster_options
+@drawing_options
 def overlay(
     *,
-    sources: tuple[str, ...],
-    target: str,
     alpha: float,
     masks: bool,
     boxes: bool,
     labels: Literal["id", "class", "score", "none"],
     contours: bool,
     color_by: Literal["object", "class"],
-    search: "Search",
-    span: Span,
-    quality: Quality,
-    run: RunFlags,
-    trial: Trial,
-    cluster: ClusterFlags,
+    request: Request,
 ) -> None:
     """Draw the objects of IN over it: masks, boxes and names.
 
@@ -81,7 +54,7 @@ def overlay(
         from vidseg.effects import Overlay
 
         return Overlay(
-            search.names,
+            request.search.names,
             alpha=alpha,
             masks=masks,
             boxes=boxes,
@@ -90,14 +63,4 @@ def overlay(
             color_by=color_by,
         )
 
-    draw(
-        sources,
-        target,
-        effect,
-        search=search,
-        span=span,
-        quality=quality,
-        run=run,
-        trial=trial,
-        cluster=cluster,
-    )
+    draw(request, effect)
