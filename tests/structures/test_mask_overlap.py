@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from vidseg.structures.mask_overlap import Shapes, mask_areas, mask_ious, shared_areas
+from vidseg.structures.mask_overlap import (
+    Shapes,
+    mask_areas,
+    mask_ious,
+    shared_areas,
+    shared_areas_of_pairs,
+)
 
 SIZE = (720, 1280)
 INSIDE = (100.0, 100.0, 200.0, 300.0)
@@ -35,3 +41,15 @@ def test_a_box_outside_the_frame_has_no_area_and_overlaps_nothing(
 
 def test_a_box_half_outside_counts_its_inner_half() -> None:
     assert mask_areas(full((1270.0, 0.0, 1290.0, 10.0)), SIZE).tolist() == [10 * 10]
+
+
+def test_pairs_share_what_all_with_all_share() -> None:
+    random = np.random.default_rng(0)
+    corners = random.uniform(-50, 700, (40, 2, 2))
+    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1) + 1], axis=1)
+    shapes = Shapes(boxes, random.integers(0, 256, (40, 28, 28)).astype(np.uint8))
+    rows, others = np.nonzero(random.random((40, 40)) < 0.2)
+    everything = shared_areas(shapes, shapes, SIZE)
+    some = shared_areas_of_pairs(shapes, rows, others, SIZE)
+    assert (some > 0).any()
+    np.testing.assert_allclose(some, everything[rows, others])

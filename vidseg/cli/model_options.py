@@ -12,6 +12,7 @@ from vidseg.cli.param_types import BatchSize, ClassNames, Device, ModelName, spl
 from vidseg.models.names import PRECISIONS
 
 if TYPE_CHECKING:
+    from vidseg.models.options import ModelOptions
     from vidseg.pipeline.search import Search
 
 
@@ -25,6 +26,13 @@ class ModelFlags:
     precision: str
     size: int | None
     batch_size: int | None
+    tiles: str | None
+
+    def options(self) -> "ModelOptions":
+        """How the model runs, for the library."""
+        from vidseg.models.options import ModelOptions
+
+        return ModelOptions(self.device, self.precision, self.size, self.batch_size, self.tiles)
 
     def search(self, **others: Any) -> "Search":
         """A search for these classes with this model; `others` are further options of `Search`."""
@@ -33,10 +41,7 @@ class ModelFlags:
         return Search(
             self.classes,
             model=self.model,
-            device=self.device,
-            precision=self.precision,
-            size=self.size,
-            batch_size=self.batch_size,
+            model_options=self.options(),
             **others,
         )
 
@@ -64,6 +69,14 @@ WEIGHTS_URL = option(
     expose_value=False,
     show_default="torchvision's server",
     help="Download weights that are missing from this folder of a mirror.",
+)
+
+TILES_OPTION = option(
+    "--tiles",
+    metavar="auto|NxM",
+    show_default="none",
+    help="Look at N columns and M rows of overlapping tiles too, for small objects; auto: as many "
+    "as the frame needs. Each tile takes as long as a frame.",
 )
 
 
@@ -103,6 +116,7 @@ def model_flags(command: Command) -> Command:
         default="auto",
         help="Frames in one call of the model.",
     )
+    @TILES_OPTION
     @wraps(command)
     def wrapper(
         *,
@@ -112,9 +126,11 @@ def model_flags(command: Command) -> Command:
         precision: str,
         size: int | None,
         batch_size: int | None,
+        tiles: str | None,
         **others: Any,
     ) -> Any:
-        flags = ModelFlags(split_names(classes), model, device, precision, size, batch_size)
+        names = split_names(classes)
+        flags = ModelFlags(names, model, device, precision, size, batch_size, tiles)
         return command(model=flags, **others)
 
     return wrapper

@@ -14,6 +14,7 @@ from vidseg.cli.cluster_options import cluster_options as cluster_options
 from vidseg.cli.encoding_options import Quality as Quality
 from vidseg.cli.encoding_options import encoding_options as encoding_options
 from vidseg.cli.model_options import CLASS_OPTION as CLASS_OPTION
+from vidseg.cli.model_options import TILES_OPTION as TILES_OPTION
 from vidseg.cli.model_options import WEIGHTS_URL as WEIGHTS_URL
 from vidseg.cli.model_options import ModelFlags as ModelFlags
 from vidseg.cli.model_options import model_flags as model_flags

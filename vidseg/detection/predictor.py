@@ -21,6 +21,10 @@ class Predictor(Protocol):
         def predict(self, images):
             found = [self.model(image) for image in images]
             return [vidseg.Instances.from_masks(f.masks, f.labels, f.scores) for f in found]
+
+    It may also have `batch_size`, the most images of a call; `batches_at_once`, from how many
+    threads it may be called; and `input_size`, the shorter and the longest side, in pixels, to
+    which it reduces an image, by which `--tiles auto` decides.
     """
 
     @property

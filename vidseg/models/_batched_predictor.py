@@ -70,9 +70,12 @@ class BatchedPredictor(ABC):
     A subclass implements `_detect`.
     """
 
-    def __init__(self, options: PredictorOptions, *, batch_size: int) -> None:
+    def __init__(
+        self, options: PredictorOptions, *, batch_size: int, input_size: tuple[int, int]
+    ) -> None:
         self._options = options
         self._batch_size = batch_size
+        self._input_size = input_size
 
     @property
     def classes(self) -> Mapping[int, str]:
@@ -88,6 +91,11 @@ class BatchedPredictor(ABC):
     def batch_size(self) -> int:
         """The most images that run at once; smaller after a batch that did not fit in memory."""
         return self._batch_size
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """The shorter and the longest side, in pixels, to which the network resizes an image."""
+        return self._input_size
 
     @property
     def batches_at_once(self) -> int:

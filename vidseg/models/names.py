@@ -132,6 +132,10 @@ MIN_INPUT_SIZE = 32
 MAX_INPUT_SIZE = 8192
 """Pixels of the shorter side; 8K video has 4320."""
 
+MAX_TILES_PER_SIDE = 16
+"""Most columns, and most rows, of tiles: 8K video has 16 x 9 tiles of 480 x 480 pixels."""
+
+TILES = re.compile(r"([1-9]\d?)x([1-9]\d?)")
 
 DEVICE_NAME = re.compile(r"auto|cpu|cuda(:\d+)?|mps")
 
@@ -154,6 +158,26 @@ def check_size(size: int | None) -> None:
         raise OptionError(f"The size {size} is too small; use {MIN_INPUT_SIZE} or more.")
     if size is not None and size > MAX_INPUT_SIZE:
         raise OptionError(f"The size {size} is too large; use {MAX_INPUT_SIZE} or less.")
+
+
+def check_tiles(tiles: str | None) -> None:
+    """Raises OptionError: neither None, nor `auto`, nor a number of columns and rows in range."""
+    if tiles is not None and tiles != "auto":
+        parse_tiles(tiles)
+
+
+def parse_tiles(tiles: str) -> tuple[int, int]:
+    """Columns and rows of tiles of this text, as in `4x3`.
+
+    Raises OptionError: it has another form, or a number is out of range.
+    """
+    match = TILES.fullmatch(str(tiles))
+    if match is None or max(map(int, match.groups())) > MAX_TILES_PER_SIDE:
+        raise OptionError(
+            f"The tiles {tiles!r} are not auto or COLUMNSxROWS, as in 4x3, with numbers of 1 to "
+            f"{MAX_TILES_PER_SIDE}."
+        )
+    return int(match[1]), int(match[2])
 
 
 def parse_classes(value: object) -> dict[int, str]:

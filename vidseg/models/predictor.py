@@ -39,7 +39,7 @@ from vidseg.models.inference.forward import (
     unpack,
 )
 from vidseg.models.inference.optimize import optimize
-from vidseg.models.inference.preprocess import set_network_size
+from vidseg.models.inference.preprocess import input_size, set_network_size
 from vidseg.models.memory import auto_batch_size
 from vidseg.models.precision import machine
 from vidseg.models.torchvision_weights import COCO_WEIGHTS, fetch_weights
@@ -72,7 +72,7 @@ class MaskRCNNPredictor(BatchedPredictor):
         if options.size is not None:
             set_network_size(model, options.size)
         batch_size = options.batch_size or auto_batch_size(model, options.device)
-        super().__init__(options, batch_size=batch_size)
+        super().__init__(options, batch_size=batch_size, input_size=input_size(model))
         self._model = _optimized(model, self.device, self.precision)
         self._filter = self._box_filter(options.labels)
 

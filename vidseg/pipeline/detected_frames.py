@@ -65,6 +65,8 @@ def header_of(info: VideoInfo, search: Search, span: Span, *, compact: bool = Fa
     }
     if span.keep_interlaced:
         facts["keep_interlaced"] = True
+    if search.model_options.tiles is not None:
+        facts["tiles"] = search.model_options.tiles
     return header_for(info, search.choice, search.keep_score, facts)
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypedDict, TypeVar, Unpack
 from vidseg.detection import Every, max_keyframe_step
 from vidseg.detection.plugin import is_plugin, load_plugin
 from vidseg.detection.predictor import Predictor, check_predictor
+from vidseg.detection.tiles import TiledPredictor
 from vidseg.errors import OptionError
 from vidseg.models.catalog import ModelChoice, choose_labels, choose_model
 from vidseg.models.options import ModelOptions
@@ -44,6 +45,7 @@ class SearchKeywords(TypedDict, total=False):
     precision: str
     size: int | None
     batch_size: int | None
+    tiles: str | None
     track: bool
     fill: int | None
     smooth: int
@@ -139,7 +141,7 @@ class Search:
         return self.choice.labels
 
     def predictor(self, on_download: OnDownload | None = None) -> Predictor:
-        """The model with its weights, loaded once.
+        """The model with its weights, loaded once; with `tiles`, one that looks at these too.
 
         Raises:
             ModelError, WeightsUnavailableError: the weights cannot be read or fetched.
@@ -147,7 +149,10 @@ class Search:
         """
         if self._predictor is None:
             self._predictor = self._load(on_download)
-        return self._predictor
+        options = self.model_options
+        if options.tiles is None:
+            return self._predictor
+        return TiledPredictor(self._predictor, options.tiles, options.batch_size)
 
     def tracking_facts(self, kind: Kind) -> dict[str, float] | None:
         """What decides about the ids of objects of such an input, as it is saved with them; None

@@ -39,9 +39,22 @@ def shared_areas(a: Shapes, b: Shapes, size: tuple[int, int]) -> NDArray[np.floa
     high = np.minimum(framed_a[:, None, 2:], framed_b[None, :, 2:])
     shared = np.zeros(low.shape[:2])
     i, j = np.nonzero((high[..., 0] > low[..., 0]) & (high[..., 1] > low[..., 1]))
-    windows = np.concatenate([low[i, j], high[i, j]], axis=1)
-    both = _covers(a, i, windows) & _covers(b, j, windows)
-    shared[i, j] = _share(both) * box_areas(windows)
+    shared[i, j] = _shared_in(np.concatenate([low[i, j], high[i, j]], axis=1), a, i, b, j)
+    return shared
+
+
+def shared_areas_of_pairs(
+    a: Shapes, rows: NDArray[np.intp], others: NDArray[np.intp], size: tuple[int, int]
+) -> NDArray[np.float64]:
+    """(P,) square pixels that masks `rows[p]` and `others[p]` share; as `shared_areas`, but only
+    for these pairs, which is faster where few of many are of interest."""
+    framed = _framed(a.boxes, size)
+    low = np.maximum(framed[rows, :2], framed[others, :2])
+    high = np.minimum(framed[rows, 2:], framed[others, 2:])
+    shared = np.zeros(len(rows))
+    near = np.flatnonzero((high > low).all(axis=1))
+    windows = np.concatenate([low[near], high[near]], axis=1)
+    shared[near] = _shared_in(windows, a, rows[near], a, others[near])
     return shared
 
 
@@ -75,6 +88,18 @@ def best_pairs(
     rows, cols = linear_sum_assignment(np.where(allowed, worth, 0), maximize=True)
     kept = allowed[rows, cols]
     return rows[kept], cols[kept]
+
+
+def _shared_in(
+    windows: NDArray[np.float64],
+    a: Shapes,
+    rows: NDArray[np.intp],
+    b: Shapes,
+    others: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """(P,) square pixels that both masks of each pair cover in its window."""
+    both = _covers(a, rows, windows) & _covers(b, others, windows)
+    return _share(both) * box_areas(windows)
 
 
 def _covers(a: Shapes, rows: NDArray[np.intp], windows: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ import click
 from vidseg.cli.options import (
     CLASS_OPTION,
     SCORE_OPTION,
+    TILES_OPTION,
     Quality,
     RunFlags,
     Span,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 @CLASS_OPTION
 @SCORE_OPTION
 @option("--device", type=Device(), default="auto", help="auto, cpu, cuda, cuda:N or mps.")
+@TILES_OPTION
 @JSON_OPTION
 @encoding_options
 @span_options
@@ -58,6 +60,7 @@ def compare(
     classes: tuple[str, ...],
     score: float,
     device: str,
+    tiles: str | None,
     as_json: bool,
     quality: Quality,
     span: Span,
@@ -73,7 +76,8 @@ def compare(
 
     names = split_names(classes)
     options: dict[str, dict[str, Any]] = {
-        model: {"classes": names, "model": model, "device": device} for model in models
+        model: {"classes": names, "model": model, "device": device, "tiles": tiles}
+        for model in models
     }
     for each in options.values():
         Search(**each, score=score)  # wrong options come out before anything starts

@@ -95,7 +95,6 @@ def evaluate(
     MOTS (HOTA, IDF1, J&F, AP of tracks), or a video without annotations (flicker, coverage). A
     model of `vidseg train` is evaluated on the photos that its run held out.
     """
-    from vidseg.models.options import ModelOptions
     from vidseg.pipeline.evaluate import evaluate as evaluate_data
     from vidseg.pipeline.evaluation_request import EvaluationOptions
     from vidseg.pipeline.run_options import RunOptions
@@ -121,7 +120,7 @@ def evaluate(
             detections=detections,
             out=out,
             options=options,
-            model_options=ModelOptions(model.device, model.precision, model.size, model.batch_size),
+            model_options=model.options(),
             span=span,
             run=RunOptions(run.force, progress.on_frame, download),
         )

@@ -9,7 +9,7 @@ from vidseg.models._batched_predictor import BatchedPredictor, PredictorOptions
 from vidseg.models.everyday.forward import optimize, run_network
 from vidseg.models.everyday.network import Everyday
 from vidseg.models.inference.forward import BoxFilter, unpack
-from vidseg.models.inference.preprocess import set_network_size
+from vidseg.models.inference.preprocess import input_size, set_network_size
 from vidseg.models.memory import auto_batch_size
 
 NO_PROPOSALS = 0
@@ -24,7 +24,7 @@ class EverydayPredictor(BatchedPredictor):
         if options.size is not None:
             set_network_size(model, options.size)
         batch_size = options.batch_size or auto_batch_size(model, options.device)
-        super().__init__(options, batch_size=batch_size)
+        super().__init__(options, batch_size=batch_size, input_size=input_size(model))
         self._model = optimize(model, self.device, self.precision)
         labels = range(1, model.num_classes) if options.labels is None else set(options.labels)
         wanted = torch.tensor(sorted(labels), device=self.device)

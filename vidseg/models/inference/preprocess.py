@@ -65,6 +65,15 @@ def _resized(shorter: int, longest: int, fixed: Size | None, frame: Size) -> Siz
     return resized.shape[-2], resized.shape[-1]
 
 
+def input_size(model: Network) -> Size:
+    """The shorter and the longest side to which the model resizes frames."""
+    transform: Any = model.transform
+    if transform.fixed_size:
+        shorter, longest = sorted(transform.fixed_size)
+        return shorter, longest
+    return transform.min_size[-1], transform.max_size
+
+
 def set_network_size(model: Network, shorter: int) -> None:
     """Make the model resize frames to this shorter side, and scale its longest side with it."""
     transform: Any = model.transform
