@@ -150,7 +150,7 @@ def placed(
 def read_rgb(path: Path) -> Image:
     image = cv2.imread(str(path))
     assert image is not None, path
-    return np.ascontiguousarray(image[..., ::-1])
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 if __name__ == "__main__":
