@@ -48,6 +48,7 @@ HOMES = {
     "torch": {"models", "datasets", "inspection", "training", "cli"},
     "torchvision": {"models", "datasets", "inspection", "training"},
     "click": {"cli"},
+    "jinja2": {"inspection"},
     "ray": {"cluster"},
     "fsspec": {"remote"},
     "tqdm": {"cli"},

@@ -11,7 +11,7 @@ from torch import nn
 from tests.datasets.test_formats import SQUARE, photo, via
 from tests.support.commands import fails, run
 from tests.support.tiny_models import tiny_maskrcnn
-from vidseg.inspection._html_page import bars, figure, page, short, table
+from vidseg.inspection._blocks import bars, figure, page, short, table
 from vidseg.inspection._model_stages import trace
 from vidseg.inspection._weight_statistics import weight_rows
 from vidseg.inspection.anchors import Anchors
@@ -98,7 +98,7 @@ def test_a_page_is_one_file_and_text_stays_text() -> None:
     assert "<title>a &lt; b</title>" in html
     assert "<b>" not in html
     assert "<i>" not in html
-    assert 'alt="say &quot;x&quot;"' in html
+    assert 'alt="say &#34;x&#34;"' in html
     assert not re.search(r'(src|href)="(?!data:)', html)
 
 

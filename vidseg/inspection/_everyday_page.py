@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
+from markupsafe import Markup
 from torch import Tensor
 
 from vidseg.evaluation.annotated_pictures import colors_of
-from vidseg.inspection._html_page import figure, heading, page, paragraph, table
+from vidseg.inspection._blocks import figure, heading, page, paragraph, table
 from vidseg.inspection._model_figures import (
     MAX_BOXES,
     activation_figures,
@@ -61,7 +62,7 @@ def inspect_everyday(
     )
 
 
-def _scores(maps: FeatureMaps, images: NetworkInput, photo: Image) -> Iterator[str]:
+def _scores(maps: FeatureMaps, images: NetworkInput, photo: Image) -> Iterator[Markup]:
     yield heading("Scores of the places")
     yield paragraph("Each level scores every class at each of its places; here is the best one.")
     for stride, output in zip(STRIDES, maps.outputs, strict=True):
@@ -70,7 +71,7 @@ def _scores(maps: FeatureMaps, images: NetworkInput, photo: Image) -> Iterator[s
         yield figure(picture, f"stride {stride}: up to {best.max():.2f}")
 
 
-def _boxes(maps: FeatureMaps, images: NetworkInput, photo: Image) -> Iterator[str]:
+def _boxes(maps: FeatureMaps, images: NetworkInput, photo: Image) -> Iterator[Markup]:
     outputs = by_place(maps.outputs)[0]
     scores, labels = outputs[:, :-SIDES].max(1)
     best = scores.topk(min(MAX_BOXES, len(scores))).indices
@@ -87,7 +88,7 @@ def _in_photo(boxes: Tensor, images: NetworkInput, photo: Image) -> Tensor:
     return boxes * torch.tensor([across, down, across, down])
 
 
-def _found(found: Instances, classes: Mapping[int, str], photo: Image) -> Iterator[str]:
+def _found(found: Instances, classes: Mapping[int, str], photo: Image) -> Iterator[Markup]:
     yield heading("Objects after NMS")
     boxes, scores = torch.from_numpy(found.boxes), torch.from_numpy(found.scores)
     yield figure(

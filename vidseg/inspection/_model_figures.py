@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from markupsafe import Markup
 from torch import Tensor
 
 from vidseg.effects import Overlay
 from vidseg.evaluation.annotated_pictures import heat, mask_tile, scaled, with_boxes
-from vidseg.inspection._html_page import figure, heading, paragraph
+from vidseg.inspection._blocks import figure, heading, paragraph
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances, shown
 
@@ -18,7 +19,7 @@ Size = tuple[int, int]
 """Height and width in pixels."""
 
 
-def input_figure(photo: Image, seen: Size) -> Iterator[str]:
+def input_figure(photo: Image, seen: Size) -> Iterator[Markup]:
     """The photo, and the size to which the model resizes it."""
     height, width = seen
     yield paragraph(
@@ -27,7 +28,7 @@ def input_figure(photo: Image, seen: Size) -> Iterator[str]:
     yield figure(scaled(photo)[0], "the photo")
 
 
-def mask_figures(found: Instances, classes: Mapping[int, str]) -> Iterator[str]:
+def mask_figures(found: Instances, classes: Mapping[int, str]) -> Iterator[Markup]:
     """The soft masks in their boxes."""
     yield heading("Masks of the network")
     for row in range(min(len(found), MAX_BOXES)):
@@ -38,7 +39,7 @@ def mask_figures(found: Instances, classes: Mapping[int, str]) -> Iterator[str]:
 
 def result_figure(
     found: Instances, classes: Mapping[int, str], photo: Image, score: float
-) -> Iterator[str]:
+) -> Iterator[Markup]:
     """The photo with the objects of at least `score`."""
     objects = shown(found, score=score)
     yield heading("The result")
@@ -48,7 +49,7 @@ def result_figure(
 
 def activation_figures(
     levels: Mapping[str, Tensor], seen: Size, padded: Size, photo: Image
-) -> Iterator[str]:
+) -> Iterator[Markup]:
     """How strong (C, h, w) maps by name are at each place."""
     yield heading("Levels of the feature pyramid")
     yield paragraph("Mean magnitude of the activations; brighter is stronger.")

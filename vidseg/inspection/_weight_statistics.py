@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from torch import Tensor, nn
 
-from vidseg.inspection._html_page import bars
+from vidseg.inspection._blocks import bars
 
 HISTOGRAM_BINS = 31
 COLUMNS = ("layer", "shape", "mean", "standard deviation", "smallest", "largest", "histogram", "")

@@ -5,13 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from markupsafe import Markup
 
 from vidseg.datasets import Content, Sample
 from vidseg.datasets.sample_builder import read_pixels
 from vidseg.datasets.statistics import report
 from vidseg.datasets.torch_dataset import masks_of
 from vidseg.evaluation.annotated_pictures import colors_of, scaled, shrunk, with_boxes, with_masks
-from vidseg.inspection._html_page import bars, figure, heading, page, paragraph, short, table
+from vidseg.inspection._blocks import bars, figure, heading, page, paragraph, short, table
 from vidseg.inspection.anchors import MAX_IOU_MISSED, MIN_IOU_FITTING, Anchors
 from vidseg.structures.boxes import Boxes
 from vidseg.structures.frame import Image
@@ -48,7 +49,7 @@ def inspect_data(content: Content, anchors: Anchors, *, photos: int = 12) -> str
     )
 
 
-def _counts(facts: dict[str, Any]) -> Iterator[str]:
+def _counts(facts: dict[str, Any]) -> Iterator[Markup]:
     parts = facts["splits"]
     yield heading("Overview")
     yield paragraph(
@@ -64,7 +65,7 @@ def _counts(facts: dict[str, Any]) -> Iterator[str]:
     yield table(["", *parts], rows)
 
 
-def _photos(content: Content, count: int) -> Iterator[str]:
+def _photos(content: Content, count: int) -> Iterator[Markup]:
     yield heading("Photos with their masks and boxes")
     for sample in _spread(content.samples, count):
         names = ", ".join(sorted({each.label for each in sample.objects})) or "no objects"
@@ -83,7 +84,7 @@ def annotated(sample: Sample, content: Content) -> Image:
     return with_boxes(with_masks(picture, small, colors), boxes, colors)
 
 
-def _shapes(content: Content) -> Iterator[str]:
+def _shapes(content: Content) -> Iterator[Markup]:
     objects = [each for sample in content.samples for each in sample.objects]
     yield heading("Sizes and shapes")
     if not objects:
@@ -116,7 +117,7 @@ def _fits(sample: Sample, anchors: Anchors) -> Iterator[Fit]:
         yield Fit(sample, row, iou)
 
 
-def _anchors(anchors: Anchors, fits: list[Fit]) -> Iterator[str]:
+def _anchors(anchors: Anchors, fits: list[Fit]) -> Iterator[Markup]:
     yield heading("How well the anchors fit the objects")
     sides = [sorted({round(float(s)) for s in _sides(cell)}) for cell in anchors.cells]
     yield table(
@@ -151,7 +152,7 @@ def _pointed_at(fit: Fit) -> Image:
     return with_boxes(picture, box, [(239, 68, 68)])
 
 
-def _left_out(facts: dict[str, Any]) -> Iterator[str]:
+def _left_out(facts: dict[str, Any]) -> Iterator[Markup]:
     yield heading("Left out")
     if not facts["skipped"]:
         yield paragraph("Nothing: every photo and every object can be used.")

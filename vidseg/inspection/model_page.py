@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 import torch
+from markupsafe import Markup
 from torch import Tensor
 
 from vidseg.evaluation.annotated_pictures import colors_of
+from vidseg.inspection._blocks import figure, heading, page, paragraph, table
 from vidseg.inspection._everyday_page import inspect_everyday
-from vidseg.inspection._html_page import figure, heading, page, paragraph, table
 from vidseg.inspection._model_figures import (
     MAX_BOXES,
     activation_figures,
@@ -59,7 +60,7 @@ def inspect_model(
     )
 
 
-def _anchors(anchors: Anchors, photo: Image) -> Iterator[str]:
+def _anchors(anchors: Anchors, photo: Image) -> Iterator[Markup]:
     size = (photo.shape[0], photo.shape[1])
     levels, _ = anchors.on(size)
     yield heading("Anchors")
@@ -71,7 +72,7 @@ def _anchors(anchors: Anchors, photo: Image) -> Iterator[str]:
         yield figure(picture, f"stride {stride}: {len(level)} anchors")
 
 
-def _proposals(proposed: Proposed, photo: Image) -> Iterator[str]:
+def _proposals(proposed: Proposed, photo: Image) -> Iterator[Markup]:
     yield heading("Proposals")
     count = len(proposed.anchors)
     yield figure(
@@ -90,7 +91,9 @@ def _proposals(proposed: Proposed, photo: Image) -> Iterator[str]:
     )
 
 
-def _classified(classified: Classified, classes: Mapping[int, str], photo: Image) -> Iterator[str]:
+def _classified(
+    classified: Classified, classes: Mapping[int, str], photo: Image
+) -> Iterator[Markup]:
     yield heading("Classes of the proposals")
     best = classified.scores[torch.arange(len(classified.labels)), classified.labels]
     objects = classified.labels > 0
@@ -106,7 +109,7 @@ def _classified(classified: Classified, classes: Mapping[int, str], photo: Image
     yield table(["class", "proposals"], [("background", int((~objects).sum())), *rows])
 
 
-def _found(stages: Stages, classes: Mapping[int, str], photo: Image) -> Iterator[str]:
+def _found(stages: Stages, classes: Mapping[int, str], photo: Image) -> Iterator[Markup]:
     found = stages.found
     yield heading("Objects after NMS")
     if not len(found):
