@@ -2,9 +2,9 @@
 
 `vidseg.find` gives the objects of each frame as a stream. `vidseg.overlay`, `vidseg.splash`,
 `vidseg.cutout`, `vidseg.frames`, `vidseg.detect_to_file`, `vidseg.export`, `vidseg.train`,
-`vidseg.evaluate` and `vidseg.compare` are the commands as one call each, and `vidseg.run` makes
-several outputs in one pass; the other names are the parts that they are made of. Each name is
-imported when it is first used. ARCHITECTURE.md in this folder is the map.
+`vidseg.evaluate`, `vidseg.compare` and `vidseg.report` are the commands as one call each, and
+`vidseg.run` makes several outputs in one pass; the other names are the parts that they are made of.
+Each name is imported when it is first used. ARCHITECTURE.md in this folder is the map.
 """
 
 from importlib import import_module
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from vidseg.pipeline.outputs import MaskFolderOutput as MaskFolderOutput
     from vidseg.pipeline.outputs import VideoOutput as VideoOutput
     from vidseg.pipeline.preview import preview as preview
+    from vidseg.pipeline.report import report as report
     from vidseg.pipeline.run import run as run
     from vidseg.pipeline.run_options import RunOptions as RunOptions
     from vidseg.pipeline.run_options import RunResult as RunResult
@@ -106,6 +107,7 @@ _HOMES = {
     "probe": "video.probe",
     "read_detections": "results.vidseg_file",
     "read_frames": "video.decoding.reader",
+    "report": "pipeline.report",
     "run": "pipeline.run",
     "splash": "pipeline.shortcuts",
     "train": "training.train",

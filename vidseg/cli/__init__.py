@@ -22,6 +22,7 @@ from vidseg.cli.commands.inspect import inspect
 from vidseg.cli.commands.merge import merge
 from vidseg.cli.commands.models import models
 from vidseg.cli.commands.overlay import overlay
+from vidseg.cli.commands.report import report
 from vidseg.cli.commands.run import run
 from vidseg.cli.commands.splash import splash
 from vidseg.cli.commands.train import train
@@ -78,6 +79,7 @@ class Program(click.Group):
         data,
         train,
         evaluate,
+        report,
         inspect,
         compare,
         classes,

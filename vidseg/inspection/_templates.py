@@ -30,7 +30,9 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["clock"] = clock
+    environment.filters["tick"] = _tick
     environment.filters["file"] = _file
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return environment
 
 
@@ -41,6 +43,11 @@ def clock(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     tail = f"{rest // 10:02d}.{rest % 10}"
     return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def _tick(seconds: float) -> str:
+    """The same without what is 0."""
+    return clock(seconds).removesuffix(".0")
 
 
 def _file(name: str) -> Markup:

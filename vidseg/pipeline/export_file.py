@@ -46,7 +46,7 @@ def export(
     check_photos(name, about.photos)
     with (
         closing(iter(search.saved)) as saved,
-        closing(_shown(saved, search)) as found,
+        closing(shown_of_saved(saved, search)) as found,
         open_format(name, target, about, force=force) as write,
     ):
         for done, (moment, instances) in enumerate(found, 1):
@@ -67,8 +67,10 @@ def _about(search: Search, source: dict[str, Any], tolerance: float | None) -> E
     )
 
 
-def _shown(saved: Iterable[SavedFrame], search: Search) -> Generator[SavedFrame, None, None]:
-    """What was asked for, under the ids that were saved.
+def shown_of_saved(
+    saved: Iterable[SavedFrame], search: Search
+) -> Generator[SavedFrame, None, None]:
+    """Of the saved detections of `search`, what it asks for, under the ids that were saved.
 
     Tracks are not confirmed anew without the video: at another score than theirs, they lose the
     objects below it.

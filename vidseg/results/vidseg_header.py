@@ -30,7 +30,11 @@ FORMAT, VERSION = "vidseg detections", 2
 MAX_HEADER_BYTES = 1 << 24
 """Room for the names of half a million photos."""
 
+SUFFIX = ".vidseg"
+
 _CHECKSUM_KEY = b', "crc32": '
+_START = json.dumps({"format": FORMAT}).encode()[:-1]
+"""How every file begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +83,22 @@ def read_header(file: BinaryIO, path: Path) -> Header:
     try:
         return parse_header(line)
     except ValueError as error:
-        if line.startswith(json.dumps({"format": FORMAT}).encode()[:-1]):
+        if line.startswith(_START):
             raise InputError(f"{path} cannot be used: its header {error}.") from error
         raise InputError(
             f"{path} is not a file of detections; make one with vidseg detect."
         ) from error
+
+
+def is_detections(path: Path) -> bool:
+    """Whether a file is one of detections, by its name or by how it begins."""
+    if path.suffix.lower() == SUFFIX:
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_START)) == _START
+    except OSError:
+        return False
 
 
 def read_header_line(file: BinaryIO) -> bytes:

@@ -1,6 +1,7 @@
 """A few frames, spread evenly over an input, without reading all of it where that can be."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -14,6 +15,8 @@ from vidseg.video.info import VideoInfo
 
 T = TypeVar("T")
 
+READ_ON_FRAMES = 30
+"""Frames up to the next one that is needed which are read rather than skipped by opening anew."""
 READ_THROUGH_FRAMES = 100
 """A video of so few frames is read from end to end, which is as fast as seeking in it."""
 
@@ -36,6 +39,47 @@ def read_moments(info: VideoInfo, span: Span, count: int) -> Iterator[Frame]:
     total = info.frames if span.is_whole else None
     with closing(_reading(info, span)) as frames:
         return iter(_picked(frames, total, count))
+
+
+def read_chosen(
+    info: VideoInfo, indexes: Sequence[int], span: Span
+) -> Generator[Frame, None, None]:
+    """The frames of these ascending indexes; where it is worth it, those between are skipped.
+
+    `span` says how to read, not what. Frames that are not there are left out.
+    """
+    if info.kind == "folder" and indexes:
+        few = replace(info, photos=tuple(info.photos[index] for index in indexes))
+        with closing(_reading(few, Span(keep_going=span.keep_going))) as frames:
+            for frame in frames:
+                yield replace(frame, index=indexes[frame.index])
+        return
+    for group in _between_keyframes(indexes, [each.number for each in info.keyframes]):
+        wanted = {*group}
+        reading = read_frames(
+            info,
+            first=group[0],
+            stop=group[-1] + 1,
+            keep_going=span.keep_going,
+            keep_interlaced=span.keep_interlaced,
+        )
+        with closing(reading) as frames:
+            yield from (frame for frame in frames if frame.index in wanted)
+
+
+def _between_keyframes(
+    indexes: Sequence[int], keyframes: Sequence[int]
+) -> Generator[list[int], None, None]:
+    """The indexes in groups: before each, a keyframe lies further on than is worth reading to."""
+    group: list[int] = []
+    for index in indexes:
+        place = bisect_right(keyframes, index) - 1
+        if group and place >= 0 and keyframes[place] - group[-1] > READ_ON_FRAMES:
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
 
 
 def moment_times(info: VideoInfo, span: Span, count: int) -> list[Fraction]:

@@ -1,0 +1,136 @@
+"""A page about what was found in a video: its tracks, its worst moments, and how it was made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vidseg.atomic_output import atomic_output, check_output
+from vidseg.errors import InputError, OptionError
+from vidseg.inspection.found_video import FoundVideo, ReadFrames
+from vidseg.inspection.video_facts import About
+from vidseg.inspection.video_page import VideoPart, video_page
+from vidseg.pipeline._counts import ObjectCounter
+from vidseg.pipeline._report_source import Shown, search_and_video, shown_in
+from vidseg.pipeline._report_words import made_facts, program_name, track_commands
+from vidseg.pipeline.detected_frames import expected_frames, no_frames
+from vidseg.pipeline.find import Wanted, check_saving
+from vidseg.pipeline.run_options import RunOptions, RunResult
+from vidseg.pipeline.search import Search
+from vidseg.structures.span import Span
+from vidseg.video.decoding.moments import read_chosen
+from vidseg.video.info import VideoInfo
+from vidseg.video.probe import probe
+
+PAGE_SUFFIXES = (".html", ".htm")
+
+
+def report(
+    source: str | Path,
+    target: str | Path,
+    *,
+    search: Wanted = (),
+    video: str | Path | None = None,
+    span: Span | None = None,
+    options: RunOptions | None = None,
+) -> RunResult:
+    """Write a page about the objects of `source` to `target`, as `vidseg report` does.
+
+        vidseg.report("street.mp4", "street.html", search="person")
+        vidseg.report("street.vidseg", "street.html")
+
+    The page is one file that needs no network. It lists every track with pictures, score and area
+    over time, counts of each class, and the moments where the result is worst; all of its numbers
+    are in it as JSON.
+
+    Args:
+        source: a video, an animation, a folder of photos; or saved detections of one.
+        search: class names, or a whole `Search`.
+        video: where the video of saved detections is; None: beside them, under its name. Without it
+            the page has no pictures, and ids stay as they were saved.
+        span: the part of the video to look at.
+
+    Objects pass once, and pictures are taken afterwards from the few frames that are shown. Some 30
+    bytes an object and frame stay in memory, and 60 in a temporary file.
+
+    Raises:
+        OptionError: `target` is no page; options that do not go together.
+        InputError, DamagedInputError: an input cannot be read, or is not the one of the detections.
+        OutputError, OutputExistsError: `target` cannot be written.
+        ModelError, WeightsUnavailableError: the model cannot be loaded.
+    """
+    source, span, options = Path(source), span or Span(), options or RunOptions()
+    check_page(target)
+    wanted, path = search_and_video(source, search, None if video is None else Path(video))
+    check_output(target, [source, *([path] if path else [])], force=options.force)
+    check_saving(wanted, source, options)
+    info = None if path is None else _probed(path, wanted)
+    counter = ObjectCounter()
+    with FoundVideo(wanted.names) as found:
+        total = expected_frames(info, span) if info else None
+        with shown_in(wanted, info, span, options) as shown:
+            _collect(shown, found, counter, options, total)
+        part = _part(found, wanted, info, span)
+    if not part.facts["frames"]:
+        raise InputError(no_frames(info, span) if info else f"{source} holds no frame there.")
+    write_page(video_page(f"{part.facts['name']}: report", [part], program_name()), target, options)
+    return counter.result()
+
+
+def check_page(target: str | Path) -> None:
+    """Raises OptionError: its name is not that of a page."""
+    if Path(target).suffix.lower() not in PAGE_SUFFIXES:
+        raise OptionError(f"A report is a page, and {target} is none; use a name with .html.")
+
+
+def write_page(html: str, target: str | Path, options: RunOptions) -> None:
+    with atomic_output(target, force=options.force) as fresh:
+        # names of files are not always encodable
+        fresh.write_text(html, encoding="utf-8", errors="replace")
+
+
+def reader_of(info: VideoInfo, span: Span) -> ReadFrames:
+    return lambda indexes: read_chosen(info, indexes, span)
+
+
+def _probed(path: Path, search: Search) -> VideoInfo:
+    info = probe(path)
+    if info.kind == "photo":
+        raise OptionError(f"{path} is a photo, and a report shows objects over time.")
+    search.check_kind(info.kind)
+    return info
+
+
+def _collect(
+    shown: Shown,
+    found: FoundVideo,
+    counter: ObjectCounter,
+    options: RunOptions,
+    total: int | None,
+) -> None:
+    for done, (moment, instances) in enumerate(shown, 1):
+        found.add(moment, instances)
+        counter.add(instances)
+        if options.on_frame is not None:
+            options.on_frame(done, total)
+
+
+def _part(found: FoundVideo, search: Search, info: VideoInfo | None, span: Span) -> VideoPart:
+    record = found.record()
+    ids = [track.id for track in record.tracks]
+    about = About(
+        name=_name(search, info),
+        score=search.score,
+        made=made_facts(search, info, span),
+        commands=track_commands(search, info, span, ids),
+        notes=() if info else ("The video was not at hand, so there are no pictures.",),
+    )
+    every = search.saved.header.options.get("every", 1) if search.saved else search.every
+    read = reader_of(info, span) if info else None
+    return found.part(record, about, read, filled_is_missed=every == 1)
+
+
+def _name(search: Search, info: VideoInfo | None) -> str:
+    if info is not None:
+        return info.path.absolute().name
+    assert search.saved is not None
+    return str(search.saved.header.source["name"])
