@@ -1,17 +1,22 @@
 """A few frames spread over an input: which ones, and how little is read for them."""
 
 import itertools
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Picture
 
 from tests.support.scenes import read_barcode, scene_image, write_scene
+from vidseg.structures.frame import Frame
 from vidseg.structures.span import Span
 from vidseg.video.decoding import moments
-from vidseg.video.decoding.moments import evenly, moment_times, read_moments
+from vidseg.video.decoding.moments import evenly, moment_times, read_chosen, read_moments
+from vidseg.video.decoding.reader import read_frames
+from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
 
 PIXELS = {"in.mp4": "yuv420p", "in.avi": "yuv420p", "in.apng": "rgb24"}
@@ -106,3 +111,39 @@ def test_of_a_folder_only_the_chosen_photos_are_opened(tmp_path: Path) -> None:
     assert seen(tmp_path, count=3) == wanted
     frames = list(read_moments(probe(tmp_path), Span(14, 16), 3))
     assert [(frame.index, frame.time) for frame in frames if frame.index == 15] == [(15, 15)]
+
+
+@pytest.mark.parametrize("chosen", [[0], [5, 6, 90, 91, 179], [44, 45, 46, 120, 400]])
+def test_chosen_frames_are_those_with_these_indexes(tmp_path: Path, chosen: list[int]) -> None:
+    options = {"g": "10", "sc_threshold": "0"}
+    info = probe(write_scene(tmp_path / "in.mp4", frames=180, options=options))
+    frames = list(read_chosen(info, chosen, Span()))
+    assert [frame.index for frame in frames] == [index for index in chosen if index < 180]
+    assert [read_barcode(frame.image) for frame in frames] == [frame.index for frame in frames]
+
+
+def test_chosen_frames_that_are_far_apart_are_read_from_keyframes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"g": "10", "sc_threshold": "0"}
+    info = probe(write_scene(tmp_path / "in.mp4", frames=180, options=options))
+    ranges: list[tuple[int, int]] = []
+
+    def reading(info: VideoInfo, *, first: int, stop: int, **others: bool) -> Iterator[Frame]:
+        ranges.append((first, stop))
+        return read_frames(info, first=first, stop=stop, **others)
+
+    monkeypatch.setattr("vidseg.video.decoding.moments.read_frames", reading)
+    chosen = [3, 12, 95, 120]
+    assert [frame.index for frame in read_chosen(info, chosen, Span())] == chosen
+    assert ranges == [(3, 13), (95, 121)]
+
+
+def test_chosen_photos_are_opened_alone(tmp_path: Path) -> None:
+    for index in range(5):
+        Picture.fromarray(scene_image(index)).save(tmp_path / f"{index}.png")
+    info = probe(tmp_path)
+    (tmp_path / "2.png").write_bytes(b"damaged")
+    frames = list(read_chosen(info, [1, 3], Span()))
+    assert [(frame.index, read_barcode(frame.image)) for frame in frames] == [(1, 1), (3, 3)]
+    assert list(read_chosen(info, [], Span())) == []
