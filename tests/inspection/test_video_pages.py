@@ -1,7 +1,5 @@
 """What the page about a video is made of, and how it behaves in a browser."""
 
-from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +7,7 @@ import pytest
 
 import vidseg
 from tests.support.pages import opened
-from tests.support.saved_videos import save_lanes
+from tests.support.saved_videos import NAMES, many_tracks, save_lanes
 from vidseg.inspection import _timeline
 from vidseg.inspection._mask_spool import MaskSpool
 from vidseg.inspection._templates import clock
@@ -21,9 +19,11 @@ from vidseg.inspection._track_pictures import (
     budget_for,
     encoded,
 )
+from vidseg.inspection.found_video import FoundVideo
 from vidseg.inspection.track_records import TrackRecord, VideoRecord
-from vidseg.inspection.worst_moments import worst_moments
-from vidseg.structures.frame import Moment
+from vidseg.inspection.video_facts import About
+from vidseg.inspection.video_page import video_page
+from vidseg.inspection.worst_moments import Kind, worst_moments
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import crop
 
@@ -51,12 +51,12 @@ def record(*tracks: TrackRecord, frames: int = 100) -> VideoRecord:
         times,
         frames / 25,
         {},
-        np.zeros(frames),
+        np.zeros(frames, np.float32),
         [*tracks],
     )
 
 
-def kinds(*tracks: TrackRecord, score: float = 0.5) -> dict[str, int]:
+def kinds(*tracks: TrackRecord, score: float = 0.5) -> dict[Kind, int]:
     return dict(worst_moments(record(*tracks), score=score).counts)
 
 
@@ -139,7 +139,7 @@ def test_pictures_have_a_most_number_of_bytes() -> None:
         budget = budget_for(count)
         pictured = min(count, MANY_TRACKS)
         of_tracks = pictured * (budget.best_bytes + budget.strip_frames * budget.strip_bytes)
-        assert of_tracks + 12 * 3 * MOMENT_BYTES <= PAGE_PICTURE_BYTES * 1.02
+        assert of_tracks + (4 * 3 + 8 * 2) * MOMENT_BYTES <= PAGE_PICTURE_BYTES * 1.02
 
 
 def test_the_part_around_a_box_stays_inside_and_shows_all_of_it() -> None:
@@ -151,11 +151,9 @@ def test_the_part_around_a_box_stays_inside_and_shows_all_of_it() -> None:
 
 def test_lines_break_where_a_track_is_away() -> None:
     video = {"start": 0.0, "end": 10.0, "bins": [0.0, 5.0]}
-    points = [
-        {"time": time, "score": score, "joined": joined}
-        for time, score, joined in ((0, 1, False), (1, 0.5, True), (5, 0.2, False), (6, None, True))
-    ]
-    assert _timeline.line(video, points, "score") == "M0,0L100,50M500,80"
+    curve = {"times": [0, 1, 5, 6], "scores": [1, 0.5, 0.2, None], "breaks": [2]}
+    assert _timeline.line(video, curve, "scores") == "M0,0L100,50M500,80"
+    assert _timeline.line(video, curve, "scores", 2, 7) == "M0,50L100,75M500,90H700"
     assert _timeline.spans(video, [[0, 5], [5, 5]]) == "M0,0h500v100h-500zM500,0h2v100h-2z"
     assert _timeline.steps(video, [0, 2], 2) == "M0,100L0,100H500L500,10H1000V100z"
     assert [time for _, time in _timeline.ticks(video)] == [0, 2, 4, 6, 8]
@@ -237,21 +235,13 @@ def test_tracks_are_filtered_and_ordered(page: Path) -> None:
         assert tab.page.get_by_role("status").text_content() == "2 of 3 tracks"
 
 
-def simulated(frames: int, tracks: int) -> Iterator[tuple[Moment, Instances]]:
-    """Squares in rows, each in view for a tenth of the video."""
-    for index in range(frames):
-        ids = np.arange(1, tracks + 1)
-        since = index - (ids - 1) * frames * 0.9 / tracks
-        ids, since = (values[(since >= 0) & (since < frames / 10)] for values in (ids, since))
-        left = (10 + since * 500 / (frames / 10)).astype(np.float32)
-        top = (ids % 10 * 30).astype(np.float32)
-        count = len(ids)
-        found = Instances(
-            np.stack([left, top, left + 28, top + 28], axis=1),
-            np.full((count, 28, 28), 255, np.uint8),
-            (0.7 + 0.2 * np.sin(since / 9 + ids)).astype(np.float32),
-            1 + ids % 3,
-            ids,
-            (360, 640),
-        )
-        yield Moment(index, Fraction(index, 25), Fraction(1, 25)), found
+def test_a_page_of_300_tracks_stays_below_5_mb() -> None:
+    with FoundVideo(NAMES) as found:
+        for moment, instances in many_tracks(frames=900, tracks=MANY_TRACKS):
+            found.add(moment, instances)
+        part = found.part(found.record(), About("in.mp4", 0.5, {}), None)
+    assert len(part.facts["tracks"]) == MANY_TRACKS
+    assert len(part.facts["tracks"][5]["curve"]["times"]) == 40
+    size = len(video_page("in.mp4", [part], "vidseg"))
+    strips = MANY_TRACKS * 5 * 400  # what the tags of pictures take
+    assert size + strips + PAGE_PICTURE_BYTES * 4 / 3 < 5e6

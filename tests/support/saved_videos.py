@@ -50,6 +50,25 @@ def with_doubts(scene: Scene) -> Iterator[tuple[Moment, Instances]]:
         yield Moment(index, index / RATE, 1 / RATE), found[kept]
 
 
+def many_tracks(*, frames: int, tracks: int) -> Iterator[tuple[Moment, Instances]]:
+    """Squares in ten rows of 360 x 640 pixels, each in view for a tenth of the video."""
+    length = frames / 10
+    first = np.linspace(0, frames - length, tracks)
+    for index in range(frames):
+        rows = np.flatnonzero((first <= index) & (index < first + length))
+        since, ids = index - first[rows], rows + 1
+        left, top = 10 + since * (500 / length), ids % 10 * 30
+        found = Instances(
+            np.stack([left, top, left + 28, top + 28], axis=1).astype(np.float32),
+            np.full((len(rows), 28, 28), 255, np.uint8),
+            (0.7 + 0.2 * np.sin(since / 9 + ids)).astype(np.float32),
+            (1 + ids % 3).astype(np.int64),
+            ids.astype(np.int64),
+            (360, 640),
+        )
+        yield Moment(index, Fraction(index, 25), Fraction(1, 25)), found
+
+
 def write_video(path: Path, images: Iterable[Image], *, rate: Fraction = RATE) -> Path:
     with av.open(str(path), "w") as container:
         stream: Any = None

@@ -129,9 +129,9 @@ def test_chosen_frames_that_are_far_apart_are_read_from_keyframes(
     info = probe(write_scene(tmp_path / "in.mp4", frames=180, options=options))
     ranges: list[tuple[int, int]] = []
 
-    def reading(info: VideoInfo, *, first: int, stop: int, **others: bool) -> Iterator[Frame]:
+    def reading(info: VideoInfo, *, first: int, stop: int, **_: bool) -> Iterator[Frame]:
         ranges.append((first, stop))
-        return read_frames(info, first=first, stop=stop, **others)
+        return read_frames(info, first=first, stop=stop)
 
     monkeypatch.setattr("vidseg.video.decoding.moments.read_frames", reading)
     chosen = [3, 12, 95, 120]

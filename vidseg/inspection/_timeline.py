@@ -36,22 +36,23 @@ def spans(video: Video, times: Sequence[Sequence[float]]) -> str:
 
 def line(
     video: Video,
-    points: Sequence[Mapping[str, Any]],
+    curve: Mapping[str, Sequence[Any]],
     name: str,
     highest: float = 1.0,
     end: float | None = None,
 ) -> str:
-    """A line through `name` of the points, up to the time `end`; it breaks where they are not
-    `joined`, or unknown."""
-    path, joined = [], False
-    for point in points:
-        value = point[name]
+    """A line through `name` of the curve, up to the time `end`.
+
+    It breaks at the curve's `breaks`, and where a value is not known.
+    """
+    path, joined, breaks = [], False, {*curve["breaks"]}
+    for number, (time, value) in enumerate(zip(curve["times"], curve[name], strict=True)):
         if value is None:
             joined = False
             continue
-        pen = "L" if joined and point["joined"] else "M"
+        pen = "L" if joined and number not in breaks else "M"
         y = HEIGHT * (1 - value / highest) if highest else HEIGHT
-        path.append(f"{pen}{place(video, point['time']):.0f},{y:.0f}")
+        path.append(f"{pen}{place(video, time):.0f},{y:.0f}")
         joined = True
     if path and end is not None:
         path.append(f"H{place(video, end):.0f}")

@@ -22,9 +22,9 @@ from vidseg.structures.colors import Color, color_of
 from vidseg.structures.frame import Image
 from vidseg.structures.masks import Crop
 
-PAGE_PICTURE_BYTES = 2_700_000
+PAGE_PICTURE_BYTES = 2_100_000
 """Of all pictures together; as text in a page they are a third larger."""
-MOMENT_BYTES = 14_000
+MOMENT_BYTES = 12_000
 MAX_BEST_BYTES, MAX_STRIP_BYTES = 24_000, 8_000
 BEST_SIDE_PIXELS, STRIP_SIDE_PIXELS, MOMENT_SIDE_PIXELS = 320, 176, 360
 MAX_ENLARGEMENT = 2.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -18,9 +18,9 @@ from vidseg.structures.colors import color_of
 MAX_BINS = 240
 """Columns of the charts over the whole video."""
 MAX_CURVE_POINTS, MIN_CURVE_POINTS = 120, 12
-CURVE_POINTS_A_PAGE = 18_000
+CURVE_POINTS_A_PAGE = 12_000
 """Tracks share these."""
-MAX_PATH_POINTS = 40
+MAX_PATH_POINTS = 24
 EDGE_SHARE = 0.01
 """A box nearer to an edge of the frame than this share of the frame's side touches it."""
 MIN_EDGE_PIXELS = 2
@@ -146,26 +146,30 @@ def _track_facts(record: VideoRecord, track: TrackRecord, points: int) -> Facts:
     }
 
 
-def _curve(record: VideoRecord, track: TrackRecord, points: int) -> list[Facts]:
-    """Score and area over time: one point a frame, or means of equally many frames in a row."""
-    rows = np.array_split(np.arange(len(track)), min(points, len(track)))
-    curve: list[Facts] = []
-    before = None
-    for part in rows:
-        scores = track.scores[part]
-        known = scores[np.isfinite(scores)]
-        middle = int(track.positions[part[len(part) // 2]])
-        curve.append(
-            {
-                "time": _time(record, middle),
-                "score": _rounded(known.mean()) if len(known) else None,
-                "lowest": _rounded(known.min()) if len(known) else None,
-                "area": _rounded(track.areas[part].mean(), 1),
-                "joined": before is not None and int(track.positions[part[0]]) - before == 1,
-            }
-        )
-        before = int(track.positions[part[-1]])
-    return curve
+def _curve(record: VideoRecord, track: TrackRecord, points: int) -> Facts:
+    """Score and area over time: one point a frame, or means of equally many frames in a row.
+
+    `breaks` are the points before which the track was away.
+    """
+    parts = np.array_split(np.arange(len(track)), min(points, len(track)))
+    first = np.array([track.positions[rows[0]] for rows in parts])
+    last = np.array([track.positions[rows[-1]] for rows in parts])
+    scores = [track.scores[rows] for rows in parts]
+    return {
+        "times": [_time(record, int(track.positions[rows[len(rows) // 2]])) for rows in parts],
+        "scores": [_known(some, np.mean) for some in scores],
+        "lowest": [_known(some, np.min) for some in scores],
+        "areas": [_rounded(track.areas[rows].mean(), 1) for rows in parts],
+        "breaks": (np.flatnonzero(first[1:] - last[:-1] > 1) + 1).tolist(),
+    }
+
+
+def _known(
+    scores: NDArray[np.float32], measure: Callable[[NDArray[np.float32]], Any]
+) -> float | None:
+    """A measure of the scores that are known; None without any."""
+    known = scores[np.isfinite(scores)]
+    return _rounded(measure(known)) if len(known) else None
 
 
 def _path(track: TrackRecord) -> list[list[float]]:
@@ -228,5 +232,6 @@ def _end(record: VideoRecord, position: int) -> float:
 
 
 def _rounded(value: Any, digits: int = 4) -> float:
-    """The shortest decimal; whole numbers stay so."""
-    return round(float(value), digits)
+    """Rounded; a whole number as such, which is shorter in JSON."""
+    rounded = round(float(value), digits)
+    return int(rounded) if rounded.is_integer() else rounded

@@ -71,6 +71,14 @@
     next.querySelector("summary").focus();
   };
 
+  // The best view is in the page once, as the small picture of its track.
+  const showBest = (track) => {
+    const figure = track.querySelector(".best[hidden]");
+    if (!figure) return;
+    figure.prepend(track.querySelector(".thumb img").cloneNode());
+    figure.hidden = false;
+  };
+
   const cursor = document.querySelector(".cursor");
   const onMove = (event) => {
     const lane = event.target.closest(".lane, .curve svg");
@@ -97,6 +105,9 @@
     const link = event.target.closest('a[href^="#"]');
     if (link && link.hash === location.hash) openLinked();
   });
+  document.addEventListener("toggle", (event) => {
+    if (event.target.matches("details.track[open]")) showBest(event.target);
+  }, true);
   document.addEventListener("keydown", onKey);
   document.addEventListener("pointermove", onMove);
   document.addEventListener("scroll", () => { cursor.hidden = true; }, { passive: true });
