@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidseg.concurrency import batched, map_ahead, prefetch, until
+from vidseg.concurrency import Newest, batched, map_ahead, prefetch, until
 
 Stage = Callable[[Iterable[int]], Generator[int, None, None]]
 STAGES: dict[str, Stage] = {
@@ -212,3 +212,60 @@ def test_ctrl_c_while_the_thread_starts_loses_no_thread(monkeypatch: pytest.Monk
         next(prefetch(source, 1))
     assert source.closed
     assert source.taken == 0
+
+
+def test_newest_hands_out_the_last_item_and_counts_those_dropped() -> None:
+    read = threading.Event()
+
+    def source() -> Iterator[int]:
+        yield from range(10)
+        read.set()
+
+    with Newest(source(), threading.Event()) as newest:
+        read.wait()
+        assert list(newest) == [9]
+    assert newest.dropped == 9
+
+
+def test_newest_hands_out_all_items_that_are_taken_in_time() -> None:
+    taken = threading.Semaphore(1)
+
+    def source() -> Iterator[int]:
+        for item in range(10):
+            taken.acquire()
+            yield item
+
+    seen = []
+    with Newest(source(), threading.Event()) as newest:
+        for item in newest:
+            seen.append(item)
+            taken.release()
+    assert (seen, newest.dropped) == (list(range(10)), 0)
+
+
+def test_newest_raises_the_error_of_its_source_after_the_last_item() -> None:
+    with Newest(Source(5, breaks_at=3), threading.Event()) as newest:
+        seen = []
+        with pytest.raises(OSError, match="source broke at 3"):
+            seen.extend(iter(newest.__next__, None))
+    assert newest.dropped <= 2
+
+
+@pytest.mark.parametrize("by", ["stop", "exit"])
+def test_newest_ends_at_once_and_closes_its_source(by: str) -> None:
+    closed, stop = threading.Event(), threading.Event()
+
+    def source() -> Iterator[int]:
+        try:
+            while not stop.wait(0.001):
+                yield 1
+        finally:
+            closed.set()
+
+    with Newest(source(), stop) as newest:
+        assert next(newest) == 1
+        if by == "stop":
+            stop.set()
+            assert list(newest) == []
+    assert closed.is_set()
+    assert stop.is_set()

@@ -25,13 +25,14 @@ PARTS = {
     "video": [
         *("environment", "info", "pyav_versions", "large_arrays", "orientation", "codecs"),
         *("tone_mapping", "color", "analysis"),
-        *("demuxing", "damage", "decoding", "encoding", "probe", "saved_info", "moviepy_clip"),
+        *("demuxing", "damage", "decoding", "encoding", "live"),
+        *("probe", "saved_info", "moviepy_clip"),
     ],
     "cluster": ["options", "worker", "_ray", "_pool", "_spans", "_start", "shared", ""],
     "cli": [
         *("option", "param_types", "threads", "console", "exit_codes", "progress"),
         *("standard_output", "tracking_options", "encoding_options", "model_options"),
-        *("run_flags", "cluster_options"),
+        *("run_flags", "cluster_options", "live_options"),
         *("options", "report", "batch", "sharing", "trial", "drawing", "output_specs"),
         *("commands", ""),
     ],

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vidseg.pipeline.evaluation_request import EvaluationOptions as EvaluationOptions
     from vidseg.pipeline.export_file import export as export
     from vidseg.pipeline.find import find as find
+    from vidseg.pipeline.live import live as live
     from vidseg.pipeline.merge import merge as merge
     from vidseg.pipeline.outputs import CutoutOutput as CutoutOutput
     from vidseg.pipeline.outputs import ExportOutput as ExportOutput
@@ -97,6 +98,7 @@ _HOMES = {
     "export": "pipeline.export_file",
     "find": "pipeline.find",
     "frames": "pipeline.shortcuts",
+    "live": "pipeline.live",
     "load_predictor": "models.predictor",
     "merge": "pipeline.merge",
     "on_image": "effects",

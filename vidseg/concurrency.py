@@ -9,8 +9,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
-from threading import Event
-from typing import TypeVar
+from threading import Condition, Event, Thread
+from types import TracebackType
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -146,3 +147,71 @@ def batched(items: Iterable[T], size: int) -> Generator[list[T], None, None]:
             raise
         if batch:
             yield batch
+
+
+class Newest(Generic[T]):
+    """An iterator over the newest item of a source that a thread of its own reads all the time.
+
+    An item that nobody took before the next one came is dropped, so what is handed out never lags
+    behind the source. The last item is handed out, and then an error of the source, if there was
+    one. Once `stop` is set the iterator ends at once. A context manager: on exit `stop` is set and
+    the thread joined, which waits for the source's next item.
+    """
+
+    def __init__(self, items: Iterable[T], stop: Event) -> None:
+        self.dropped = 0
+        """How many items were dropped."""
+        self._items, self._stop = items, stop
+        self._changed = Condition()
+        self._waiting: list[T] = []
+        self._error: BaseException | None = None
+        self._ended = False
+        self._thread = Thread(target=self._read, name="vidseg-newest")
+
+    def __enter__(self) -> "Newest[T]":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def __iter__(self) -> "Newest[T]":
+        return self
+
+    def __next__(self) -> T:
+        with self._changed:
+            while not (self._waiting or self._ended or self._stop.is_set()):
+                self._changed.wait(WAIT_SECONDS)
+            if self._waiting and not self._stop.is_set():
+                return self._waiting.pop()
+            error, self._error = self._error, None
+        if error is not None and not self._stop.is_set():
+            raise error
+        raise StopIteration
+
+    def _read(self) -> None:
+        error = None
+        try:
+            with closing_input(self._items) as source:
+                for item in source:
+                    if self._stop.is_set():
+                        break
+                    self._put(item)
+                    del item
+        except BaseException as raised:
+            error = raised
+        with self._changed:
+            self._ended, self._error = True, error
+            self._changed.notify_all()
+
+    def _put(self, item: T) -> None:
+        with self._changed:
+            self.dropped += len(self._waiting)
+            self._waiting[:] = [item]
+            self._changed.notify_all()

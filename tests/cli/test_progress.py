@@ -1,8 +1,13 @@
 """Progress and announcements, with a clock and a terminal of the test's own."""
 
+import json
+from pathlib import Path
+
 import pytest
 
-from vidseg.cli.progress import Download, Progress, duration
+from tests.support.commands import run
+from tests.support.scenes import write_scene
+from vidseg.cli.progress import Download, Progress, ProgressLines, duration
 
 
 class Clock:
@@ -91,3 +96,54 @@ def test_the_frames_of_an_earlier_run_do_not_count_in_the_estimate(
             progress.on_frame(done, 2000)
             clock.now += 2.0
     assert "This will take about 36 min" in capsys.readouterr().err
+
+
+def lines(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_programs_get_two_lines_a_second_and_one_at_the_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """100 frames, 0.125 s each, after a model that took a minute to load."""
+    clock = Clock()
+    clock.now = 60
+    told = ProgressLines("in.mp4", clock=clock)
+    play(Progress(bar=True, lines=told, clock=clock), clock, frames=100, total=200, step=0.125)
+    first, *between, last = lines(capsys.readouterr().err)
+    assert first == {
+        "event": "progress",
+        "file": "in.mp4",
+        "unit": "frames",
+        "done": 1,
+        "total": 200,
+        "per_second": None,
+        "eta": None,
+    }
+    assert len(between) == 24
+    assert all(line["event"] == "progress" for line in between)
+    assert between[-1]["per_second"] == 8.0
+    assert between[-1]["eta"] == round((200 - 97) / 8, 1)
+    assert (last["event"], last["done"], last["total"], last["eta"]) == ("end", 100, 100, 0.0)
+
+
+def test_a_run_that_fails_tells_programs_of_no_end(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(bar=False, lines=ProgressLines("in.mp4", clock=Clock()))
+
+    def break_off() -> None:
+        with progress:
+            progress.on_frame(1, None)
+            raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        break_off()
+    (line,) = lines(capsys.readouterr().err)
+    assert (line["event"], line["total"]) == ("progress", None)
+
+
+def test_a_command_tells_programs_of_its_progress(model: str, tmp_path: Path) -> None:
+    clip = write_scene(tmp_path / "in.mp4", frames=8)
+    result = run("splash", "--model", model, "-q", "--progress-json", clip, tmp_path / "out.mp4")
+    first, *_, last = lines(result.stderr)
+    assert (first["event"], first["done"], first["total"]) == ("progress", 1, 8)
+    assert (last["event"], last["file"], last["done"]) == ("end", str(clip), 8)

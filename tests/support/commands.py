@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner, Result
 
@@ -35,16 +36,17 @@ def fails(*words: object, code: int = 1) -> str:
     return sentence.removeprefix("Error: ")
 
 
-def process(*words: object, code: str = "") -> "subprocess.Popen[str]":
-    """`vidseg` with these words as a process of its own, after the Python lines in `code`."""
+def process(*words: object, code: str = "", **options: Any) -> "subprocess.Popen[Any]":
+    """`vidseg` with these words as a process of its own, after the Python lines in `code`; text in
+    and out unless `options`, of `Popen`, say otherwise."""
     start = f"{code}\nfrom vidseg.cli import main\nmain(prog_name='vidseg')"
     return subprocess.Popen(
         [sys.executable, "-c", start, *(str(word) for word in words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         cwd=ROOT,
         preexec_fn=_listen,
+        **{"text": True, **options},
     )
 
 

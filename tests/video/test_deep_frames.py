@@ -16,7 +16,7 @@ from vidseg.structures.frame import Frame, Image
 from vidseg.video.codecs import Depth, Encoding, choose_codec
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.encoding._deep_frames import _planes
-from vidseg.video.encoding._encoder import VideoEncoder
+from vidseg.video.encoding.encoder import VideoEncoder
 from vidseg.video.encoding.writer import open_writer
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe

@@ -649,7 +649,7 @@ def test_wrong_shapes_are_refused(tmp_path: Path) -> None:
 def test_an_encoder_that_fails_midway_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vidseg.video.encoding._encoder import VideoEncoder
+    from vidseg.video.encoding.encoder import VideoEncoder
 
     real = VideoEncoder.encode
 
@@ -725,7 +725,7 @@ def test_photos_too_wide_for_their_format_are_named(
 
 
 def test_a_lost_packet_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vidseg.video.encoding._encoder import VideoEncoder
+    from vidseg.video.encoding.encoder import VideoEncoder
 
     real = VideoEncoder.flush
     monkeypatch.setattr(VideoEncoder, "flush", lambda self: real(self)[:-1])

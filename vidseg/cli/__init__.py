@@ -19,6 +19,7 @@ from vidseg.cli.commands.export import export
 from vidseg.cli.commands.frames import frames
 from vidseg.cli.commands.info import info
 from vidseg.cli.commands.inspect import inspect
+from vidseg.cli.commands.live import live
 from vidseg.cli.commands.merge import merge
 from vidseg.cli.commands.models import models
 from vidseg.cli.commands.overlay import overlay
@@ -73,6 +74,7 @@ class Program(click.Group):
         cutout,
         frames,
         run,
+        live,
         detect,
         merge,
         export,

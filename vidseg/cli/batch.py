@@ -195,7 +195,8 @@ def _run_one(job: Job, do: Make, run: RunFlags) -> None:
 
     began = time.monotonic()
     local(job.source, Download(job.source.name).on_bytes if run.progress else None)
-    with Progress(bar=run.progress, quiet=run.quiet) as progress:
+    lines = run.telling.lines(job.source)
+    with Progress(bar=run.progress, quiet=run.quiet, lines=lines) as progress:
         on_download = Download().on_bytes if run.progress else None
         result = do(job, RunOptions(run.force, progress.on_frame, on_download, run.resume))
     if not run.quiet:

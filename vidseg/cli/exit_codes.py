@@ -94,6 +94,31 @@ def stop_on_signals() -> Iterator[None]:
 
 
 @contextmanager
+def ending_on_signals(end: threading.Event) -> Iterator[None]:
+    """Within `stop_on_signals`, the first signal sets `end` only; the second raises `Stopped`.
+
+    For a run that has no end of its own: stopping it is no failure.
+    """
+    mine = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in SIGNALS if mine}
+    before = {number: kept for number, kept in before.items() if kept == _stop}
+
+    def set_end(number: int, frame: FrameType | None) -> None:
+        if end.is_set():
+            _stop(number, frame)
+        end.set()
+
+    for number in before:
+        signal.signal(number, set_end)
+    try:
+        yield
+    finally:
+        for number in before:
+            if signal.getsignal(number) == set_end:
+                signal.signal(number, _stop)
+
+
+@contextmanager
 def errors_as_sentences() -> Iterator[None]:
     """Within, an expected error ends the program with one sentence and its exit code."""
     try:

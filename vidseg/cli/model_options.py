@@ -1,7 +1,7 @@
 """Options about classes and models: `model_flags` gives `model`, `ModelFlags`."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,8 @@ class ModelFlags:
     device: str
     precision: str
     size: int | None
-    batch_size: int | None
-    tiles: str | None
+    batch_size: int | None = None
+    tiles: str | None = None
 
     def options(self) -> "ModelOptions":
         """How the model runs, for the library."""
@@ -81,6 +81,23 @@ TILES_OPTION = option(
 
 
 def model_flags(command: Command) -> Command:
+    """Which classes to find, with which model, in batches: gives `model`, `ModelFlags`."""
+
+    @unbatched_model_flags
+    @option(
+        "--batch-size",
+        type=BatchSize(),
+        default="auto",
+        help="Frames in one call of the model.",
+    )
+    @wraps(command)
+    def wrapper(*, model: ModelFlags, batch_size: int | None, **others: Any) -> Any:
+        return command(model=replace(model, batch_size=batch_size), **others)
+
+    return wrapper
+
+
+def unbatched_model_flags(command: Command) -> Command:
     """Which classes to find, with which model: gives `model`, `ModelFlags`."""
 
     @CLASS_OPTION
@@ -110,12 +127,6 @@ def model_flags(command: Command) -> Command:
         show_default="the model's own",
         help="Shorter side, in pixels, at which the model sees frames; smaller is faster.",
     )
-    @option(
-        "--batch-size",
-        type=BatchSize(),
-        default="auto",
-        help="Frames in one call of the model.",
-    )
     @TILES_OPTION
     @wraps(command)
     def wrapper(
@@ -125,12 +136,11 @@ def model_flags(command: Command) -> Command:
         device: str,
         precision: str,
         size: int | None,
-        batch_size: int | None,
         tiles: str | None,
         **others: Any,
     ) -> Any:
         names = split_names(classes)
-        flags = ModelFlags(names, model, device, precision, size, batch_size, tiles)
+        flags = ModelFlags(names, model, device, precision, size, tiles=tiles)
         return command(model=flags, **others)
 
     return wrapper

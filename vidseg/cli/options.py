@@ -22,7 +22,9 @@ from vidseg.cli.option import Command, option
 from vidseg.cli.option import examples as examples
 from vidseg.cli.param_types import Time
 from vidseg.cli.run_flags import VERBOSITY as VERBOSITY
+from vidseg.cli.run_flags import ProgressFlags as ProgressFlags
 from vidseg.cli.run_flags import RunFlags as RunFlags
+from vidseg.cli.run_flags import progress_options as progress_options
 from vidseg.cli.run_flags import run_options as run_options
 from vidseg.cli.run_flags import verbosity_options as verbosity_options
 from vidseg.cli.tracking_options import EVERY_OPTION as EVERY_OPTION

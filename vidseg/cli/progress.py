@@ -1,5 +1,6 @@
-"""Progress of a run, on stderr."""
+"""Progress of a run, on stderr: a bar for people, or JSON lines for programs."""
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -14,7 +15,62 @@ ESTIMATE_AFTER_SECONDS = 5
 """Measured work that an estimate needs."""
 
 
+LINE_STEP_SECONDS = 0.5
+"""Least time between two lines for programs."""
 LOADING_TEXT = "loading..."
+
+Clock = Callable[[], float]
+
+
+class ProgressLines:
+    """Progress as JSON, one object a line: at most two a second, and one where a file is done.
+
+    {"event": "progress", "file": "street.mp4", "unit": "frames", "done": 120, "total": 900,
+     "per_second": 24.8, "eta": 31.5}
+
+    `event` of the last line of a file is "end". `total` and `eta`, the seconds that are left, are
+    null where they are unknown.
+    """
+
+    def __init__(
+        self, file: str | None, *, unit: str = "frames", clock: Clock = time.monotonic
+    ) -> None:
+        self._file, self._unit, self._clock = file, unit, clock
+        self._first: tuple[int, float] | None = None
+        self._told = -LINE_STEP_SECONDS
+        self._last: tuple[int, int | None] | None = None
+
+    def on_frame(self, done: int, total: int | None) -> None:
+        """`done` of `total` are done."""
+        now = self._clock()
+        if self._first is None:
+            self._first, self._told = (done, now), now - LINE_STEP_SECONDS
+        self._last = done, total
+        if now - self._told >= LINE_STEP_SECONDS:
+            self._told = now
+            self._tell("progress", done, total)
+
+    def end(self) -> None:
+        """The file is done; nothing is told if it had nothing to do."""
+        if self._last is not None:
+            self._tell("end", self._last[0], self._last[0])
+
+    def _tell(self, event: str, done: int, total: int | None) -> None:
+        assert self._first is not None
+        seconds, since = self._clock() - self._first[1], done - self._first[0]
+        rate = since / seconds if seconds > 0 and since else None
+        left = None if total is None else max(total - done, 0)
+        eta = 0.0 if left == 0 else left / rate if left and rate else None
+        facts = {
+            "event": event,
+            "file": self._file,
+            "unit": self._unit,
+            "done": done,
+            "total": total,
+            "per_second": None if rate is None else round(rate, 2),
+            "eta": None if eta is None else round(eta, 1),
+        }
+        say(json.dumps(facts))
 
 
 class Progress:
@@ -24,9 +80,15 @@ class Progress:
     """
 
     def __init__(
-        self, *, bar: bool, quiet: bool = False, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        bar: bool,
+        quiet: bool = False,
+        lines: ProgressLines | None = None,
+        clock: Clock = time.monotonic,
     ) -> None:
-        self._wants_bar, self._quiet, self._clock = bar, quiet, clock
+        self._wants_bar, self._quiet, self._clock = bar and lines is None, quiet, clock
+        self._lines = lines
         self._bar: Bar | None = None
         self._first: float | None = None
         self._estimated = False
@@ -46,11 +108,15 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+        if self._lines is not None and error is None:
+            self._lines.end()
 
     def on_frame(self, done: int, total: int | None) -> None:
         """`done` of `total` frames are written; raises Stopped if a signal went unnoticed."""
         check_stopped()
         self.done, now = done, self._clock()
+        if self._lines is not None:
+            self._lines.on_frame(done, total)
         if self._first is None:
             self._first, self._skipped = now, done - 1
             self._show_frames(total)

@@ -9,9 +9,25 @@ import click
 
 from vidseg.cli.console import log_to_console
 from vidseg.cli.option import Command, option
+from vidseg.cli.progress import ProgressLines
 
 VERBOSITY = "vidseg.verbosity"
 """Key in `ctx.meta`: -1 for -q, 0, 1 for -v, 2 for -vv."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressFlags:
+    """How much to say, and how."""
+
+    quiet: bool
+    bar: bool
+    """A bar for people."""
+    json: bool = False
+    """Lines for programs."""
+
+    def lines(self, file: object = None, *, unit: str = "frames") -> ProgressLines | None:
+        """What tells programs of the progress with `file`, if that is wanted."""
+        return ProgressLines(None if file is None else str(file), unit=unit) if self.json else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +36,18 @@ class RunFlags:
 
     force: bool
     skip_existing: bool
-    quiet: bool
-    progress: bool
+    telling: ProgressFlags
     resume: bool = False
     """Go on with the detections that an interrupted run saved."""
+
+    @property
+    def quiet(self) -> bool:
+        return self.telling.quiet
+
+    @property
+    def progress(self) -> bool:
+        """Whether to show bars."""
+        return self.telling.bar
 
 
 def run_options(command: Command) -> Command:
@@ -35,26 +59,44 @@ def run_options(command: Command) -> Command:
         is_flag=True,
         help="Leave out inputs whose output exists, as after a batch that was interrupted.",
     )
+    @progress_options
+    @wraps(command)
+    def wrapper(
+        *,
+        force: bool,
+        skip_existing: bool,
+        telling: ProgressFlags,
+        resume: bool = False,
+        **others: Any,
+    ) -> Any:
+        return command(run=RunFlags(force, skip_existing, telling, resume), **others)
+
+    return wrapper
+
+
+def progress_options(command: Command) -> Command:
+    """How much to say: gives `telling`, `ProgressFlags`; -q and -v take effect at once."""
+
     @option(
         "--progress/--no-progress",
         default=None,
         show_default="on a terminal",
         help="Show a progress bar on stderr.",
     )
+    @option(
+        "--progress-json",
+        is_flag=True,
+        help="Tell progress on stderr as JSON instead, for programs: an object a line, at most two "
+        "lines a second.",
+    )
     @verbosity_options
     @wraps(command)
-    def wrapper(
-        *,
-        force: bool,
-        skip_existing: bool,
-        progress: bool | None,
-        resume: bool = False,
-        **others: Any,
-    ) -> Any:
+    def wrapper(*, progress: bool | None, progress_json: bool, **others: Any) -> Any:
         quiet = click.get_current_context().meta[VERBOSITY] < 0
         terminal = sys.stderr.isatty()
         wanted = terminal and not quiet if progress is None else progress
-        return command(run=RunFlags(force, skip_existing, quiet, wanted, resume), **others)
+        telling = ProgressFlags(quiet, wanted and not progress_json, progress_json)
+        return command(telling=telling, **others)
 
     return wrapper
 

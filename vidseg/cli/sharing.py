@@ -41,7 +41,8 @@ def share_jobs(
     again = options_again or options
     tasks = [Task(str(job.source), task_of(job), options, again) for job in todo.jobs]
     failed = list(todo.failed)
-    with Progress(bar=run.progress, quiet=run.quiet) as progress:
+    lines = run.telling.lines()
+    with Progress(bar=run.progress, quiet=run.quiet, lines=lines) as progress:
         on_download = Download().on_bytes if run.progress else None
         telling = RunOptions(on_frame=progress.on_frame, on_download=on_download)
         where = cluster.options()

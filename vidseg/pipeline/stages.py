@@ -36,6 +36,7 @@ def shown_objects(
     tracked: bool,
     score: float | None = None,
     point_id: int | None = None,
+    radius: int | None = None,
 ) -> Generator[tuple[T, Instances], None, None]:
     """Of what `with_ids` gives, the objects that were asked for; closes `pairs`.
 
@@ -43,11 +44,12 @@ def shown_objects(
         tracked: tracks decide which objects are confident enough, not each detection.
         score: lowest score of a single object; by default 0 where `tracked`, else the search's.
         point_id: the id of the object at the point that was asked for.
+        radius: frames before and after that smooth a frame; by default those of the search.
     """
     if score is None:
         score = 0.0 if tracked else search.score
     if tracked:
-        pairs = shown_tracks(pairs, radius=search.tracking.smooth)
+        pairs = shown_tracks(pairs, radius=search.tracking.smooth if radius is None else radius)
     if search.selection:
         pairs = _selected(search, _filtered(pairs, score, search.labels), point_id)
     return _filtered(pairs, score, search.labels, search.max_objects)

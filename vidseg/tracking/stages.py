@@ -35,7 +35,12 @@ TRACKING_RULES_VERSION = 2
 
 
 def assign_ids(
-    pairs: Iterable[Found], *, score: float, fill: int, tracker: Tracker | None = None
+    pairs: Iterable[Found],
+    *,
+    score: float,
+    fill: int,
+    tracker: Tracker | None = None,
+    near: int = NEAR_FRAMES,
 ) -> Generator[Found, None, None]:
     """Every frame with all its objects, as they are saved.
 
@@ -46,12 +51,14 @@ def assign_ids(
     Args:
         score: lowest mean score of a confirmed track, see `vidseg.tracking.confirmation`.
         tracker: assigns the ids; None is a new `MaskTracker`.
+        near: how many of the next frames help to confirm a track. With 0, and `fill` 0, each frame
+            is handed out at once.
 
     An error of `pairs` arrives after all frames before it; closing the generator closes `pairs`.
     Holds `frames_ahead(fill, 0)` frames.
     """
     tracks = track(pairs, MaskTracker(score=score) if tracker is None else tracker)
-    return fill_gaps(tracks, longest=fill, confirmation=TrackConfirmation(score))
+    return fill_gaps(tracks, longest=fill, confirmation=TrackConfirmation(score), near=near)
 
 
 def shown_tracks(
@@ -115,15 +122,20 @@ def _check_tracked(tracker: Tracker, given: Instances, tracked: Instances) -> No
 
 
 def fill_gaps(
-    pairs: Iterable[Found], *, longest: int, confirmation: TrackConfirmation | None = None
+    pairs: Iterable[Found],
+    *,
+    longest: int,
+    confirmation: TrackConfirmation | None = None,
+    near: int = NEAR_FRAMES,
 ) -> Generator[Found, None, None]:
     """Add objects that were missed for up to `longest` frames between two sightings.
 
     With `confirmation`, tracks that are not confirmed become `UNTRACKED` and are not filled; both
-    decisions look at the same frames ahead. See `vidseg.tracking.interpolation`.
+    decisions look at the same frames ahead, `near` of them at least. See
+    `vidseg.tracking.interpolation`.
     """
     before: dict[int, Sighting] = {}
-    ahead_frames = max(longest, NEAR_FRAMES) if confirmation else longest
+    ahead_frames = max(longest, near) if confirmation else longest
     with closing(look_ahead(pairs, ahead_frames)) as source:
         for number, ((frame, now), ahead) in enumerate(source):
             kept, known = now, before

@@ -6,6 +6,7 @@ demuxing/     packets and the times of frames
 damage/       what is lost or corrupted
 decoding/     frames of any input
 encoding/     frames to any output
+live/         frames of what has not ended yet, and where they are shown meanwhile
 probe         facts about an input
 moviepy_clip  a moviepy clip over exact frames
 

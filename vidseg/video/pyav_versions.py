@@ -12,6 +12,12 @@ TAG_OPTIONS: dict[str, Any] = (
 """Keeps tags that are not valid UTF-8. PyAV 19 always does and has no such option."""
 
 
+class Readable(Protocol):
+    """What PyAV reads from in place of a file of a name."""
+
+    def read(self, size: int) -> bytes: ...
+
+
 class Ratio(Protocol):
     """A `Fraction`, or the `AVRational` of PyAV 19."""
 
@@ -21,9 +27,18 @@ class Ratio(Protocol):
     def denominator(self) -> int: ...
 
 
-def open_input(url: str, options: dict[str, str]) -> InputContainer:
-    """Open a file to read; `options` are those of the demuxer."""
-    opened = av.open(url, "r", container_options=options, **TAG_OPTIONS)
+def open_input(
+    file: str | Readable, options: dict[str, str], *, timeout: float | None = None
+) -> InputContainer:
+    """Open a file to read; `options` are those of the demuxer. With `timeout`, in seconds, opening
+    and each read give up after that long."""
+    opened = av.open(
+        file,
+        "r",
+        container_options=options,
+        timeout=None if timeout is None else (timeout, timeout),
+        **TAG_OPTIONS,
+    )
     return cast(InputContainer, opened)
 
 

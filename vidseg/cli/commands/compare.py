@@ -106,7 +106,9 @@ def _progress(bars: ExitStack, run: RunFlags) -> "OnModel":
 
     def on_frame(model: str, done: int, total: int | None) -> None:
         if model not in each:
-            each[model] = bars.enter_context(Progress(bar=run.progress, quiet=True))
+            lines = run.telling.lines(model)
+            told = Progress(bar=run.progress, quiet=True, lines=lines)
+            each[model] = bars.enter_context(told)
         each[model].on_frame(done, total)
 
     return on_frame

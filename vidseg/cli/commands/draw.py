@@ -52,7 +52,7 @@ def effect_option(command: Command) -> Command:
     return wrapper
 
 
-class DrawCommand(click.Command):
+class EffectsCommand(click.Command):
     """Lists the effects and their settings in its help."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -71,7 +71,7 @@ class DrawCommand(click.Command):
 
 
 @click.command(
-    cls=DrawCommand,
+    cls=EffectsCommand,
     epilog=examples(
         'vidseg draw --effect "pixelate:class=person,cells=8" street.mp4 street_safe.mp4',
         "vidseg draw --effect blur-background --effect contour:color=white dog.mp4 dog_focus.mp4",

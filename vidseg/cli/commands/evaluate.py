@@ -111,7 +111,8 @@ def evaluate(
         crowds_as_objects=crowds_as_objects,
     )
     limit_threads()
-    with Progress(bar=run.progress, quiet=True) as progress:
+    lines = run.telling.lines(path)
+    with Progress(bar=run.progress, quiet=True, lines=lines) as progress:
         download = Download().on_bytes if run.progress else None
         evaluation = evaluate_data(
             path,

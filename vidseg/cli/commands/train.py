@@ -219,6 +219,7 @@ class _Show:
     def __init__(self, run: RunFlags) -> None:
         self._run = run
         self._bar: Bar | None = None
+        self._lines = run.telling.lines(unit="steps")
         self._first: tuple[int, float] | None = None
         self._step, self._steps, self._loss = 0, 0, 0.0
 
@@ -233,18 +234,17 @@ class _Show:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+        if self._lines is not None and error is None:
+            self._lines.end()
 
     def on_step(self, step: int, steps: int, losses: dict[str, float]) -> None:
         if self._first is None:
             self._first = step, time.monotonic()
             if self._run.progress:
-                self._bar = Bar(
-                    total=steps,
-                    initial=step - 1,
-                    unit=" steps",
-                    file=sys.stderr,
-                    dynamic_ncols=True,
-                )
+                begun = {"total": steps, "initial": step - 1, "unit": " steps"}
+                self._bar = Bar(**begun, file=sys.stderr, dynamic_ncols=True)
+        if self._lines is not None:
+            self._lines.on_frame(step, steps)
         # A moving mean, since losses of single batches are noisy.
         mean = losses["loss"] if self._step == 0 else 0.95 * self._loss + 0.05 * losses["loss"]
         self._step, self._steps, self._loss = step, steps, mean

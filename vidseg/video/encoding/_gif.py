@@ -13,8 +13,8 @@ from av.video.format import VideoFormat
 
 from vidseg.structures.frame import Frame, Image
 from vidseg.video.codecs import Encoding
-from vidseg.video.encoding._encoder import encoded_shape, fit
 from vidseg.video.encoding._photo_source import SourceAlpha
+from vidseg.video.encoding.encoder import encoded_shape, fit
 from vidseg.video.info import VideoInfo
 
 log = logging.getLogger("vidseg")

@@ -21,11 +21,11 @@ from vidseg.remote.paths import as_path
 from vidseg.structures.frame import Frame
 from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.encoding._deep_frames import keeps_source, source_bits
-from vidseg.video.encoding._encoder import MAX_TIMESCALE, VideoEncoder, timescale
 from vidseg.video.encoding._gif import GifEncoder
 from vidseg.video.encoding._image_writer import PhotoFolderWriter, PhotoWriter
 from vidseg.video.encoding._spherical import reserve_mark, write_mark
 from vidseg.video.encoding._stream_copier import StreamCopier
+from vidseg.video.encoding.encoder import MAX_TIMESCALE, VideoEncoder, timescale
 from vidseg.video.info import VideoInfo
 from vidseg.video.pyav_versions import open_input, open_output
 

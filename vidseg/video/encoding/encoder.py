@@ -14,6 +14,7 @@ from av import Packet, VideoCodecContext, VideoStream
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.video.format import VideoFormat
+from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 
 from vidseg.cpu_budget import codec_threads
@@ -94,8 +95,9 @@ class VideoEncoder:
         with tamed_svt() if encoding.codec == "av1" else nullcontext():
             _open_context(context, encoding, self._info)
 
-    def encode(self, frame: Frame) -> list[Packet]:
-        """The packets that are ready after `frame`; their times start at the first frame."""
+    def encode(self, frame: Frame, *, keyframe: bool = False) -> list[Packet]:
+        """The packets that are ready after `frame`, which becomes a `keyframe`; their times start
+        at the first frame."""
         if self._first is None:
             self._first = frame.time
         at = max(round((frame.time - self._first) / self.unit), self._last + 1)
@@ -104,6 +106,8 @@ class VideoEncoder:
         self._durations[at] = max(round(frame.duration / self.unit), 1)
         converted = self._convert(frame)
         converted.pts, converted.time_base = at, self.unit
+        if keyframe:
+            converted.pict_type = PictureType.I
         return list(self._with_durations(self.stream.encode(converted)))
 
     def flush(self) -> list[Packet]:
