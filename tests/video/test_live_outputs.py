@@ -141,7 +141,9 @@ def test_hls_is_played_while_it_grows_and_after_its_end(tmp_path: Path) -> None:
     assert (folder / "live.m3u8").read_text().rstrip().endswith("#EXT-X-ENDLIST")
     with av.open(str(folder / "live.m3u8")) as container:
         frames = list(container.decode(video=0))
-    assert [read_barcode(frame.to_ndarray(format="rgb24")) for frame in frames] == list(range(10))
+    assert [
+        read_barcode(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)) for frame in frames
+    ] == list(range(10))
     first = frames[0].time
     assert [round(frame.time - first, 3) for frame in frames] == [i / 2 for i in range(10)]
 
