@@ -36,7 +36,6 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torchvision.ops import box_iou
 
-from vidseg.models.architectures import EVERYDAY
 from vidseg.models.checkpoint import save_checkpoint
 from vidseg.models.everyday._backbone import WIDTHS
 from vidseg.models.everyday._mask_branch import MaskBranch
@@ -44,9 +43,9 @@ from vidseg.models.everyday._neck import CHANNELS
 from vidseg.models.everyday.box_head import SIDES, OutputConv
 from vidseg.models.everyday.forward import detect_boxes
 from vidseg.models.everyday.network import MEAN, STD, Everyday, FeatureMaps
-from vidseg.models.inference.forward import BoxFilter
+from vidseg.models.inference.detections import BoxFilter
 from vidseg.models.inference.preprocess import NetworkInput
-from vidseg.models.names import COCO_CLASSES
+from vidseg.models.names import COCO_CLASSES, EVERYDAY
 from vidseg.structures.instances import MASK_SIDE
 
 WEIGHTS = "weights_everyday/nanodet-plus-coco-416"

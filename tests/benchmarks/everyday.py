@@ -19,9 +19,8 @@ import torch
 from tests.benchmarks.duel import EXAMPLE, machine
 from vidseg.models.everyday.forward import detect_boxes, optimize, predict_masks
 from vidseg.models.everyday.network import Everyday
-from vidseg.models.inference.forward import BoxDetections, BoxFilter
+from vidseg.models.inference.detections import BoxDetections, BoxFilter, Regions
 from vidseg.models.inference.preprocess import preprocess
-from vidseg.models.inference.proposals import Regions
 from vidseg.models.predictor import load_network
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe

@@ -28,7 +28,7 @@ from tests.benchmarks.network import make
 from tests.benchmarks.overlay import first_picture, search_with
 from vidseg.cli.threads import limit_threads
 from vidseg.models.device import resolve_device
-from vidseg.models.predictor import MaskRCNNPredictor
+from vidseg.models.inference.predictor import MaskRCNNPredictor
 from vidseg.pipeline.search import Search
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe

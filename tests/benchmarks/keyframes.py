@@ -233,7 +233,7 @@ def speed(model: str, frames: int, every: Every, rounds: int) -> None:
     import vidseg
     from tests.benchmarks.duel import make_clip
     from tests.support.planted_objects import CLASSES, planted
-    from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions
+    from vidseg.models.inference.predictor import MaskRCNNPredictor, PredictorOptions
     from vidseg.video.decoding.reader import read_frames
     from vidseg.video.probe import probe
 

@@ -30,9 +30,10 @@ from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.catalog import class_names
 from vidseg.models.device import resolve_device
 from vidseg.models.inference.forward import detect_boxes, extract_features, predict_masks
+from vidseg.models.inference.predictor import MaskRCNNPredictor, PredictorOptions
 from vidseg.models.inference.preprocess import preprocess
 from vidseg.models.inference.proposals import propose_regions
-from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions, load_network
+from vidseg.models.predictor import load_network
 from vidseg.structures.frame import Image
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe

@@ -47,7 +47,7 @@ from vidseg.cpu_budget import threads_per_frame
 from vidseg.models.architectures import ARCHITECTURES
 from vidseg.models.catalog import class_names
 from vidseg.models.device import resolve_device
-from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions
+from vidseg.models.inference.predictor import MaskRCNNPredictor, PredictorOptions
 from vidseg.pipeline.search import DEFAULT_KEEP_SCORE, Search
 from vidseg.structures.colors import color_of
 from vidseg.structures.frame import Image

@@ -26,7 +26,7 @@ from vidseg.cli.threads import limit_threads
 from vidseg.cpu_budget import threads_per_frame
 from vidseg.effects import Overlay
 from vidseg.models.device import resolve_device
-from vidseg.models.predictor import MaskRCNNPredictor
+from vidseg.models.inference.predictor import MaskRCNNPredictor
 from vidseg.pipeline.stages import tracked_objects
 from vidseg.structures.frame import Frame
 from vidseg.video.decoding.reader import read_frames

@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.start [--model balloon]
 
-Seconds to import OpenCV; torch and torchvision, and to load the weights; to import the rest; to
-make the model ready; to open the example video and decode its first frame; then what the first
-frame and the second take the model. JSON on stdout. Run it twice: the first run reads all files
-from the disk.
+Seconds to import OpenCV; torch; the rest; to load the model and make it ready (with torchvision,
+which `everyday` does without); to open the example video and decode its first frame; then what the
+first frame and the second take the model. JSON on stdout. Run it twice: the first run reads all
+files from the disk.
 """
 
 import argparse
@@ -38,15 +38,12 @@ def main() -> None:
     limit_threads()
     done("OpenCV and numpy")
     predict = importlib.import_module("vidseg.models.predictor")
-    network, classes = predict.load_network(options.model), predict.class_names(options.model)
-    done("torch and weights")
+    done("torch")
     for name in REST:
         importlib.import_module(name)
     done("other imports")
-    predictor = predict.MaskRCNNPredictor(
-        network, predict.PredictorOptions(classes, precision="auto")
-    )
-    done("model made ready")
+    predictor = predict.load_predictor(options.model)
+    done("model loaded and made ready")
     from tests.benchmarks.duel import EXAMPLE
     from vidseg.video.decoding.reader import read_frames
     from vidseg.video.probe import probe

@@ -1,6 +1,8 @@
 """The network of `everyday`: its parts against plain references, and the predictor around it."""
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +11,15 @@ import torch
 from torch import nn
 
 from tests.support.tiny_models import random_images
-from vidseg.models.architectures import EVERYDAY
 from vidseg.models.checkpoint import load_model, save_checkpoint
 from vidseg.models.everyday._backbone import left_after, taken_by_unit
 from vidseg.models.everyday._layers import MaxPool, doubled
 from vidseg.models.everyday._mask_branch import grid_points
+from vidseg.models.everyday._nms import best_boxes
 from vidseg.models.everyday.box_head import BINS, SIDES, OutputConv, boxes_at, by_place
 from vidseg.models.everyday.network import Everyday
 from vidseg.models.everyday.predictor import EverydayPredictor, PredictorOptions
-from vidseg.models.names import COCO_CLASSES
+from vidseg.models.names import COCO_CLASSES, EVERYDAY
 from vidseg.models.predictor import load_predictor
 from vidseg.structures.instances import Instances
 
@@ -219,3 +221,28 @@ def normalised(image: np.ndarray) -> np.ndarray:
     mean, std = np.array([103.53, 116.28, 123.675]), np.array([57.375, 57.12, 58.395])
     small = cv2.resize(image, (416, 416))[..., ::-1]
     return np.ascontiguousarray(((small - mean) / std).transpose(2, 0, 1), np.float32)
+
+
+def test_boxes_are_suppressed_as_torchvision_does_it():
+    from torchvision.ops import batched_nms
+
+    numbers = torch.Generator().manual_seed(0)
+    corners = 100 * torch.rand(300, 2, generator=numbers)
+    boxes = torch.cat((corners, corners + 40 * torch.rand(300, 2, generator=numbers)), 1)
+    scores, labels = torch.rand(300, generator=numbers), torch.arange(300) % 3
+    for iou in (0.1, 0.6):
+        wanted = batched_nms(boxes, scores, labels, iou)
+        assert best_boxes(boxes, scores, labels, iou).tolist() == wanted.tolist()
+    assert best_boxes(boxes[:0], scores[:0], labels[:0], 0.6).tolist() == []
+
+
+def test_it_finds_objects_without_torchvision():
+    """Its import takes a second and 170 MB."""
+    code = (
+        "import sys, numpy; from vidseg import load_predictor;"
+        "image = numpy.zeros((90, 160, 3), numpy.uint8);"
+        "load_predictor('everyday', device='cpu').predict([image]);"
+        "print('torchvision' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"

@@ -18,10 +18,11 @@ from tests.support.tiny_models import random_images, tiny_maskrcnn, torchvision_
 from vidseg.errors import FrameError, OptionError, VidsegError
 from vidseg.models.architectures import build
 from vidseg.models.device import resolve_device
+from vidseg.models.inference.predictor import MaskRCNNPredictor, PredictorOptions
 from vidseg.models.inference.preprocess import network_size
 from vidseg.models.memory import auto_batch_size
 from vidseg.models.precision import resolve_precision
-from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions, load_predictor
+from vidseg.models.predictor import load_predictor
 from vidseg.structures.instances import Instances
 
 CLASSES = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
@@ -245,7 +246,7 @@ def test_reduced_precision_finds_the_same_at_nearly_the_same_places(batch_size):
 
 def test_reduced_precision_looks_at_fewer_boxes(monkeypatch):
     seen = []
-    monkeypatch.setattr("vidseg.models.predictor.MAX_PROPOSALS_REDUCED_PRECISION", 20)
+    monkeypatch.setattr("vidseg.models.inference.predictor.MAX_PROPOSALS_REDUCED_PRECISION", 20)
     for precision in ("float32", "bfloat16"):
         mine = predictor(tiny_maskrcnn(), precision=precision)
         mine._model.get_submodule("roi_heads.box_head").register_forward_hook(

@@ -11,8 +11,8 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.transform import resize_boxes
 
 from tests.support.tiny_models import random_images, tiny_maskrcnn
+from vidseg.models.inference.predictor import MaskRCNNPredictor, PredictorOptions
 from vidseg.models.precision import exact_float32
-from vidseg.models.predictor import MaskRCNNPredictor, PredictorOptions
 from vidseg.structures.instances import Instances
 
 CLASSES = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}

@@ -182,7 +182,6 @@ def test_losses_do_not_depend_on_the_order_of_images() -> None:
     model = network().train()
     images, targets = batch(0, 1)
     pictures = [image.float() / 255 for image in images]
-    model.transform._skip_resize = True
     one = everyday_losses(model, pictures, targets)
     other = everyday_losses(model, pictures[::-1], targets[::-1])
     for name in ("loss_classifier", "loss_box_reg", "loss_box_distance"):

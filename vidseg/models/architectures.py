@@ -1,4 +1,4 @@
-"""Architectures by name: Mask R-CNN with five backbones, and `everyday`."""
+"""The architectures of Mask R-CNN by name: five backbones."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,13 +18,11 @@ from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import MultiScaleRoIAlign
 
 from vidseg.models.everyday.network import Everyday
+from vidseg.models.names import EVERYDAY
 from vidseg.models.shufflenet import STAGE_CHANNELS, shufflenet_v2_x0_5_backbone
 
 Network = MaskRCNN | Everyday
 """What a model file may hold."""
-
-EVERYDAY = "nanodet_plus_m_masks"
-"""The architecture of `Everyday`."""
 
 SMALL_CHANNELS = 128
 """Channels of the feature pyramid and the heads in the small models; ResNet-50's have 256."""

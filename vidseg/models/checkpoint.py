@@ -13,13 +13,14 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidseg.atomic_output import atomic_output
 from vidseg.errors import ModelError, is_out_of_memory
 from vidseg.models._checkpoint_header import MAX_HEADER_BYTES, parse_header
+from vidseg.models.names import EVERYDAY
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,19 +98,12 @@ def load_model(path: str | Path) -> tuple[Network, dict[str, Any]]:
     """
     import torch
 
-    from vidseg.models.architectures import ARCHITECTURES, EVERYDAY, build_network
-
     header = read_header(path)
     architecture = header["architecture"]
-    known = (*ARCHITECTURES, EVERYDAY)
-    if architecture not in known:
-        raise ModelError(
-            f"{path} needs the architecture {architecture!r}, which is none of "
-            f"{', '.join(known)}; a newer vidseg may have it."
-        )
+    build = _builder(architecture, path)
     # The meta device holds no numbers: weights that do not fit take neither time nor memory.
     with torch.device("meta"):
-        model = build_network(architecture, max(header["classes"]) + 1, header["image_size"])
+        model = build(max(header["classes"]) + 1, header["image_size"])
     weights = load_weights(path)
     if {n: v.shape for n, v in weights.items()} != {
         n: v.shape for n, v in model.state_dict().items()
@@ -117,6 +111,25 @@ def load_model(path: str | Path) -> tuple[Network, dict[str, Any]]:
         raise ModelError(f"The weights in {path} do not fit its architecture {architecture}.")
     model.load_state_dict({name: _float(value) for name, value in weights.items()}, assign=True)
     return model.eval(), header
+
+
+def _builder(architecture: str, path: str | Path) -> Callable[[int, tuple[int, int]], Network]:
+    """Makes the network of a number of classes, background included, and an image size.
+
+    Only Mask R-CNN needs torchvision, whose import takes 1.2 s and 170 MB.
+    """
+    if architecture == EVERYDAY:
+        from vidseg.models.everyday.network import Everyday
+
+        return Everyday
+    from vidseg.models.architectures import ARCHITECTURES
+
+    if architecture not in ARCHITECTURES:
+        raise ModelError(
+            f"{path} needs the architecture {architecture!r}, which is none of "
+            f"{', '.join((*ARCHITECTURES, EVERYDAY))}; a newer vidseg may have it."
+        )
+    return ARCHITECTURES[architecture]
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:

@@ -1,10 +1,13 @@
 """How many images a device's memory holds at once."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vidseg.models.architectures import Network
+if TYPE_CHECKING:
+    from vidseg.models.architectures import Network
 
 MAX_AUTO_BATCH_SIZE = 8
 """A pipeline holds four batches of frames at once; a 4K frame takes 25 MB."""

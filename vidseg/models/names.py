@@ -1,10 +1,13 @@
-"""Class names of torchvision's COCO models and values of options, readable without torch."""
+"""Names of classes and architectures, and values of options, readable without torch."""
 
 import re
 import unicodedata
 from collections import Counter
 
 from vidseg.errors import OptionError
+
+EVERYDAY = "nanodet_plus_m_masks"
+"""The architecture of `vidseg.models.everyday`; all others are Mask R-CNN."""
 
 BACKGROUND = "__background__"
 

@@ -1,24 +1,22 @@
-"""Mask R-CNN behind the `Predictor` protocol, and predictors by the name of a model."""
+"""Predictors and networks by the name of a model.
+
+Torchvision, which `everyday` does without, is imported where it is needed: it takes 1.2 s and
+170 MB.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from torchvision.models.detection import MaskRCNN
-
-from vidseg.errors import VidsegError, WeightsUnavailableError, is_out_of_memory
+from vidseg.errors import WeightsUnavailableError
 from vidseg.models._batched_predictor import (
     DEFAULT_KEEP_SCORE,
     BatchedPredictor,
     PredictorOptions,
 )
-from vidseg.models.architectures import Network
 from vidseg.models.catalog import (
     class_names,
     find_model,
@@ -26,65 +24,17 @@ from vidseg.models.catalog import (
     torchvision_architecture,
 )
 from vidseg.models.checkpoint import load_model
-from vidseg.models.coco_models import load_coco
 from vidseg.models.device import resolve_device
 from vidseg.models.download import OnDownload
 from vidseg.models.everyday.network import Everyday
 from vidseg.models.everyday.predictor import EverydayPredictor
-from vidseg.models.inference.forward import (
-    BoxFilter,
-    all_labels,
-    max_proposals,
-    run_network,
-    unpack,
-)
-from vidseg.models.inference.optimize import optimize
-from vidseg.models.inference.preprocess import input_size, set_network_size
-from vidseg.models.memory import auto_batch_size
 from vidseg.models.precision import machine
 from vidseg.models.torchvision_weights import COCO_WEIGHTS, fetch_weights
 
+if TYPE_CHECKING:
+    from vidseg.models.architectures import Network
+
 log = logging.getLogger("vidseg")
-
-MAX_PROPOSALS_REDUCED_PRECISION = 400
-"""The most boxes per image that go through the box head in a reduced precision.
-
-The rest of torchvision's 1000 only adds low scores, which are not shown; float32 keeps them.
-"""
-
-
-class MaskRCNNPredictor(BatchedPredictor):
-    """Finds objects with a torchvision Mask R-CNN.
-
-    In float32 and with all classes, its boxes, labels and scores are those of ``model([image])``
-    up to rounding; only, each box is clipped to its frame.
-    """
-
-    def __init__(self, model: MaskRCNN, options: PredictorOptions) -> None:
-        """Takes `model` over: changes it for prediction only, and moves it to the device.
-
-        Args:
-            model: predicts masks; its label 0 is background.
-
-        Raises:
-            VidsegError: the device's memory does not hold the model.
-        """
-        if options.size is not None:
-            set_network_size(model, options.size)
-        batch_size = options.batch_size or auto_batch_size(model, options.device)
-        super().__init__(options, batch_size=batch_size, input_size=input_size(model))
-        self._model = _optimized(model, self.device, self.precision)
-        self._filter = self._box_filter(options.labels)
-
-    def _detect(self, pixels: Tensor) -> NDArray[np.void]:
-        return unpack(run_network(self._model, pixels, self._filter).cpu().numpy())
-
-    def _box_filter(self, labels: Collection[int] | None) -> BoxFilter:
-        wanted = all_labels(self._model) if labels is None else sorted(set(labels))
-        proposals = max_proposals(self._model)
-        if self.precision != torch.float32:
-            proposals = min(proposals, MAX_PROPOSALS_REDUCED_PRECISION)
-        return BoxFilter(self.keep_score, torch.tensor(wanted, device=self.device), proposals)
 
 
 def load_predictor(
@@ -137,6 +87,8 @@ def make_predictor(network: Network, options: PredictorOptions) -> BatchedPredic
     """The predictor for a network, which it takes over; raises what its constructor does."""
     if isinstance(network, Everyday):
         return EverydayPredictor(network, options)
+    from vidseg.models.inference.predictor import MaskRCNNPredictor
+
     return MaskRCNNPredictor(network, options)
 
 
@@ -144,20 +96,15 @@ def load_network(model: str | Path, *, on_download: OnDownload | None = None) ->
     """The network alone, on the CPU, in evaluation mode; see `load_predictor`."""
     found = find_model(model)
     if found.file is None:
-        return load_coco(
-            found.name, fetch_weights(COCO_WEIGHTS[found.name], on_download=on_download)
-        )
-    if architecture := torchvision_architecture(found.file):
-        return load_coco(architecture, found.file)
-    return load_model(found.file)[0]
+        file, architecture = _fetched(found.name, on_download), found.name
+    else:
+        file, architecture = found.file, torchvision_architecture(found.file)
+    if architecture is None:
+        return load_model(file)[0]
+    from vidseg.models.coco_models import load_coco
+
+    return load_coco(architecture, file)
 
 
-def _optimized(model: MaskRCNN, device: torch.device, dtype: torch.dtype) -> MaskRCNN:
-    try:
-        return optimize(model, device, dtype)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        raise VidsegError(
-            f"The memory of {device} does not hold the model; free some, or use --device cpu."
-        ) from error
+def _fetched(name: str, on_download: OnDownload | None) -> Path:
+    return fetch_weights(COCO_WEIGHTS[name], on_download=on_download)

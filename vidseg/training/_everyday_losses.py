@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy_of_logits
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import box_iou, generalized_box_iou_loss, roi_align
 
 from vidseg.models.everyday.box_head import BINS, SIDES, boxes_at, by_place, positions
@@ -67,6 +68,20 @@ class Matches(NamedTuple):
     """(N,) row of the object among those of its image."""
 
 
+def _batch(model: Everyday, images: list[Tensor]) -> Tensor:
+    """(B, 3, H, W): the images, which the sampler has resized, normalised and padded."""
+    wanted = model.transform
+    transform = GeneralizedRCNNTransform(
+        wanted.min_size[-1],
+        wanted.max_size,
+        list(wanted.image_mean),
+        list(wanted.image_std),
+        size_divisible=wanted.size_divisible,
+        _skip_resize=True,
+    )
+    return transform(images)[0].tensors
+
+
 def everyday_losses(
     model: Everyday, images: list[Tensor], targets: list[Target]
 ) -> dict[str, Tensor]:
@@ -75,8 +90,7 @@ def everyday_losses(
     Args:
         images: (3, H, W) float in 0..1.
     """
-    batch, _ = model.transform(images)
-    maps = model(batch.tensors.contiguous(memory_format=torch.channels_last))
+    maps = model(_batch(model, images).contiguous(memory_format=torch.channels_last))
     found = _found(maps)
     x, y, strides = positions(
         torch.arange(found.logits.shape[1], device=found.logits.device),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vidseg.errors import ModelError, OptionError, WeightsUnavailableError
-from vidseg.models.architectures import ARCHITECTURES, EVERYDAY, Network, build_network
+from vidseg.models.architectures import ARCHITECTURES, Network, build_network
 from vidseg.models.backbone_weights import load_backbone
 from vidseg.models.catalog import DEFAULT_MODEL, MODELS, torchvision_architecture
 from vidseg.models.checkpoint import load_weights, read_header
@@ -20,7 +20,7 @@ from vidseg.models.coco_models import load_coco
 from vidseg.models.download import OnDownload
 from vidseg.models.everyday.box_head import SIDES, OutputConv
 from vidseg.models.everyday.network import Everyday
-from vidseg.models.names import COCO_CLASSES
+from vidseg.models.names import COCO_CLASSES, EVERYDAY
 from vidseg.models.torchvision_weights import (
     COCO_WEIGHTS,
     IMAGENET_WEIGHTS,

@@ -12,9 +12,10 @@ import torch
 
 from vidseg.datasets import Dataset, open_dataset
 from vidseg.errors import OptionError
-from vidseg.models.architectures import EVERYDAY, build_network
+from vidseg.models.architectures import build_network
 from vidseg.models.device import resolve_device
 from vidseg.models.download import OnDownload
+from vidseg.models.names import EVERYDAY
 from vidseg.models.precision import resolve_precision
 from vidseg.training._learner import Learner
 from vidseg.training._sampler import Batch, Items, Samples, batches

@@ -4,13 +4,18 @@ import math
 
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms, clip_boxes_to_image, remove_small_boxes
 
+from vidseg.models.everyday._nms import best_boxes
 from vidseg.models.everyday.box_head import SIDES, OutputConv, boxes_at, by_place
 from vidseg.models.everyday.network import Everyday, FeatureMaps
-from vidseg.models.inference.forward import BoxDetections, BoxFilter, pack, precision_of
-from vidseg.models.inference.preprocess import NetworkInput, preprocess
-from vidseg.models.inference.proposals import Regions, first_of_each
+from vidseg.models.inference.detections import (
+    BoxDetections,
+    BoxFilter,
+    Regions,
+    clip_boxes,
+    pack,
+)
+from vidseg.models.inference.preprocess import NetworkInput, precision_of, preprocess
 from vidseg.structures.instances import MASK_SIDE
 
 MAX_CANDIDATES = 1000
@@ -54,12 +59,19 @@ def detect_boxes(maps: FeatureMaps, images: NetworkInput, box_filter: BoxFilter)
     outputs = by_place(maps.outputs)
     owners, places, labels, scores = _candidates(outputs[..., :-SIDES], box_filter)
     boxes = boxes_at(outputs[owners, places, -SIDES:], places, maps.outputs)
-    boxes = clip_boxes_to_image(boxes, images.size)
-    large = remove_small_boxes(boxes, MIN_BOX_SIDE)
-    groups = owners * outputs.shape[-1] + labels
-    best = large[batched_nms(boxes[large], scores[large], groups[large], NMS_IOU)]
-    best = best[first_of_each(owners[best], len(outputs), MAX_OBJECTS)]
+    boxes = clip_boxes(boxes, images.size)
+    large = (boxes[:, 2:] - boxes[:, :2] >= MIN_BOX_SIDE).all(1)
+    found = BoxDetections(Regions(boxes, owners), scores, labels)
+    best = [_best(found, large & (owners == image)) for image in range(len(outputs))]
+    best = torch.cat(best)
     return BoxDetections(Regions(boxes[best], owners[best]), scores[best], labels[best])
+
+
+def _best(found: BoxDetections, which: Tensor) -> Tensor:
+    """Indices of the objects among those of one image, (N,) bool, best score first."""
+    indices = which.nonzero()[:, 0]
+    boxes, scores = found.regions.boxes[indices], found.scores[indices]
+    return indices[best_boxes(boxes, scores, found.labels[indices], NMS_IOU)[:MAX_OBJECTS]]
 
 
 def predict_masks(

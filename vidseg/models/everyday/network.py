@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 from torch import Tensor, nn
-from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from vidseg.models.everyday._backbone import WIDTHS, Backbone
 from vidseg.models.everyday._mask_branch import MaskBranch
 from vidseg.models.everyday._neck import CHANNELS, GhostPAN
 from vidseg.models.everyday.box_head import BoxHead
+from vidseg.models.inference.preprocess import Transform
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -36,9 +36,8 @@ class Everyday(nn.Module):
         """`num_classes` counts background; `image_size` is the shorter and the longest side."""
         super().__init__()
         self.num_classes = num_classes
-        self.transform = GeneralizedRCNNTransform(
-            *image_size, list(MEAN), list(STD), size_divisible=DIVISIBLE
-        )
+        shorter, longest = image_size
+        self.transform = Transform((shorter,), longest, MEAN, STD, DIVISIBLE)
         self.backbone = Backbone()
         self.neck = GhostPAN(WIDTHS[1:])
         self.box_head = BoxHead(num_classes - 1)

@@ -8,7 +8,7 @@ from torch import Tensor
 from vidseg.models._batched_predictor import BatchedPredictor, PredictorOptions
 from vidseg.models.everyday.forward import optimize, run_network
 from vidseg.models.everyday.network import Everyday
-from vidseg.models.inference.forward import BoxFilter, unpack
+from vidseg.models.inference.detections import BoxFilter, unpack
 from vidseg.models.inference.preprocess import input_size, set_network_size
 from vidseg.models.memory import auto_batch_size
 

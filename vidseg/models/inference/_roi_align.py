@@ -15,8 +15,8 @@ from torch.nn.functional import embedding_bag
 from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.poolers import LevelMapper
 
+from vidseg.models.inference.detections import Regions
 from vidseg.models.inference.preprocess import NetworkInput, Size
-from vidseg.models.inference.proposals import Regions
 
 
 class Pyramid(NamedTuple):

@@ -5,19 +5,17 @@ layers run in the same order, but boxes are selected (score, class, NMS, count) 
 sees them, masks stay in their boxes, and each step takes a whole batch at once.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.models.detection import MaskRCNN
 from torchvision.ops import batched_nms, clip_boxes_to_image, remove_small_boxes
 
-from vidseg.models.architectures import Network
 from vidseg.models.inference._roi_align import pool_regions
-from vidseg.models.inference.preprocess import NetworkInput, Size, preprocess
-from vidseg.models.inference.proposals import Regions, first_of_each, propose_regions
+from vidseg.models.inference.detections import BoxDetections, BoxFilter, Regions, pack
+from vidseg.models.inference.preprocess import NetworkInput, precision_of, preprocess
+from vidseg.models.inference.proposals import first_of_each, propose_regions
 from vidseg.structures.instances import MASK_SIDE
 
 MIN_BOX_SIDE = 1e-2
@@ -25,27 +23,6 @@ MIN_BOX_SIDE = 1e-2
 
 Features = dict[str, Tensor]
 """Feature maps by name, finest first."""
-
-
-class BoxFilter(NamedTuple):
-    """Which boxes go through the heads."""
-
-    score: float
-    """Only objects above this score are kept."""
-    labels: Tensor
-    """(K,) int64, ascending, on the model's device: only these classes."""
-    max_proposals: int
-    """Upper limit of boxes of an image that go through the box head."""
-
-
-class BoxDetections(NamedTuple):
-    """Objects of a batch before their masks: image after image, best score first."""
-
-    regions: Regions
-    scores: Tensor
-    """(N,) float32."""
-    labels: Tensor
-    """(N,) int64."""
 
 
 def run_network(model: MaskRCNN, pixels: Tensor, box_filter: BoxFilter) -> Tensor:
@@ -56,7 +33,7 @@ def run_network(model: MaskRCNN, pixels: Tensor, box_filter: BoxFilter) -> Tenso
         pixels: (B, H, W, 3) uint8 RGB.
 
     Returns:
-        (N, bytes) uint8, one row per object as `unpack` reads it, image after image.
+        (N, bytes) uint8, one row per object as `detections.unpack` reads it, image after image.
     """
     images = preprocess(model, pixels, precision_of(model))
     features = extract_features(model, images)
@@ -65,11 +42,6 @@ def run_network(model: MaskRCNN, pixels: Tensor, box_filter: BoxFilter) -> Tenso
     found = detect_boxes(model, features, regions, images, box_filter)
     masks = predict_masks(model, features, found, images)
     return pack(found, masks, images.size, (pixels.shape[1], pixels.shape[2]))
-
-
-def precision_of(model: Network) -> torch.dtype:
-    """The number format of the model's input."""
-    return next(model.backbone.parameters()).dtype
 
 
 def all_labels(model: MaskRCNN) -> list[int]:
@@ -125,34 +97,6 @@ def predict_masks(
     pooled = heads.mask_head(pool_regions(heads.mask_roi_pool, features, found.regions, images))
     logits = heads.mask_predictor(pooled)
     return logits[torch.arange(len(labels), device=labels.device), labels].float().sigmoid()
-
-
-def unpack(rows: NDArray[np.uint8]) -> NDArray[np.void]:
-    """(N,) records ``boxes scores labels images masks`` from the rows of `run_network`."""
-    side = round(max(rows.shape[1] - _FIELDS.itemsize, 0) ** 0.5)
-    layout = np.dtype([*_FIELDS.descr, ("masks", "=u1", (side, side))])
-    return np.ascontiguousarray(rows).view(layout)[:, 0]
-
-
-_FIELDS = np.dtype(
-    [("boxes", "=f4", (4,)), ("scores", "=f4"), ("labels", "=i4"), ("images", "=i4")]
-)
-
-
-def pack(found: BoxDetections, masks: Tensor, size: Size, frame: Size) -> Tensor:
-    """Rows for `unpack`: boxes go from the network's input of `size` to a frame of size `frame`."""
-    down, across = np.divide(frame, size, dtype=np.float32).tolist()
-    sides = zip(found.regions.boxes.unbind(1), (across, down, across, down), strict=True)
-    boxes = torch.stack([side * factor for side, factor in sides], dim=1)
-    columns = (
-        clip_boxes_to_image(boxes, frame),
-        found.scores[:, None],
-        found.labels.to(torch.int32)[:, None],
-        found.regions.images.to(torch.int32)[:, None],
-        # Rounded, so that a probability of 0.5 is the lowest that becomes 128.
-        (masks * 255).round().to(torch.uint8).flatten(1),
-    )
-    return torch.cat([column.contiguous().view(torch.uint8) for column in columns], dim=1)
 
 
 def _heads(model: MaskRCNN) -> Any:

