@@ -4,7 +4,8 @@ import numpy as np
 
 from tests.support.random_instances import blobs
 from vidseg.structures.frame import Image
-from vidseg.tracking._appearance import color_histograms, similarity
+from vidseg.structures.instances import Instances
+from vidseg.tracking._appearance import Histograms, color_counts, histograms, similarity
 from vidseg.video.analysis.scene_cuts import thumbnail
 
 SIZE = (90, 160)
@@ -12,6 +13,10 @@ SIZE = (90, 160)
 
 def picture() -> Image:
     return np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+
+
+def color_histograms(image: Image, objects: Instances) -> Histograms:
+    return histograms(color_counts(image, objects))
 
 
 def laid_otherwise(image: Image) -> Image:

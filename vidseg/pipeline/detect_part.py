@@ -2,7 +2,8 @@
 
 The parts of a video, joined, are byte for byte the file of one run. For that a span begins where a
 batch and a window of keyframes begin, and reads on until the window after its end is complete, so
-that the network sees the same batches; tracking is left to `merge`.
+that the network sees the same batches. Tracking is left to `merge`, which gets all that it needs of
+the pictures: their looks (`vidseg.tracking.looks`).
 """
 
 import sys
@@ -30,8 +31,9 @@ from vidseg.results.parts import Frames, known_input, part_path
 from vidseg.results.vidseg_file import read_detections
 from vidseg.results.vidseg_header import Header
 from vidseg.results.vidseg_writer import DetectionWriter, check_detections_output
-from vidseg.structures.instances import Found
+from vidseg.structures.instances import Found, Instances
 from vidseg.structures.span import Span
+from vidseg.tracking.looks import Looker
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.info import VideoInfo
 
@@ -83,15 +85,16 @@ def detect_part(
         "path": url_of(source) or str(source.resolve()),
         "equal": conditions(predictor, batch),
     }
-    counter = ObjectCounter()
+    counter, looker = ObjectCounter(), Looker() if search.tracking_facts(info.kind) else None
     with DetectionWriter(
         target, replace(header, part=part), resume=resume, every=batch, force=options.force
     ) as writer:
         begin = writer.resume_at.index if writer.resume_at else first
         total = None if end is None else end - first
-        with _found(info, predictor, (begin, end), every=every, batch_size=batch) as found:
+        with _found(info, predictor, (begin, end), looker, every=every, batch=batch) as found:
             for frame, instances in found:
-                writer.write(frame, quantize_masks(instances) if compact else instances)
+                kept = quantize_masks(instances) if compact else instances
+                writer.write(frame, kept, looker.look(frame, kept) if looker else None)
                 counter.add(confident(instances, search.score, tracked=False))
                 if options.on_frame is not None:
                     options.on_frame(writer.count, total)
@@ -111,21 +114,29 @@ def alignment(every: Every, batch_size: int) -> int:
 
 @contextmanager
 def _found(
-    info: VideoInfo, predictor: Predictor, frames: Frames, *, every: Every, batch_size: int
+    info: VideoInfo,
+    predictor: Predictor,
+    frames: Frames,
+    looker: Looker | None,
+    *,
+    every: Every,
+    batch: int,
 ) -> Iterator[Iterator[Found]]:
-    """Every frame of the span with what is found in it.
+    """Every frame of the span with what is found in it. `looker` sees the frame before the span,
+    since a scene may end there.
 
     Between keyframes objects are moved from both sides, so that the last ones need the window after
     the span: its keyframes are one batch.
     """
     first, end = frames
-    beyond = 0 if every == 1 else window_length(every, batch_size) + 1
-    stop = None if end is None else end + beyond
-    with (
-        closing(read_frames(info, first=first, stop=stop)) as source,
-        closing_input(detect(source, predictor, batch_size=batch_size, every=every)) as found,
-    ):
-        yield islice(found, None if end is None else end - first)
+    beyond = 0 if every == 1 else window_length(every, batch) + 1
+    stop, before = None if end is None else end + beyond, int(first > 0 and looker is not None)
+    with closing(read_frames(info, first=first - before, stop=stop)) as source:
+        for frame in islice(source, before):
+            assert looker is not None
+            looker.look(frame, Instances.empty(info.size))
+        with closing_input(detect(source, predictor, batch_size=batch, every=every)) as found:
+            yield islice(found, None if end is None else end - first)
 
 
 def _make(folder: Path) -> None:

@@ -3,25 +3,22 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from vidseg.concurrency import closing_input, prefetch
+from vidseg.concurrency import closing_input
 from vidseg.errors import InputError
 from vidseg.pipeline._counts import ObjectCounter
 from vidseg.pipeline._saved_frames import quantize_masks
 from vidseg.pipeline.detect_to_file import confident
-from vidseg.pipeline.detected_frames import READ_AHEAD_FRAMES
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.remote.fetch import local
 from vidseg.remote.paths import as_path
-from vidseg.results.parts import JoinedParts, join_parts, known_input
-from vidseg.results.replay import check_same_input, replay
+from vidseg.results.parts import JoinedParts, join_parts, known_input, seen_frames
+from vidseg.results.replay import check_same_input
 from vidseg.results.vidseg_file import read_detections
 from vidseg.results.vidseg_writer import DetectionWriter, check_detections_output
 from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
 from vidseg.tracking.stages import assign_ids
 from vidseg.version import __version__
-from vidseg.video.decoding.reader import read_frames
-from vidseg.video.info import VideoInfo
 
 
 def merge(
@@ -34,8 +31,8 @@ def merge(
 ) -> RunResult:
     """Write the detections of the parts in `folder` to the file `target`.
 
-    Objects are tracked once over all parts, for which the video is read; `source` says where it is,
-    if it was moved since. With `mixed`, parts of unlike machines are joined too, and the file may
+    Objects are tracked once over all parts. The video is not decoded; `source` says where it is, if
+    it was moved since. With `mixed`, parts of unlike machines are joined too, and the file may
     then differ from that of one run.
 
     Raises:
@@ -50,28 +47,38 @@ def merge(
     parts = join_parts(folder, frames=info.frames, mixed=mixed)
     _check_program(parts)
     check_same_input(parts, info)
+    return write_joined(parts, target, total=info.frames, options=options)
+
+
+def write_joined(
+    parts: JoinedParts, target: str | Path, *, total: int | None, options: RunOptions
+) -> RunResult:
+    """Write the detections of `parts`, of `total` frames, to the file `target`, tracked where the
+    run that they are parts of would track.
+
+    Raises InputError, OutputError, OutputExistsError: as `merge`.
+    """
     facts, counter = parts.header.options, ObjectCounter()
     compact, tracking = bool(facts.get("compact")), facts.get("tracking")
     score = tracking["score"] if tracking else parts.header.kept_score
     with (
         DetectionWriter(target, parts.header, force=options.force) as writer,
-        closing_input(_tracked(parts, info)) as found,
+        closing_input(_tracked(parts)) as found,
     ):
         for moment, instances in found:
             writer.write(moment, quantize_masks(instances) if compact else instances)
             counter.add(confident(instances, score, tracked=bool(tracking)))
             if options.on_frame is not None:
-                options.on_frame(writer.count, info.frames)
+                options.on_frame(writer.count, total)
     return counter.result()
 
 
-def _tracked(parts: JoinedParts, info: VideoInfo) -> Iterable[tuple[Instant, Instances]]:
+def _tracked(parts: JoinedParts) -> Iterable[tuple[Instant, Instances]]:
     """What `detect` writes: the objects under the ids of tracks, where it would track them."""
     tracking = parts.header.options.get("tracking")
     if not tracking:
         return iter(parts)
-    frames = prefetch(read_frames(info), READ_AHEAD_FRAMES)
-    return assign_ids(replay(frames, parts), score=tracking["score"], fill=tracking["fill"])
+    return assign_ids(seen_frames(parts), score=tracking["score"], fill=tracking["fill"])
 
 
 def _video_of(folder: Path) -> Path:

@@ -16,6 +16,7 @@ from vidseg.results._header_checks import check_fraction, check_frame_size, chec
 from vidseg.results.vidseg_header import Header
 from vidseg.structures.frame import Instant, Moment
 from vidseg.structures.instances import UNTRACKED, Instances
+from vidseg.tracking.looks import COLOR_BINS, Looks, SeenFrame, seen_frame
 
 RECORD_PREFIX = struct.Struct("<II")
 """Length and CRC-32 of the compressed record."""
@@ -27,6 +28,8 @@ OBJECT_FIELDS = [
     ("filled", "?"),
 ]
 """What a record holds of an object before its mask, as numpy lays it out."""
+COLORS_FIELD = ("colors", "u1", (COLOR_BINS,))
+"""What the record of a part holds of an object after its mask; see `vidseg.tracking.looks`."""
 MAX_RECORD_BYTES = 1 << 27
 """Room for 160,000 objects in a frame; a record that unpacks to more is refused."""
 MAX_LINE_BYTES = 1 << 12
@@ -38,8 +41,8 @@ MAX_TRACK_ID = 2**31 - 1
 BOX_SLACK_PIXELS = 1
 """Boxes may leave the frame by this much: what is rounded or moved between keyframes may."""
 
-SavedFrame = tuple[Moment, Instances]
-"""A frame without its image, and the objects found in it."""
+SavedFrame = tuple[Moment | SeenFrame, Instances]
+"""A frame without its image, in a part with its looks; and the objects found in it."""
 
 
 class Record(NamedTuple):
@@ -125,8 +128,8 @@ def encode_record(frame: dict[str, Any], rows: bytes = b"") -> bytes:
     return RECORD_PREFIX.pack(len(body), zlib.crc32(body)) + body
 
 
-def encode_frame(moment: Instant, instances: Instances) -> bytes:
-    """The record of one frame."""
+def encode_frame(moment: Instant, instances: Instances, looks: Looks | None = None) -> bytes:
+    """The record of one frame; that of a part holds its looks too."""
     side = instances.masks.shape[-1]
     frame = {
         "index": moment.index,
@@ -135,11 +138,15 @@ def encode_frame(moment: Instant, instances: Instances) -> bytes:
         "size": list(instances.size),
         "side": side,
     }
-    rows = np.zeros(len(instances), _object_dtype(side))
+    if looks is not None:
+        frame["cut"] = looks.cut
+    rows = np.zeros(len(instances), _object_dtype(side, looks=looks is not None))
     rows["box"], rows["score"] = instances.boxes, instances.scores
     rows["label"], rows["id"], rows["filled"] = instances.labels, instances.ids, instances.filled
     down = np.diff(instances.masks, axis=1, prepend=np.uint8(0))
     rows["mask"] = np.diff(down, axis=2, prepend=np.uint8(0))
+    if looks is not None:
+        rows["colors"] = looks.colors
     return encode_record(frame, rows.tobytes())
 
 
@@ -189,11 +196,17 @@ def _decoded(record: Record, header: Header) -> SavedFrame:
     time = check_fraction("time", frame["time"])
     duration = check_fraction("duration", frame["duration"])
     size = check_frame_size(frame["size"])
-    dtype = _object_dtype(check_integer("mask side", frame["side"], 1, MAX_MASK_SIDE))
+    side, cut = check_integer("mask side", frame["side"], 1, MAX_MASK_SIDE), frame.get("cut")
+    if not isinstance(cut, bool | None):
+        raise ValueError("has a cut that is neither true nor false")
+    dtype = _object_dtype(side, looks=cut is not None)
     if len(record.rows) % dtype.itemsize:
         raise ValueError("ends in the middle of an object")
     rows = np.frombuffer(record.rows, dtype)
-    return Moment(index, time, duration), Instances(
+    moment = Moment(index, time, duration)
+    if cut is not None:
+        moment = seen_frame(index, time, duration, size, Looks(cut, rows["colors"].copy()))
+    return moment, Instances(
         boxes=rows["box"].astype(np.float32),
         masks=rows["mask"].cumsum(1, np.uint8).cumsum(2, np.uint8),
         scores=rows["score"].astype(np.float32),
@@ -205,5 +218,6 @@ def _decoded(record: Record, header: Header) -> SavedFrame:
     )
 
 
-def _object_dtype(side: int) -> np.dtype[np.void]:
-    return np.dtype([*OBJECT_FIELDS, ("mask", "u1", (side, side))])
+def _object_dtype(side: int, *, looks: bool = False) -> np.dtype[np.void]:
+    colors = [COLORS_FIELD] if looks else []
+    return np.dtype([*OBJECT_FIELDS, ("mask", "u1", (side, side)), *colors])

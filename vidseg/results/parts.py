@@ -4,6 +4,9 @@
     PARTS/00000000-00000960.vidseg    the objects of frames 0 to 959, not tracked
     PARTS/00000960-end.vidseg         those of the rest
 
+With the objects lie their looks, from which they are tracked later without the video: each frame
+has `cut` in its line of JSON, and each object `colors` after its mask (`vidseg.tracking.looks`).
+
 The header of a part has `part`: its `frames`, the `path` of the video, and `equal`, what must be
 the same in all parts for them to be those of one run (precision, device, batch size, releases).
 """
@@ -13,8 +16,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Generator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +30,8 @@ from vidseg.results._part_file import part_of
 from vidseg.results._records import SavedFrame
 from vidseg.results.vidseg_file import Detections, read_detections
 from vidseg.results.vidseg_header import Header
+from vidseg.structures.instances import Found
+from vidseg.tracking.looks import SeenFrame
 from vidseg.version import __version__
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
@@ -46,31 +51,52 @@ def part_path(folder: Path, frames: Frames) -> Path:
 
 def known_input(source: Path, folder: Path) -> VideoInfo:
     """`probe(source)`, which the first one to ask leaves in the folder for all others."""
-    source, index = local(source), folder / INDEX_NAME
-    mark = {**fingerprint_of_file(source), "program": __version__}
+    source = local(source)
+    mark = _mark(source)
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        facts = json.loads(index.read_bytes())
+        facts = json.loads((folder / INDEX_NAME).read_bytes())
         if facts["of"] == mark:
             return info_from_json(facts["info"], source)
     info = probe(source)
     if info.kind == "video":
-        text = json.dumps({"of": mark, "info": info_to_json(info)})
-        fresh = folder / f".{INDEX_NAME}.{secrets.token_hex(4)}"
-        fresh.write_text(text, encoding="utf-8")
-        os.replace(fresh, index)
+        keep_input(info, folder)
     return info
+
+
+def keep_input(info: VideoInfo, folder: Path) -> None:
+    """Leave the facts about a video in the folder, for `known_input`."""
+    text = json.dumps({"of": _mark(info.path), "info": info_to_json(info)})
+    fresh = folder / f".{INDEX_NAME}.{secrets.token_hex(4)}"
+    fresh.write_text(text, encoding="utf-8")
+    os.replace(fresh, folder / INDEX_NAME)
+
+
+def _mark(source: Path) -> dict[str, Any]:
+    return {**fingerprint_of_file(source), "program": __version__}
 
 
 @dataclass(frozen=True, slots=True)
 class JoinedParts(Detections):
     """The parts of a whole video, read one after another; nothing is open beyond the one in use."""
 
-    parts: Sequence[Detections]
+    parts: Iterable[Detections]
 
     def __iter__(self) -> Generator[SavedFrame, None, None]:
         """Each frame of the video in order, with its objects."""
         for part in self.parts:
-            yield from part
+            yield from part.frames(whole=True)
+
+
+def seen_frames(parts: JoinedParts) -> Generator[Found, None, None]:
+    """The frames with their looks in place of their pictures, as a tracker takes them.
+
+    Raises InputError: a part holds no looks.
+    """
+    with closing(iter(parts)) as frames:
+        for frame, instances in frames:
+            if not isinstance(frame, SeenFrame):
+                raise InputError(f"The parts in {parts.path} cannot be tracked; make them again.")
+            yield frame, instances
 
 
 def join_parts(folder: Path, *, frames: int | None, mixed: bool = False) -> JoinedParts:

@@ -27,8 +27,9 @@ from vidseg.results._records import (
 )
 from vidseg.results.vidseg_file import read_detections
 from vidseg.results.vidseg_header import Header, read_header_line
-from vidseg.structures.frame import Instant, Moment
+from vidseg.structures.frame import Instant
 from vidseg.structures.instances import Instances
+from vidseg.tracking.looks import Looks
 
 log = logging.getLogger("vidseg")
 
@@ -57,7 +58,7 @@ class DetectionWriter:
         """Where the file grows until it is complete."""
         self.count = 0
         """Frames in the file so far."""
-        self.resume_at: Moment | None = None
+        self.resume_at: Instant | None = None
         """The first frame still to write; None to begin at the start of the run."""
 
     def __enter__(self) -> "DetectionWriter":
@@ -84,8 +85,8 @@ class DetectionWriter:
             raise
         return self
 
-    def write(self, frame: Instant, instances: Instances) -> None:
-        """Add the next frame with its objects.
+    def write(self, frame: Instant, instances: Instances, looks: Looks | None = None) -> None:
+        """Add the next frame with its objects; to a part also its looks.
 
         Raises ModelError: no reader would take them, as a box of NaN.
         """
@@ -93,7 +94,7 @@ class DetectionWriter:
             check_objects(instances, self._header)
         except ValueError as error:
             raise ModelError(f"What was found in frame {frame.index} {error}.") from error
-        self._append(encode_frame(frame, instances))
+        self._append(encode_frame(frame, instances, looks))
         self.count += 1
 
     def __exit__(

@@ -17,18 +17,26 @@ BIN_OFFSETS = np.array([COLOR_LEVELS**2, COLOR_LEVELS, 1])[:, None] * (
 )
 """(3, 256) what each value of red, green and blue adds to the index of a colour's bin."""
 
+COLOR_BINS = COLOR_LEVELS**3
+
+Counts = NDArray[np.uint8]
+"""(N, COLOR_BINS) points of each object in each bin; at most POINTS_PER_SIDE ** 2 = 144 in all."""
 Histograms = NDArray[np.float64]
 """(N, COLOR_LEVELS ** 3) square roots of colour shares, so that each row has length 1."""
 
 
-def color_histograms(image: Image, instances: Instances) -> Histograms:
+def color_counts(image: Image, instances: Instances) -> Counts:
     """The colours of each object under its mask; all 0 for an empty mask."""
     pixels, covered = _sample_points(image, instances)
     red, green, blue = (table[pixels[..., i]] for i, table in enumerate(BIN_OFFSETS))
-    bins, bin_count = red + green + blue, COLOR_LEVELS**3
+    bins = red + green + blue
     rows = np.nonzero(covered)[0]
-    counts = np.bincount(rows * bin_count + bins[covered], minlength=len(instances) * bin_count)
-    counts = counts.reshape(len(instances), bin_count)
+    counts = np.bincount(rows * COLOR_BINS + bins[covered], minlength=len(instances) * COLOR_BINS)
+    return counts.reshape(len(instances), COLOR_BINS).astype(np.uint8)
+
+
+def histograms(counts: Counts) -> Histograms:
+    """The shares of the colours; all 0 for an empty mask."""
     return np.sqrt(counts / counts.sum(axis=1, keepdims=True).clip(min=1))
 
 

@@ -18,10 +18,10 @@ from vidseg.structures.frame import Frame
 from vidseg.structures.instances import UNTRACKED, Instances
 from vidseg.structures.mask_overlap import Shapes, best_pairs, mask_ious, shapes
 from vidseg.tracking._appearance import (
-    COLOR_LEVELS,
+    COLOR_BINS,
     Histograms,
     blended,
-    color_histograms,
+    histograms,
     similarity,
 )
 from vidseg.tracking._kalman import (
@@ -33,7 +33,7 @@ from vidseg.tracking._kalman import (
     predicted,
 )
 from vidseg.tracking.class_votes import ClassVotes
-from vidseg.video.analysis.scene_cuts import CutFinder
+from vidseg.tracking.looks import Looker
 
 Rows = NDArray[np.intp]
 
@@ -97,7 +97,7 @@ class MaskTracker:
         """Objects with at least `score` are confident and start tracks. A track ends when it was
         missed for more than `max_missed_frames`, or sooner while it has few sightings."""
         self._score, self._max_missed_frames = score, max_missed_frames
-        self._cuts = CutFinder()
+        self._looker = Looker()
         self._tracks = _no_tracks()
         self._votes = ClassVotes()
         self._next_id = 1
@@ -108,13 +108,14 @@ class MaskTracker:
 
         A scene cut ends all tracks. Ids are never reused.
         """
-        if self._cuts.is_cut(frame.image):
+        looks = self._looker.look(frame, instances)
+        if looks.cut:
             self._tracks = _no_tracks()
         self._move_on(frame.index)
         order = _best_first(instances)
         order = order[instances.scores[order] > np.float32(min(MIN_SCORE, self._score))]
         objects = instances[order]
-        colors = color_histograms(frame.image, objects)
+        colors = histograms(looks.colors[order])
         rows, matched = self._match(objects, colors)
         new = _others(len(objects), matched)
         new = new[objects.scores[new] >= self._score]
@@ -259,5 +260,5 @@ def _centres(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def _no_tracks() -> _Tracks:
     empty, none = Instances.empty((0, 0)), np.zeros(0, np.int64)
-    colors = np.zeros((0, COLOR_LEVELS**3))
+    colors = np.zeros((0, COLOR_BINS))
     return _Tracks(none, initial_motion(empty.boxes), empty.masks, colors, none, none, none)
