@@ -28,7 +28,10 @@ PARTS = {
         *("demuxing", "damage", "decoding", "encoding", "live"),
         *("probe", "saved_info", "moviepy_clip"),
     ],
-    "cluster": ["options", "worker", "_ray", "_pool", "_spans", "_start", "shared", ""],
+    "cluster": [
+        *("options", "worker", "_ray", "_arrivals", "_pool", "_spans", "_start", "_finding"),
+        *("shared", ""),
+    ],
     "cli": [
         *("option", "param_types", "threads", "console", "exit_codes", "progress"),
         *("standard_output", "tracking_options", "encoding_options", "model_options"),

@@ -285,7 +285,7 @@ def test_options_that_do_not_go_together(
 ) -> None:
     clip, out = write_scene(tmp_path / "a.mp4", frames=4), tmp_path / "a.vidseg"
     words = ("--workers", 2, "--model", model)
-    assert "--detections" in fails("overlay", *words, clip, tmp_path / "b.mp4", code=2)
+    assert "--start" in fails("overlay", *words, "--start", "1", clip, tmp_path / "b.mp4", code=2)
     assert "--frames" in fails("detect", *words, "--frames", "0:4", clip, out, code=2)
     assert "--start" in fails("detect", *words, "--start", "1", clip, out, code=2)
     with pytest.raises(OptionError, match="at least 1"):

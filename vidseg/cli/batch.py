@@ -198,7 +198,8 @@ def _run_one(job: Job, do: Make, run: RunFlags) -> None:
     lines = run.telling.lines(job.source)
     with Progress(bar=run.progress, quiet=run.quiet, lines=lines) as progress:
         on_download = Download().on_bytes if run.progress else None
-        result = do(job, RunOptions(run.force, progress.on_frame, on_download, run.resume))
+        telling = progress.on_frame, on_download, run.resume, progress.on_found
+        result = do(job, RunOptions(run.force, *telling))
     if not run.quiet:
         say_done(job, progress.done, time.monotonic() - began, result)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,7 @@ from vidseg.cli.option import Command, option
 
 if TYPE_CHECKING:
     from vidseg.cluster.options import ClusterOptions
+    from vidseg.pipeline.finder import Finder
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,13 @@ class ClusterFlags:
         from vidseg.cluster.options import ClusterOptions
 
         return ClusterOptions(self.workers, self.address)
+
+    def finder(self, folder: Path) -> "Finder":
+        """Workers that find the objects of one video; on a cluster, what they find lies in `folder`
+        until it is used."""
+        from vidseg.cluster.shared import Workers
+
+        return Workers(self.workers, self.address, folder=folder if self.address else None)
 
 
 def cluster_options(command: Command) -> Command:

@@ -32,7 +32,7 @@ from vidseg.cli.options import (
     span_options,
 )
 from vidseg.cli.param_types import InputPath, OutputPath
-from vidseg.cli.sharing import check_several, share_jobs
+from vidseg.cli.sharing import share_jobs
 from vidseg.cli.threads import limit_threads
 from vidseg.cli.trial import Trial, draw_preview, tell_estimates, trial_options
 
@@ -162,7 +162,8 @@ def make(
     run: RunFlags,
     cluster: ClusterFlags | None = None,
 ) -> None:
-    """Make the outputs of each job in one pass over its input, here or on workers."""
+    """Make the outputs of each job in one pass over its input, here or on workers; these find the
+    objects of a single video, or do a whole input each."""
     from vidseg.pipeline.run import run as run_outputs
 
     def task_of(job: Job) -> "Do":
@@ -172,8 +173,9 @@ def make(
         return task_of(job)(search=search, options=options)
 
     introduce(search, run)
-    if cluster:
-        check_several(todo)
+    if cluster and todo.single:
+        search.share(cluster.finder(todo.jobs[0].target.absolute().parent))
+    if cluster and not todo.single:
         share_jobs(todo, task_of, search=search, run=run, cluster=cluster)
     else:
         run_jobs(todo, do, run)

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from threading import Lock
 from types import TracebackType
 
 from vidseg.cli.console import Bar, say
@@ -77,6 +78,7 @@ class Progress:
     """A context manager: shows a bar that `on_frame` moves, and announces a long run once.
 
     The bar appears at once and says that the model loads; the speed counts from the first frame.
+    Where workers find the objects, `on_found` moves it for the first half of each frame.
     """
 
     def __init__(
@@ -93,6 +95,8 @@ class Progress:
         self._first: float | None = None
         self._estimated = False
         self._skipped = 0
+        self._found: int | None = None
+        self._lock = Lock()
         self.done = 0
 
     def __enter__(self) -> "Progress":
@@ -114,17 +118,31 @@ class Progress:
     def on_frame(self, done: int, total: int | None) -> None:
         """`done` of `total` frames are written; raises Stopped if a signal went unnoticed."""
         check_stopped()
-        self.done, now = done, self._clock()
+        with self._lock:
+            self.done = done
+            self._move(total)
+
+    def on_found(self, found: int, total: int | None) -> None:
+        """Workers are done with `found` of `total` frames, from any thread."""
+        with self._lock:
+            self._found = found
+            if found:
+                self._move(total)
+
+    def _move(self, total: int | None) -> None:
+        at, now = self.done, self._clock()
+        if self._found is not None:
+            at = (self.done + max(self._found, self.done)) // 2
         if self._lines is not None:
-            self._lines.on_frame(done, total)
+            self._lines.on_frame(at, total)
         if self._first is None:
-            self._first, self._skipped = now, done - 1
+            self._first, self._skipped = now, max(at - 1, 0)
             self._show_frames(total)
         if self._bar is not None:
-            self._bar.update(done - self._bar.n)
+            self._bar.update(at - self._bar.n)
         if not self._estimated and now - self._first >= ESTIMATE_AFTER_SECONDS:
             self._estimated = True
-            self._announce(done, total, now - self._first)
+            self._announce(at, total, now - self._first)
 
     def _show_frames(self, total: int | None) -> None:
         """Replace the bar that says that the model loads; a resumed run begins where it stands."""

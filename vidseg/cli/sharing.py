@@ -8,7 +8,6 @@ from vidseg.cli.cluster_options import ClusterFlags
 from vidseg.cli.console import say
 from vidseg.cli.options import RunFlags
 from vidseg.cli.progress import Download, Progress
-from vidseg.errors import OptionError
 
 if TYPE_CHECKING:
     from vidseg.cluster.worker import Do
@@ -55,12 +54,3 @@ def share_jobs(
                     say(f"Warning: {job.source}: {warning}")
                 say_done(job, outcome.frames, outcome.seconds, outcome.result)
     check_failed(failed, todo)
-
-
-def check_several(todo: Todo) -> None:
-    """Raises OptionError: one input, which only detect shares out."""
-    if todo.single:
-        raise OptionError(
-            "--workers and --cluster share several inputs here, and this is one. Find its objects "
-            "with vidseg detect and the same option, and give them with --detections."
-        )

@@ -14,6 +14,7 @@ It imports from the rooms up to `pipeline`.
 """
 
 from vidseg.cluster.options import ClusterOptions as ClusterOptions
+from vidseg.cluster.shared import Workers as Workers
 from vidseg.cluster.shared import detect as detect
 from vidseg.cluster.shared import run_tasks as run_tasks
 from vidseg.cluster.worker import Outcome as Outcome

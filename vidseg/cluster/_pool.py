@@ -3,28 +3,38 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from threading import Event
 from typing import Any
 
 from vidseg.cluster._ray import Ray, first_line
 from vidseg.cluster.worker import Outcome, Task, alike
 from vidseg.errors import VidsegError
+from vidseg.pipeline.run_options import OnFrame
 
 MAX_ATTEMPTS = 4
 """A task, or the start of workers, that fails so often is given up."""
 
-PROGRESS_SECONDS = 1.0
+PROGRESS_SECONDS = 0.5
 """Time between two looks at how far the workers are."""
 
 OnFrames = Callable[[int], None]
 """Called with the frames done by all workers together."""
 
 
+def told(tell: OnFrame | None, total: int | None) -> OnFrames | None:
+    """`tell` as it is called of so many frames in all; None where nobody listens."""
+    return None if tell is None else lambda done: tell(done, total)
+
+
 class Pool:
     """The worker processes: those that start, that wait for a task, and that have one."""
 
-    def __init__(self, ray: Ray, start: Callable[[], Any], count: int) -> None:
+    def __init__(
+        self, ray: Ray, start: Callable[[], Any], count: int, ended: Event | None = None
+    ) -> None:
+        """Once `ended` is set, whatever waits for workers raises GeneratorExit."""
         self.count = count
-        self._ray, self._start = ray, start
+        self._ray, self._start, self._end = ray, start, ended or Event()
         self._starting: dict[Any, Any] = {}
         self._idle: list[Any] = []
         self._busy: dict[Any, tuple[Any, int]] = {}
@@ -47,8 +57,8 @@ class Pool:
         """Number and outcome of every task, in the order in which they end; `on_frames` gets the
         frames done by all of them."""
         waiting, attempts, done = deque(range(len(tasks))), Counter[int](), 0
+        self._hand_out(tasks, waiting, attempts)
         while waiting or self._busy:
-            self._hand_out(tasks, waiting, attempts)
             for number, outcome in self._wait():
                 again = outcome.lost or (outcome.error is not None and tasks[number].retry_errors)
                 if again and attempts[number] < MAX_ATTEMPTS:
@@ -56,6 +66,7 @@ class Pool:
                     continue
                 done += outcome.frames
                 yield number, outcome
+            self._hand_out(tasks, waiting, attempts)
             if on_frames is not None:
                 on_frames(done + self._frames_in_work())
 
@@ -78,6 +89,8 @@ class Pool:
 
     def _wait(self) -> list[tuple[int, Outcome]]:
         """What ended since, after a short time at most; a worker that became ready waits then."""
+        if self._end.is_set():
+            raise GeneratorExit
         calls = [*self._starting, *self._busy]
         ended, _ = self._ray.wait(calls, num_returns=len(calls), timeout=0)
         if not ended:

@@ -5,7 +5,7 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,14 +49,17 @@ def load_ray() -> Ray:
 
 
 @contextmanager
-def connected(ray: Ray, cluster: ClusterOptions) -> Iterator[None]:
-    """Within, Ray is there; one that this program had started before is used, and stays."""
+def connected(ray: Ray, cluster: ClusterOptions, environment: Mapping[str, str]) -> Iterator[None]:
+    """Within, Ray is there; one that this program had started before is used, and stays.
+
+    The processes of a Ray that is started get the variables in `environment`.
+    """
     if ray.is_initialized():
         yield
         return
     with _logs() as logs:
         try:
-            with _signals_kept():
+            with _signals_kept(), _variables(environment):
                 _start(ray, cluster, logs)
             yield
         finally:
@@ -106,6 +109,21 @@ def _signals_kept() -> Iterator[None]:
     finally:
         if mine:
             signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _variables(variables: Mapping[str, str]) -> Iterator[None]:
+    """Within, these variables of the environment have these values."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def first_line(error: Exception) -> str:

@@ -1,50 +1,67 @@
 """Starts the workers: how many, and what each of them gets."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from math import ceil
+from threading import Event
 from typing import Any
 
 from vidseg.cluster._pool import Pool
-from vidseg.cluster._ray import Ray, connected, first_line
+from vidseg.cluster._ray import Ray, connected, first_line, load_ray
 from vidseg.cluster.options import ClusterOptions
 from vidseg.cluster.worker import Weights, Worker
-from vidseg.cpu_budget import CORES_VARIABLE, MAX_FRAMES_AT_ONCE, threads_per_frame
+from vidseg.cpu_budget import CORES_VARIABLE, MAX_FRAMES_AT_ONCE, cores, threads_per_frame
 from vidseg.errors import OptionError, VidsegError
 from vidseg.models.torchvision_weights import COCO_WEIGHTS, fetch_weights
 from vidseg.pipeline.run_options import RunOptions
 from vidseg.pipeline.search import Search
 
+StartPool = Callable[[Event], AbstractContextManager[Pool]]
+"""Starts workers, who do nothing more once the event is set; none is left after the block."""
+
 
 @contextmanager
-def started_pool(
-    ray: Ray,
-    search: Search,
-    cluster: ClusterOptions,
-    options: RunOptions,
-    *,
-    most: int | None = None,
-) -> Iterator[Pool]:
-    """Workers for this search, `most` of them at most; none is left after the block."""
+def workplace(
+    search: Search, cluster: ClusterOptions, options: RunOptions, *, most: int | None = None
+) -> Iterator[StartPool]:
+    """Ray, and how workers for this search start in it, `most` of them at most.
+
+    Raises VidsegError: Ray is missing or cannot be reached, or has no machine that may work.
+    """
     if search.model_options.device.startswith("cuda:"):
         raise OptionError("Workers share the GPUs out among themselves; write --device cuda.")
+    ray = load_ray()
     weights = _fetched_weights(search, cluster, options)
-    with connected(ray, cluster):
+    given = _own_environment(cluster) if not ray.is_initialized() else {}
+    with connected(ray, cluster, given):
         share = share_out(ray.nodes(), search.model_options.device, cluster.workers, most)
-        given = [_sent(ray, search), os.getcwd(), ray.put(weights)]
+        words = [_sent(ray, search), os.getcwd(), ray.put(weights)]
         actor = ray.remote(Worker).options(
             num_cpus=share.cpus,
             num_gpus=share.gpus,
             max_concurrency=2,  # one more thread tells how far it is
-            runtime_env={"env_vars": _environment(share.cpus, here=cluster.address is None)},
+            runtime_env=None if given else {"env_vars": _environment(share.cpus, cluster)},
         )
-        pool = Pool(ray, lambda: actor.remote(*given), share.workers)
-        try:
-            yield pool
-        finally:
-            pool.stop()
+
+        @contextmanager
+        def start(ended: Event) -> Iterator[Pool]:
+            pool = Pool(ray, lambda: actor.remote(*words), share.workers, ended)
+            try:
+                yield pool
+            finally:
+                pool.stop()
+
+        yield start
+
+
+def _own_environment(cluster: ClusterOptions) -> dict[str, str]:
+    """Variables for all processes of a Ray of our own, which takes them over from this process;
+    `runtime_env`, the way to set them elsewhere, costs four seconds."""
+    if cluster.address is not None or cluster.workers is None:
+        return {}
+    return _environment(max(1, cores() // cluster.workers), cluster)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +90,13 @@ def share_out(nodes: Any, device: str, wanted: int | None, most: int | None) -> 
     return Share(workers, max(1, cpus), 1 / ceil(workers / gpus) if gpus else 0)
 
 
-def _environment(cpus: int, *, here: bool) -> dict[str, str]:
+def _environment(cpus: int, cluster: ClusterOptions) -> dict[str, str]:
     """Variables of a worker: its share of the cores.
 
     On this machine a frame gets as many threads as in one run, since their number can decide about
     the last bits.
     """
+    here = cluster.address is None
     threads = threads_per_frame() if here else max(1, round(cpus / MAX_FRAMES_AT_ONCE))
     return {
         CORES_VARIABLE: str(cpus),

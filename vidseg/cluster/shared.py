@@ -1,30 +1,29 @@
 """One video found by many workers, or many files with one worker each."""
 
+import tempfile
 from collections.abc import Iterator, Sequence
-from functools import partial
+from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event
+from typing import Any
 
-from vidseg.cluster._pool import MAX_ATTEMPTS, OnFrames
-from vidseg.cluster._ray import Ray, load_ray
-from vidseg.cluster._spans import (
-    has_parts,
-    kept_plan,
-    open_folder,
-    parts_folder,
-    plan_spans,
-    remove_folder,
-)
-from vidseg.cluster._start import started_pool
+from vidseg.cluster._arrivals import by_number, run_ahead
+from vidseg.cluster._finding import found_parts
+from vidseg.cluster._pool import told
+from vidseg.cluster._ray import load_ray
+from vidseg.cluster._spans import has_parts, open_folder, parts_folder, remove_folder
+from vidseg.cluster._start import StartPool, workplace
 from vidseg.cluster.options import ClusterOptions
 from vidseg.cluster.worker import Outcome, Task
-from vidseg.errors import OptionError, VidsegError
-from vidseg.pipeline.detect_part import alignment, check_frames, detect_part
-from vidseg.pipeline.merge import merge
+from vidseg.errors import OptionError, OutputError, VidsegError
+from vidseg.pipeline.finder import Call
+from vidseg.pipeline.merge import write_joined
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.pipeline.search import Search
 from vidseg.remote.paths import as_path, url_of
-from vidseg.results.parts import Frames, known_input
+from vidseg.results.parts import JoinedParts, known_input
 from vidseg.results.vidseg_writer import check_detections_output
+from vidseg.video.info import VideoInfo
 
 
 def detect(
@@ -40,7 +39,7 @@ def detect(
 
     The file equals that of `vidseg.detect_to_file` byte for byte. Until it is complete, its parts
     lie in the folder TARGET.parts, which a run with `RunOptions(resume=True)` continues.
-    `options.on_frame` is called first for frames that were found, then for those tracked.
+    `options.on_found` is called for frames that were found, `options.on_frame` for those tracked.
 
     Raises:
         VidsegError: Ray is missing or cannot be reached, no worker starts, workers are unlike, or
@@ -57,20 +56,87 @@ def detect(
             "path in a folder that all of them see, or use vidseg detect --frames and merge."
         )
     check_detections_output(target, [source], resume=options.resume, force=options.force)
-    ray, folder = load_ray(), parts_folder(target)
+    load_ray()
+    folder = parts_folder(target)
     open_folder(folder, resume=options.resume, force=options.force)
     try:
-        _find(source, folder, ray, search=search, cluster=cluster, options=options, compact=compact)
-        check_detections_output(target, [source], resume=options.resume, force=options.force)
-        force = options.force or options.resume  # what an interrupted merge left is made again
-        merging = RunOptions(force=force, on_frame=options.on_frame)
-        result = merge(folder, target, source=source, options=merging)
+        info = known_input(source, folder)
+        with found_parts(
+            info, folder, search=search, cluster=cluster, options=options, compact=compact
+        ) as parts:
+            # what an interrupted run wrote beside its parts is made again
+            again = RunOptions(options.force or options.resume, options.on_frame)
+            result = write_joined(parts, target, total=info.frames, options=again)
     except BaseException:
         if not has_parts(folder):
             remove_folder(folder)
         raise
     remove_folder(folder)
     return result
+
+
+class Workers:
+    """Processes that find the objects of a video for this one.
+
+        search = Search("person", workers=Workers(8))
+        for frame, objects in vidseg.find("street.mp4", search): ...
+
+    What is found, drawn or saved is the same as without workers. This process tracks, draws and
+    encodes the first frames while the workers look at later ones.
+    """
+
+    def __init__(
+        self,
+        count: int | None = None,
+        address: str | None = None,
+        *,
+        folder: str | Path | None = None,
+    ) -> None:
+        """
+        Args:
+            count, address: how many workers, and where: see `ClusterOptions`.
+            folder: where what was found lies until it is used; every worker must see it. None: that
+                of temporary files on this machine, and else the one that the program runs in.
+        """
+        self.where = ClusterOptions(count, address)
+        self._folder = folder if folder is not None or address is None else Path.cwd()
+
+    @contextmanager
+    def found(
+        self, info: VideoInfo, search: Search, options: RunOptions, stop: Event
+    ) -> Iterator[JoinedParts]:
+        """See `vidseg.pipeline.finder`."""
+        with (
+            self._parts_folder() as folder,
+            found_parts(
+                info, folder, search=search, cluster=self.where, options=options, stop=stop
+            ) as parts,
+        ):
+            yield parts
+
+    def results(self, calls: Sequence[Call], search: Search, options: RunOptions) -> Iterator[Any]:
+        """See `vidseg.pipeline.finder`."""
+        tasks = [
+            Task(f"part {number} of {len(calls)}", call) for number, call in enumerate(calls, 1)
+        ]
+        outcomes = run_tasks(tasks, search=search, cluster=self.where, options=options)
+        with closing(by_number(outcomes)) as in_order:
+            for outcome in in_order:
+                if outcome.error is not None:
+                    raise VidsegError(outcome.error)
+                yield outcome.result
+
+    @contextmanager
+    def _parts_folder(self) -> Iterator[Path]:
+        try:
+            made = tempfile.TemporaryDirectory(
+                prefix="vidseg-parts-", dir=self._folder, ignore_cleanup_errors=True
+            )
+        except OSError as error:
+            where = self._folder or tempfile.gettempdir()
+            raise OutputError(f"No folder can be made in {where}: {error.strerror}.") from error
+        with made as folder:
+            yield Path(folder)
 
 
 def run_tasks(
@@ -89,43 +155,14 @@ def run_tasks(
 
     Raises VidsegError: Ray is missing or cannot be reached, or no worker starts.
     """
-    options = options or RunOptions()
-    with started_pool(load_ray(), search, cluster, options, most=len(tasks)) as pool:
-        yield from pool.outcomes(tasks, _on_frames(options, None))
+    options, ended = options or RunOptions(), Event()
 
+    def outcomes(start: StartPool) -> Iterator[tuple[int, Outcome]]:
+        with start(ended) as pool:
+            yield from pool.outcomes(tasks, told(options.on_frame, None))
 
-def _find(
-    source: Path,
-    folder: Path,
-    ray: Ray,
-    *,
-    search: Search,
-    cluster: ClusterOptions,
-    options: RunOptions,
-    compact: bool,
-) -> None:
-    """Fill the folder with the parts of the video."""
-    info = known_input(source, folder)
-    if info.kind != "video":
-        raise OptionError(f"Workers share the frames of a video, and {source} is none.")
-    check_frames(info, 0, None)
-    with started_pool(ray, search, cluster, options) as pool:
-        step = alignment(search.every_in(info.kind), pool.agree()["batch_size"])
-        spans = kept_plan(folder, plan_spans(info.frames, step, pool.count))
-        tasks = [_span_task(source, folder, frames, compact) for frames in spans]
-        for number, outcome in pool.outcomes(tasks, _on_frames(options, info.frames)):
-            if outcome.error is not None:
-                name, cause = tasks[number].name, outcome.error
-                raise VidsegError(f"The {name} failed {MAX_ATTEMPTS} times: {cause}")
-
-
-def _span_task(source: Path, folder: Path, frames: Frames, compact: bool) -> Task:
-    first, end = frames
-    name = f"frames {first} to {'the end' if end is None else end - 1} of {source}"
-    do = partial(detect_part, source, folder, frames, compact=compact)
-    return Task(name, do, RunOptions(resume=True), RunOptions(resume=True), retry_errors=True)
-
-
-def _on_frames(options: RunOptions, total: int | None) -> OnFrames | None:
-    tell = options.on_frame
-    return None if tell is None else lambda done: tell(done, total)
+    with (
+        workplace(search, cluster, options, most=len(tasks)) as start,
+        closing(run_ahead(outcomes(start), ended)) as arrived,
+    ):
+        yield from arrived

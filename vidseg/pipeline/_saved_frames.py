@@ -40,6 +40,8 @@ class SaveOptions:
     """Store masks in `COMPACT_LEVELS` levels."""
     replay: bool = False
     """Whether a resumed run gives the frames of the run before it again, as drawing them needs."""
+    pictures: bool = True
+    """Whether the frames come with their pictures."""
 
 
 @contextmanager
@@ -58,6 +60,7 @@ def saved_frames(
     """
     check_resume(search, resume=options.resume)
     header = header_of(info, search, span, compact=saving.compact)
+    stop, pictures = stop or Event(), saving.pictures
     tracking = search.tracking_facts(info.kind)
     with DetectionWriter(
         saving.target,
@@ -73,9 +76,9 @@ def saved_frames(
         left = span.starting_at(writer.resume_at.time) if writer.resume_at else span
         before = _replayed(info, writer, span) if known else iter(())
         with (
-            detected_frames(info, search, left, options.on_download) as found,
+            detected_frames(info, search, left, options, stop=stop, pictures=pictures) as found,
             closing_input(before) as replayed,
-            closing_input(_compacted(until(stop or Event(), found), saving)) as detected,
+            closing_input(_compacted(until(stop, found), saving)) as detected,
             closing_input(with_ids(search, chain(replayed, detected), info.kind)) as pairs,
         ):
             if not saving.replay:
@@ -84,7 +87,13 @@ def saved_frames(
 
 
 def check_resume(search: Search, *, resume: bool) -> None:
-    """Raises OptionError: keyframes, which a run that begins in the middle would not know."""
+    """Raises OptionError: keyframes, which a run that begins in the middle would not know; or
+    workers, who begin where batches do."""
+    if resume and search.workers is not None:
+        raise OptionError(
+            "Workers go on where a run of theirs ended with vidseg detect --resume alone; give "
+            "what it finds with --detections."
+        )
     if resume and search.every != 1:
         raise OptionError("A run with --every begins anew; give --force in place of --resume.")
 

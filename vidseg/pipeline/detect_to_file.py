@@ -41,7 +41,7 @@ def detect_to_file(
     info = probe(source)
     total, counter = expected_frames(info, span), ObjectCounter()
     tracked = search.tracking_facts(info.kind) is not None
-    saving = SaveOptions(as_path(target), compact=compact)
+    saving = SaveOptions(as_path(target), compact=compact, pictures=False)
     with saved_frames(info, search, span, options, saving) as (writer, found):
         for _, instances in found:
             counter.add(confident(instances, search.score, tracked=tracked))

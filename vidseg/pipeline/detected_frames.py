@@ -1,17 +1,21 @@
 """An input and everything that the model, or saved detections, find in it, frame by frame."""
 
 from collections import deque
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from fractions import Fraction
 from itertools import islice
 from math import ceil
+from threading import Event
 
 from vidseg.concurrency import prefetch
 from vidseg.detection.batched import detect
-from vidseg.errors import InputError
-from vidseg.pipeline.search import OnDownload, Search
+from vidseg.errors import InputError, OptionError
+from vidseg.pipeline.run_options import RunOptions
+from vidseg.pipeline.search import Search
+from vidseg.results.parts import seen_frames
 from vidseg.results.replay import check_same_input, header_for, replay
+from vidseg.results.vidseg_file import Detections
 from vidseg.results.vidseg_header import Header
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found
@@ -25,11 +29,40 @@ READ_AHEAD_FRAMES = 3
 
 @contextmanager
 def detected_frames(
-    info: VideoInfo, search: Search, span: Span, on_download: OnDownload | None = None
+    info: VideoInfo,
+    search: Search,
+    span: Span,
+    options: RunOptions,
+    *,
+    stop: Event | None = None,
+    pictures: bool = True,
 ) -> Iterator[Iterator[Found]]:
-    """The frames with everything found; the first frame is read before the weights load."""
+    """The frames with everything found; the first frame is read before the weights load.
+
+    Without `pictures`, frames may come without theirs, as `SeenFrame`s. Once `stop` is set, workers
+    look for no further frame.
+    """
     if search.saved is not None:
         check_same_input(search.saved, info)
+    with ExitStack() as stack:
+        parts = None
+        if search.workers is not None:
+            _check_shared(span)
+            shared = search.workers.found(info, search, options, stop or Event())
+            parts = stack.enter_context(shared)
+        if parts is not None and not pictures and search.tracking.tracker is None:
+            yield stack.enter_context(closing(seen_frames(parts)))
+            return
+        frames = stack.enter_context(_read(info, span))
+        yield stack.enter_context(closing(_found(frames, info, search, options, parts)))
+
+
+@contextmanager
+def _read(info: VideoInfo, span: Span) -> Iterator[Iterator[Frame]]:
+    """The frames of the span, the first of which is read already.
+
+    Raises InputError: there is none.
+    """
     reading = read_frames(
         info,
         start=span.start,
@@ -41,14 +74,32 @@ def detected_frames(
         first = deque(islice(frames, 1))
         if not first:
             raise InputError(no_frames(info, span))
-        rest = _resumed(first, frames)
-        if search.saved is not None:
-            found = replay(prefetch(rest, READ_AHEAD_FRAMES), search.saved)
-        else:
-            size, every = search.model_options.batch_size, search.every_in(info.kind)
-            found = detect(rest, search.predictor(on_download), batch_size=size, every=every)
-        with closing(found):
-            yield found
+        yield _resumed(first, frames)
+
+
+def _found(
+    frames: Iterator[Frame],
+    info: VideoInfo,
+    search: Search,
+    options: RunOptions,
+    parts: Detections | None,
+) -> Generator[Found, None, None]:
+    """The frames with what is saved, what workers find, or what the model finds."""
+    known = search.saved or parts
+    if known is not None:
+        return replay(prefetch(frames, READ_AHEAD_FRAMES), known)
+    size, every = search.model_options.batch_size, search.every_in(info.kind)
+    predictor = search.predictor(options.on_download)
+    return detect(frames, predictor, batch_size=size, every=every)
+
+
+def _check_shared(span: Span) -> None:
+    """Raises OptionError: a part of a video, whose batches would begin elsewhere."""
+    if span != Span():
+        raise OptionError(
+            "One video is shared among workers without --start, --end, --keep-going and "
+            "--keep-interlaced."
+        )
 
 
 def header_of(info: VideoInfo, search: Search, span: Span, *, compact: bool = False) -> Header:

@@ -101,14 +101,22 @@ def _check_own(search: Search, span: Span) -> None:
 
 @contextmanager
 def shown_frames(
-    info: VideoInfo, search: Search, span: Span, options: RunOptions, *, stop: Event | None = None
+    info: VideoInfo,
+    search: Search,
+    span: Span,
+    options: RunOptions,
+    *,
+    stop: Event | None = None,
+    pictures: bool = True,
 ) -> Iterator[Iterator[Found]]:
     """The frames with the objects to show, everything found being saved where that is asked for.
 
-    Once `stop` is set, as by another thread, no further frame is looked for.
+    Once `stop` is set, as by another thread, no further frame is looked for. Without `pictures`,
+    frames may come without theirs.
     """
     tracked = search.tracking_facts(info.kind) is not None
-    with _known_frames(info, search, span, options, stop or Event()) as known:
+    stop = stop or Event()
+    with _known_frames(info, search, span, options, stop, pictures=pictures) as known:
         point_id = None
         if search.selection.at is not None:
             point_id, known = object_at_point(known, info, search, span)
@@ -118,13 +126,19 @@ def shown_frames(
 
 @contextmanager
 def _known_frames(
-    info: VideoInfo, search: Search, span: Span, options: RunOptions, stop: Event
+    info: VideoInfo,
+    search: Search,
+    span: Span,
+    options: RunOptions,
+    stop: Event,
+    *,
+    pictures: bool,
 ) -> Iterator[Iterable[Found]]:
     """Every frame with all that was found in it, under the ids of its tracks."""
     if search.save is not None:
-        saving = SaveOptions(search.save, replay=True)
+        saving = SaveOptions(search.save, replay=True, pictures=pictures)
         with saved_frames(info, search, span, options, saving, stop=stop) as (_, known):
             yield known
         return
-    with detected_frames(info, search, span, options.on_download) as found:
+    with detected_frames(info, search, span, options, stop=stop, pictures=pictures) as found:
         yield with_ids(search, until(stop, found), info.kind)

@@ -65,6 +65,11 @@ class Output(Protocol):
         """Files that it reads beside the input, and so must not overwrite."""
         ...
 
+    @property
+    def pictures(self) -> bool:
+        """Whether it needs the pictures of frames, not only their objects."""
+        ...
+
     def check(self, info: VideoInfo) -> None:
         """Raises OptionError or OutputError: this output cannot be made of that input."""
         ...
@@ -79,6 +84,8 @@ class Output(Protocol):
 
 class VideoOutput:
     """The input with an effect drawn on every frame: a video, an animation, a photo, a folder."""
+
+    pictures = True
 
     def __init__(
         self, target: str | Path, effect: Effect, encoding: Encoding | None = None
@@ -130,6 +137,8 @@ class CutoutOutput:
 
     See `vidseg.effects.cutout` and, for one picture per object, `vidseg.results.formats.cutouts`.
     """
+
+    pictures = True
 
     def __init__(
         self,
@@ -199,6 +208,10 @@ class MaskFolderOutput:
     def __init__(self, target: str | Path, *, per_object: bool = False, image: bool = False):
         self.target, self.per_object, self.image = as_path(target), per_object, image
 
+    @property
+    def pictures(self) -> bool:
+        return self.image
+
     def check(self, info: VideoInfo) -> None:
         """Masks are made of every kind of input."""
 
@@ -241,6 +254,10 @@ class ExportOutput:
     @property
     def folder(self) -> bool:
         return FORMATS[self.name].folder
+
+    @property
+    def pictures(self) -> bool:
+        return self.image
 
     def check(self, info: VideoInfo) -> None:
         check_photos(self.name, info.photos)

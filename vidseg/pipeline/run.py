@@ -73,7 +73,9 @@ def run(
         output.check(info)
     total, stop, counter = expected_frames(info, span), Event(), ObjectCounter()
     with ExitStack() as stack:
-        found = stack.enter_context(shown_frames(info, search, span, options, stop=stop))
+        pictures = any(getattr(output, "pictures", True) for output in outputs)
+        shown = shown_frames(info, search, span, options, stop=stop, pictures=pictures)
+        found = stack.enter_context(shown)
         clip = FrameClip(prefetch(found, 1, stop=stop), info)
         stack.callback(clip.close)
         context = RunContext(clip, info, search, span, options.force)

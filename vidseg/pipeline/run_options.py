@@ -18,6 +18,8 @@ class RunOptions:
     """Called while weights are downloaded, with the bytes so far and in all, if that is known."""
     resume: bool = False
     """Go on with the detections that an interrupted run saved."""
+    on_found: OnFrame | None = None
+    """Called with the frames that workers are done with, ahead of `on_frame`, from any thread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from vidseg.detection import Every, max_keyframe_step
 from vidseg.detection.plugin import is_plugin, load_plugin
@@ -22,6 +22,9 @@ from vidseg.tracking.selection import Follow, Point, Selection
 from vidseg.tracking.stages import DEFAULT_FILL_FRAMES, TRACKING_RULES_VERSION
 from vidseg.tracking.tracker import Tracker
 from vidseg.video.info import Kind
+
+if TYPE_CHECKING:
+    from vidseg.pipeline.finder import Finder
 
 DEFAULT_KEEP_SCORE = 0.1
 """A predictor keeps objects from this score on, or from the score asked for where that is lower."""
@@ -80,6 +83,7 @@ class Search:
         detections: str | Path | None = None,
         save_detections: str | Path | None = None,
         keep_score: float | None = None,
+        workers: "Finder | None" = None,
         **keywords: Unpack[SearchKeywords],
     ) -> None:
         """
@@ -92,6 +96,7 @@ class Search:
             detections: a file of saved detections that takes the place of the model.
             save_detections: where to save everything that is found.
             keep_score: lowest score that is found and saved.
+            workers: other processes that find the objects of a video, see `vidseg.cluster`.
             keywords: single fields of `model_options`, `tracking` and `selection`.
 
         Raises:
@@ -125,10 +130,24 @@ class Search:
         self.choice, self._predictor = self._choose(names, model)
         """The model, its classes, and the labels asked for."""
         self._owns_predictor = model is not None and not isinstance(model, str | Path)
+        self.workers: Finder | None = None
+        """Other processes that find the objects of a video."""
+        self.share(workers)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without a model that was loaded by its name: another process loads it itself."""
-        return vars(self) | ({} if self._owns_predictor else {"_predictor": None})
+        return (
+            vars(self) | {"workers": None} | ({} if self._owns_predictor else {"_predictor": None})
+        )
+
+    def share(self, workers: "Finder | None") -> None:
+        """Leave it to `workers` to find the objects of a video; None: this process finds them.
+
+        Raises OptionError: there is nothing left to find.
+        """
+        if workers is not None and self.saved is not None:
+            raise OptionError("Saved detections leave workers nothing to find; leave workers out.")
+        self.workers = workers
 
     @property
     def names(self) -> Mapping[int, str]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
@@ -82,9 +82,17 @@ class JoinedParts(Detections):
     parts: Iterable[Detections]
 
     def __iter__(self) -> Generator[SavedFrame, None, None]:
-        """Each frame of the video in order, with its objects."""
+        """Each frame of the video in order, with its objects.
+
+        Raises InputError: a frame is missing, or a part is corrupted or not finished.
+        """
+        due = 0
         for part in self.parts:
-            yield from part.frames(whole=True)
+            for frame, instances in part.frames(whole=True):
+                if frame.index != due:
+                    raise InputError(f"{part.path} lacks frame {due}; run its span again.")
+                yield frame, instances
+                due += 1
 
 
 def seen_frames(parts: JoinedParts) -> Generator[Found, None, None]:
@@ -112,6 +120,18 @@ def join_parts(folder: Path, *, frames: int | None, mixed: bool = False) -> Join
     for part in parts:
         _check_whole(part, last=part is parts[-1])
     return JoinedParts(folder, replace(parts[0].header, part=None), parts)
+
+
+def alike_parts(parts: Iterable[Detections]) -> Iterator[Detections]:
+    """The parts as they come.
+
+    Raises InputError: one comes from another input, run or kind of machine than the first.
+    """
+    first: Detections | None = None
+    for part in parts:
+        first = first or part
+        _check_alike(first, part, mixed=False)
+        yield part
 
 
 def _finished(folder: Path) -> list[Path]:

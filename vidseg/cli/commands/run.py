@@ -8,9 +8,11 @@ import click
 from vidseg.cli.batch import Job, Todo, several_frames
 from vidseg.cli.drawing import make
 from vidseg.cli.options import (
+    ClusterFlags,
     Quality,
     RunFlags,
     Span,
+    cluster_options,
     encoding_options,
     examples,
     run_options,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 @span_options
 @encoding_options
 @run_options
+@cluster_options
 def run(
     *,
     source: str,
@@ -46,6 +49,7 @@ def run(
     span: Span,
     quality: Quality,
     run: RunFlags,
+    cluster: ClusterFlags,
 ) -> None:
     """Make several outputs of IN at once: it is read, and its objects are found, only once.
 
@@ -57,4 +61,5 @@ def run(
     outputs = outputs_for(wanted, search, quality)
     targets = [output.target for output in outputs] + ([search.save] if search.save else [])
     job = Job(as_path(source), targets[0], tuple(targets[1:]))
-    make({job: outputs}, Todo([job], [], single=True), search=search, span=span, run=run)
+    todo = Todo([job], [], single=True)
+    make({job: outputs}, todo, search=search, span=span, run=run, cluster=cluster)
