@@ -1,14 +1,15 @@
 """Work shared among processes, on this machine or on many, by Ray; the only room that knows Ray.
 
-    this process: plans ──► hands out one task at a time ──► merges
+    this process: plans ──► hands out one task at a time ──► tracks, draws, writes
     a worker:     one GPU, or some cores; loads the model once ──► reads, finds, writes a file
 
 Paths and spans of frames travel between them, frames never do. A worker that dies is replaced, and
 its task is the next one to be handed out. README.md in this folder says what that gains.
 
-- `shared`: `detect`, one video by many workers, and `run_tasks`, a file each
+- `shared`: `Workers`, who find the objects of one video for any call; `detect`; `run_tasks`, a file each
 - `options`: where the workers are; `worker`: what one does; `_pool`: who does what next
-- `_spans`: how a video is cut; `_ray`: Ray, started and ended
+- `_finding`: one video's parts, found and used in order; `_spans`: how it is cut
+- `_arrivals`: what workers send, as streams; `_ray`, `_start`: Ray, started and ended
 
 It imports from the rooms up to `pipeline`.
 """

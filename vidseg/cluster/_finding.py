@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -46,8 +47,10 @@ def found_parts(
     check_frames(info, 0, None)
     keep_input(info, folder)
     ended, header = Event(), header_of(info, search, Span(), compact=compact)
-    with workplace(search, cluster, options) as start:
-        finding = _Finding(info, folder, search, compact, options.on_found)
+    finder = copy(search)
+    finder.tracking = replace(search.tracking, tracker=None)  # which need not be picklable
+    with workplace(finder, cluster, options) as start:
+        finding = _Finding(info, folder, finder, compact, options.on_found)
         paths = by_number(run_ahead(finding.parts(start, ended), ended, stop))
         with closing(paths) as arrived:
             yield JoinedParts(folder, header, alike_parts(map(read_detections, arrived)))

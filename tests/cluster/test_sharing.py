@@ -1,0 +1,257 @@
+"""One video found by workers for any command; without Ray, whose part threads play here."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image as Picture
+
+from tests.support import plugged
+from tests.support.commands import fails, run
+from tests.support.doubles import OraclePredictor
+from tests.support.scenes import read_barcode, scene_image, write_scene
+from tests.support.thread_ray import RayError, ThreadRay
+from vidseg import RunOptions, Search, detect_to_file, find, frames
+from vidseg.cluster import Workers
+from vidseg.errors import VidsegError
+from vidseg.structures.frame import Image
+from vidseg.structures.instances import Instances
+from vidseg.tracking.mask_tracker import MaskTracker
+
+FRAMES = 48
+
+
+@pytest.fixture(autouse=True)
+def ray(monkeypatch: pytest.MonkeyPatch) -> ThreadRay:
+    threads = ThreadRay()
+    monkeypatch.setitem(sys.modules, "ray", threads)
+    return threads
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_scene(tmp_path / "street.mp4", frames=FRAMES, sound=1)
+
+
+def files(place: Path) -> dict[str, bytes]:
+    """The content of a file, or of all files in a folder."""
+    paths = [path for path in place.rglob("*") if path.is_file()] if place.is_dir() else [place]
+    return {str(path.relative_to(place)): path.read_bytes() for path in paths}
+
+
+COMMANDS = [
+    (("overlay",), "out.mp4"),
+    (("splash", "--feather", "3"), "out.mov"),
+    (("draw", "--effect", "trace", "--effect", "blur-background"), "out.mp4"),
+    (("cutout",), "out.mov"),
+    (("frames",), "out"),
+    (("frames", "--image"), "out"),
+    (("frames", "--format", "coco"), "out.json"),
+    (("overlay", "--every", "5", "--no-track"), "out.mp4"),
+    (("overlay", "--id", "2"), "out.mp4"),
+    (("overlay", "--at", "0.5", "--point", "94,64"), "out.gif"),
+    (("detect", "--every", "auto", "--compact"), "out.vidseg"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "name"), COMMANDS, ids=lambda each: each if isinstance(each, str) else " ".join(each)
+)
+def test_workers_change_no_byte(
+    words: Sequence[str],
+    name: str,
+    clip: Path,
+    model: str,
+    oracle: OraclePredictor,
+    tmp_path: Path,
+    ray: ThreadRay,
+) -> None:
+    made = {}
+    for workers in ((), ("--workers", 3)):
+        folder = tmp_path / f"by{len(workers)}"
+        folder.mkdir()
+        result = run(*words, *workers, "--model", model, clip, folder / name)
+        assert result.exit_code == 0, result.stderr
+        assert [path.name for path in folder.iterdir()] == [name]
+        made[workers] = files(folder / name)
+    assert len(ray.started) == 1
+    assert made[()] == made["--workers", 3]
+
+
+def test_several_outputs_and_the_detections_are_made_at_once(
+    clip: Path, model: str, oracle: OraclePredictor, tmp_path: Path
+) -> None:
+    targets = ("a.mp4", "b.vidseg", "c.json")
+    for folder, workers in (("one", ()), ("two", ("--workers", 2))):
+        (tmp_path / folder).mkdir()
+        to = [
+            f"{kind}={tmp_path / folder / name}" for kind, name in zip(KINDS, targets, strict=True)
+        ]
+        words = [word for each in to for word in ("--to", each)]
+        result = run("run", *workers, "--model", model, *words, clip)
+        assert result.exit_code == 0, result.stderr
+    for name in targets:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+KINDS = ("overlay", "detections", "coco")
+
+
+def test_find_gives_the_same_frames_and_objects(
+    clip: Path, model: str, oracle: OraclePredictor
+) -> None:
+    alone = list(find(clip, Search(model=model)))
+    shared = list(find(clip, Search(model=model, workers=Workers(2))))
+    assert [frame.time for frame, _ in shared] == [frame.time for frame, _ in alone]
+    for (one, these), (other, those) in zip(alone, shared, strict=True):
+        assert (one.image == other.image).all()
+        assert these.ids.tolist() == those.ids.tolist()
+        assert (these.masks == those.masks).all()
+
+
+def test_leaving_find_early_ends_the_workers(
+    clip: Path, model: str, oracle: OraclePredictor, ray: ThreadRay
+) -> None:
+    with_workers = find(clip, Search(model=model, workers=Workers(2)))
+    next(with_workers)
+    with_workers.close()
+    assert ray.alive == 0
+
+
+def test_a_tracker_of_ones_own_sees_pictures(
+    clip: Path, model: str, oracle: OraclePredictor, tmp_path: Path
+) -> None:
+    seen: list[int] = []
+
+    class Watching(MaskTracker):
+        def update(self, frame: Any, instances: Instances) -> Instances:
+            seen.append(int(frame.image.max()))
+            return super().update(frame, instances)
+
+    search = Search(model=model, tracker=Watching, workers=Workers(2))
+    detect_to_file(clip, tmp_path / "a.vidseg", search=search)
+    assert min(seen) > 200
+
+
+@pytest.fixture
+def no_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames are read for the predictor of workers alone."""
+
+    def refused(*_: Any, **__: Any) -> None:
+        pytest.fail("this process decodes the video")
+
+    for module in ("detected_frames", "_saved_frames", "_point_selection"):
+        monkeypatch.setattr(f"vidseg.pipeline.{module}.read_frames", refused)
+
+
+def test_what_needs_no_pictures_decodes_nothing(
+    clip: Path, model: str, oracle: OraclePredictor, tmp_path: Path, no_decoder: None
+) -> None:
+    search = Search(model=model, keep_score=0.05, workers=Workers(2))
+    assert detect_to_file(clip, tmp_path / "a.vidseg", search=search).frames == FRAMES
+    assert frames(clip, tmp_path / "masks", search=search).frames == FRAMES
+    assert frames(clip, tmp_path / "a.csv", search=search, format="csv").frames == FRAMES
+    words = ("detect", "--workers", 2, "--model", model, clip, tmp_path / "b.vidseg")
+    assert run(*words).exit_code == 0
+    assert (tmp_path / "a.vidseg").read_bytes() == (tmp_path / "b.vidseg").read_bytes()
+
+
+def test_the_video_is_probed_once(
+    clip: Path,
+    model: str,
+    oracle: OraclePredictor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: Any) -> None:
+        pytest.fail("a worker scans the video")
+
+    monkeypatch.setattr("vidseg.results.parts.probe", refused)
+    search = Search(model=model, workers=Workers(3))
+    assert frames(clip, tmp_path / "masks", search=search).frames == FRAMES
+
+
+class Dying(OraclePredictor):
+    """Its process dies when it sees frame 20, as often as `left` says."""
+
+    left = 0
+
+    def predict(self, images: Sequence[Image]) -> list[Instances]:
+        if Dying.left and 20 in map(read_barcode, images):
+            Dying.left -= 1
+            raise KeyboardInterrupt
+        return super().predict(images)
+
+
+@pytest.fixture
+def dying(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The `--model` of a predictor whose worker dies."""
+    from vidseg.cluster.worker import Worker
+
+    do = Worker.do
+
+    def or_die(self: Worker, *words: Any, **named: Any) -> Any:
+        try:
+            return do(self, *words, **named)
+        except KeyboardInterrupt:
+            raise RayError("killed") from None
+
+    monkeypatch.setattr(Worker, "do", or_die)
+    monkeypatch.setattr(plugged, "predictor", Dying())
+    return "tests.support.plugged:predictor"
+
+
+def test_a_worker_that_dies_changes_no_byte(clip: Path, dying: str, tmp_path: Path) -> None:
+    Dying.left = 3
+    words = ("overlay", "--model", dying, "--batch-size", 4, clip)
+    assert run(*words, "--workers", 2, tmp_path / "a.mp4").exit_code == 0
+    assert Dying.left == 0
+    assert run(*words, tmp_path / "b.mp4").exit_code == 0
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_frames_that_always_fail_are_named_and_nothing_is_left(
+    clip: Path, dying: str, tmp_path: Path, ray: ThreadRay
+) -> None:
+    Dying.left = 99
+    sentence = fails("overlay", "--workers", 2, "--model", dying, clip, tmp_path / "a.mp4")
+    assert "The frames 1" in sentence
+    assert "failed 4 times: The worker died: killed" in sentence
+    assert [path.name for path in tmp_path.iterdir()] == [clip.name]
+    assert ray.alive == 0
+
+
+def test_found_and_written_frames_are_told(
+    clip: Path, model: str, oracle: OraclePredictor, tmp_path: Path
+) -> None:
+    found: list[int] = []
+    written: list[int] = []
+    search = Search(model=model, workers=Workers(2))
+    options = RunOptions(
+        on_frame=lambda done, total: written.append(done),
+        on_found=lambda done, total: found.append(done),
+    )
+    frames(clip, tmp_path / "masks", search=search, options=options)
+    assert written == list(range(1, FRAMES + 1))
+    assert found[-1] == FRAMES
+    assert found == sorted(found)
+
+
+def test_what_workers_cannot_share_is_refused(
+    clip: Path, model: str, oracle: OraclePredictor, tmp_path: Path
+) -> None:
+    words, out = ("--workers", 2, "--model", model), tmp_path / "out.mp4"
+    photo = tmp_path / "a.png"
+    Picture.fromarray(scene_image(0)).save(photo)
+    assert "share the frames" in fails("overlay", *words, photo, tmp_path / "b.png", code=2)
+    assert "--start" in fails("overlay", *words, "--end", "1", clip, out, code=2)
+    saved = tmp_path / "a.vidseg"
+    assert run("detect", "--model", model, clip, saved).exit_code == 0
+    alone = fails("splash", "--workers", 2, "--detections", saved, clip, out, code=2)
+    assert "nothing to find" in alone
+    resumed = ("--save-detections", tmp_path / "b.vidseg", "--resume")
+    assert "detect --resume" in fails("overlay", *words, *resumed, clip, out, code=2)
+    with pytest.raises(VidsegError, match="No folder can be made"):
+        next(find(clip, Search(model=model, workers=Workers(2, folder=tmp_path / "no"))))
