@@ -31,12 +31,14 @@ class ClusterFlags:
 
         return ClusterOptions(self.workers, self.address)
 
-    def finder(self, folder: Path) -> "Finder":
-        """Workers that find the objects of one video; on a cluster, what they find lies in `folder`
-        until it is used."""
+    def finder(self, target: Path) -> "Finder":
+        """Workers that find the objects of one video. On a cluster, what they find lies beside
+        `target` until it is used, or where that is a URL, in the current folder."""
         from vidseg.cluster.shared import Workers
+        from vidseg.remote.paths import url_of
 
-        return Workers(self.workers, self.address, folder=folder if self.address else None)
+        beside = self.address is not None and url_of(target) is None
+        return Workers(self.workers, self.address, folder=target.parent if beside else None)
 
 
 def cluster_options(command: Command) -> Command:

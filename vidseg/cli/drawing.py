@@ -174,7 +174,7 @@ def make(
 
     introduce(search, run)
     if cluster and todo.single:
-        search.share(cluster.finder(todo.jobs[0].target.absolute().parent))
+        search.share(cluster.finder(todo.jobs[0].target))
     if cluster and not todo.single:
         share_jobs(todo, task_of, search=search, run=run, cluster=cluster)
     else:

@@ -6,7 +6,7 @@
 Paths and spans of frames travel between them, frames never do. A worker that dies is replaced, and
 its task is the next one to be handed out. README.md in this folder says what that gains.
 
-- `shared`: `Workers`, who find the objects of one video for any call; `detect`; `run_tasks`, a file each
+- `shared`: `Workers`, who find the objects of one video; `detect`; `run_tasks`, a file each
 - `options`: where the workers are; `worker`: what one does; `_pool`: who does what next
 - `_finding`: one video's parts, found and used in order; `_spans`: how it is cut
 - `_arrivals`: what workers send, as streams; `_ray`, `_start`: Ray, started and ended

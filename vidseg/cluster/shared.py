@@ -99,7 +99,8 @@ class Workers:
                 of temporary files on this machine, and else the one that the program runs in.
         """
         self.where = ClusterOptions(count, address)
-        self._folder = folder if folder is not None or address is None else Path.cwd()
+        here = None if address is None else Path.cwd()
+        self._folder = here if folder is None else Path(folder).absolute()
 
     @contextmanager
     def found(
