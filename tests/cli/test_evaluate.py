@@ -12,6 +12,7 @@ from PIL import Image as Pictures
 from tests.evaluation.test_photos import annotations
 from tests.support.commands import fails, run
 from tests.support.doubles import OraclePredictor
+from tests.support.pages import facts_of
 from tests.support.saved_detections import folder_facts, header_for_tests, source_facts
 from tests.support.scenes import CLASSES, SIZE, scene_image, scene_instances, write_scene
 from vidseg.cli.commands.data import FORMATS
@@ -60,7 +61,11 @@ def test_photos(tmp_path: Path, model: str, oracle: OraclePredictor) -> None:
     assert (facts["photos"], facts["objects"]) == (3, 9)
     assert any(line.split()[:2] == ["masks", "1.000"] for line in result.stderr.splitlines())
     files = {path.name for path in out.iterdir()}
-    assert files == {"precision_recall.png", "truth.json", "results.json"}  # no photo went wrong
+    # no photo went wrong
+    assert files == {"report.html", "precision_recall.png", "truth.json", "results.json"}
+    page = (out / "report.html").read_text()
+    assert "<td>masks</td><td>1.000</td>" in page
+    assert "Every object was found" in page
     assert {i["id"] for i in json.loads((out / "truth.json").read_text())["images"]} == {48, 49, 50}
     assert "not empty" in fails("evaluate", "--model", model, "--out", out, data)
     quiet = run("evaluate", "--model", model, "-q", data)
@@ -79,6 +84,10 @@ def test_the_worst_photos_are_shown(tmp_path: Path, model: str, oracle: OraclePr
     assert red[:, : SIZE[1]].any()
     assert red[:, SIZE[1] + 8 :].any()
     assert (out / "01_1_overlaps.png").exists()
+    page = (out / "report.html").read_text()
+    assert f"<td>masks</td><td>{facts['masks']['AP']:.3f}</td>" in page
+    assert page.count("<img ") == 2
+    assert "01_1.jpg: truth and found" in page
     assert SIZE[1] < PHOTO_SIDE_PIXELS
 
 
@@ -153,8 +162,30 @@ def test_clips_by_a_model(tmp_path: Path, model: str, oracle: OraclePredictor) -
     photos = report("--format", "masks", "--model", model, "--class", "disc", data)
     assert photos["photos"] == 6
     assert "is for photos" in fails("evaluate", "--split", "val", "--model", model, data, code=2)
-    assert "nothing to show" in fails("evaluate", "--out", tmp_path / "o", "--model", model, data,
-                                      code=2)  # fmt: skip
+
+
+def test_a_page_shows_the_truth_of_clips_beside_what_was_found(
+    tmp_path: Path, model: str, oracle: OraclePredictor
+) -> None:
+    data, out = davis(tmp_path / "davis"), tmp_path / "report"
+    facts = report("--model", model, "--out", out, data)
+    (clip,) = facts_of(out / "report.html")["videos"]
+    assert (clip["name"], clip["frames"], clip["timed"]) == ("scene", 6, False)
+    assert clip["metrics"]["HOTA"] == facts["clips"]["scene"]["HOTA"]
+    assert [(one["frames"], one["found"], one["ids"]) for one in clip["truth"]] == [
+        *((6, 6, [1]), (6, 6, [2]), (6, 6, [3]))
+    ]
+    assert all(one["mean_iou"] > 0.95 for one in clip["truth"])
+    assert [track["unmatched"] for track in clip["tracks"]] == [0, 0, 0]
+    assert clip["tracks"][0]["score"]["mean"] == pytest.approx(0.95, abs=1e-4)
+    page = tmp_path / "page.html"
+    assert run("report", "--model", model, data, page).exit_code == 0
+    (again,) = facts_of(page)["videos"]
+    assert {**again, "made": {}} == {**clip, "made": {}}
+    assert "not empty" in fails("evaluate", "--model", model, "--out", out, data)
+    assert "are for videos" in fails(
+        "report", "--model", model, "--end", 1, data, tmp_path / "b.html", code=2
+    )
 
 
 def test_clips_by_results(tmp_path: Path) -> None:
@@ -227,6 +258,12 @@ def test_a_video_without_labels(tmp_path: Path, model: str, oracle: OraclePredic
     file = tmp_path / "found.vidseg"
     assert run("detect", "--model", model, video, file).exit_code == 0
     assert report("--detections", file, video)["flickers"] == 0
+    out = tmp_path / "report"
+    assert report("--detections", file, "--out", out, video) == report("--detections", file, video)
+    (page,) = facts_of(out / "report.html")["videos"]
+    assert page["metrics"]["share of the frame covered"] == facts["coverage"]
+    assert page["coverage"]["mean"] == pytest.approx(facts["coverage"], abs=0.01)
+    assert [track["frames"] for track in page["tracks"]] == [20, 20, 20]
 
 
 def test_wrong_options(tmp_path: Path, model: str, oracle: OraclePredictor) -> None:

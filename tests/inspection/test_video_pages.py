@@ -10,7 +10,7 @@ from tests.support.pages import opened
 from tests.support.saved_videos import NAMES, many_tracks, save_lanes
 from vidseg.inspection import _timeline
 from vidseg.inspection._mask_spool import MaskSpool
-from vidseg.inspection._templates import clock
+from vidseg.inspection._time_words import clock, during
 from vidseg.inspection._track_pictures import (
     MAX_BEST_BYTES,
     MOMENT_BYTES,
@@ -164,6 +164,11 @@ def test_times_are_told_as_players_do() -> None:
     assert [clock(time) for time in (0, 7.46, 59.96, 3723)] == [
         *("0:00.0", "0:07.5", "1:00.0", "1:02:03.0")
     ]
+    timed, untimed = {"timed": True}, {"timed": False}
+    assert during(timed, 1, 2.5) == "0:01.0 to 0:02.5"
+    assert during(timed, 1, 1.04) == "0:01.0"
+    assert during(untimed, 1, 2) == "frame 1"
+    assert during(untimed, 1, 4) == "frames 1 to 3"
 
 
 @pytest.fixture(scope="module")

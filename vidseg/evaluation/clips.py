@@ -29,6 +29,8 @@ class MaskTrack:
     crowd: bool = False
     area: float | None = None
     """Mean square pixels as the ground truth states it; None to count."""
+    scores: dict[int, float] = field(default_factory=dict)
+    """Frame index to the score there, where it is known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,17 +77,19 @@ def collect_tracks(
     """
     masks: dict[int, dict[int, RLE]] = {}
     labels: dict[int, Counter[int]] = {}
-    scores: dict[int, list[float]] = {}
+    scores: dict[int, dict[int, float]] = {}
     track_numbers = TrackNumbers()
     for moment, instances in found:
         for row, track in enumerate(track_numbers.of(instances)):
             masks.setdefault(track, {})[moment.index] = instance_rle(instances, row)
             labels.setdefault(track, Counter())[int(instances.labels[row])] += 1
-            scores.setdefault(track, []).append(float(instances.scores[row]))
+            scores.setdefault(track, {})[moment.index] = float(instances.scores[row])
     tracks = []
     for track_id, seen in masks.items():
         label = labels[track_id].most_common(1)[0][0]
         number = ANY_CLASS if numbers is None else numbers.get(label)
         if number is not None:
-            tracks.append(MaskTrack(number, seen, sum(scores[track_id]) / len(scores[track_id])))
+            here = scores[track_id]
+            mean = sum(here.values()) / len(here)
+            tracks.append(MaskTrack(number, seen, mean, scores=here))
     return tracks

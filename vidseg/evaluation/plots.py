@@ -27,6 +27,8 @@ PHOTO_SIDE_PIXELS = 800
 TEXT_PIXELS = 15
 CELL_PIXELS = 44
 """Side of a cell of the IoU matrix."""
+MATRIX_ENDING = "_overlaps.png"
+"""Of the file names of IoU matrices."""
 MAX_CLASS_CURVES = 10
 """Most curves in the chart of classes: those with the most objects."""
 
@@ -107,7 +109,7 @@ def worst_pictures(
         stem = f"{place:02}_{Path(each.name).stem}"
         yield f"{stem}.jpg", truth_and_found(read(each.name), each, names)
         if each.found and each.true:
-            yield f"{stem}_overlaps.png", overlap_matrix(each, names)
+            yield f"{stem}{MATRIX_ENDING}", overlap_matrix(each, names)
 
 
 def _points(x: NDArray[np.float64], y: NDArray[np.float64]) -> list[tuple[float, float]]:

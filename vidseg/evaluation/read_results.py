@@ -13,6 +13,11 @@ CLIP_READERS = {"ytvis": ytvis, "davis": davis, "mots": mots}
 """Formats of annotated clips: each module has `is_truth` and `read_truth`."""
 
 
+def clip_format(path: Path) -> str | None:
+    """The format of the annotated clips at `path`; None if it is something else."""
+    return next((name for name, reader in CLIP_READERS.items() if reader.is_truth(path)), None)
+
+
 def result_of(path: Path, clip: Clip, *, alone: bool) -> Path:
     """The file or folder below `path` with the results of a clip.
 

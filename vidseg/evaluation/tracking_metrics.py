@@ -90,6 +90,15 @@ def check_installed() -> None:
     _metrics()
 
 
+def is_installed() -> bool:
+    """Whether TrackEval is installed."""
+    try:
+        check_installed()
+    except VidsegError:
+        return False
+    return True
+
+
 def _metrics() -> dict[str, Any]:
     try:
         import skimage  # noqa: F401  TrackEval's J&F needs it without declaring it

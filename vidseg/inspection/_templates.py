@@ -9,6 +9,8 @@ from functools import lru_cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from vidseg.inspection import _time_words, _timeline
+
 
 def render(name: str, facts: Mapping[str, object]) -> Markup:
     """The template of that name with these facts."""
@@ -29,25 +31,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["clock"] = clock
-    environment.filters["tick"] = _tick
+    environment.globals["words"] = _time_words
+    environment.globals["chart"] = _timeline
     environment.filters["file"] = _file
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return environment
-
-
-def clock(seconds: float) -> str:
-    """`0:07.5`, `1:02:03.0`: a time in a video."""
-    tenths = round(seconds * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    tail = f"{rest // 10:02d}.{rest % 10}"
-    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
-
-
-def _tick(seconds: float) -> str:
-    """The same without what is 0."""
-    return clock(seconds).removesuffix(".0")
 
 
 def _file(name: str) -> Markup:

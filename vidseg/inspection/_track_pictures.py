@@ -33,6 +33,8 @@ MAX_STRIP_FRAMES, MIN_STRIP_FRAMES = 12, 4
 STRIP_FRAMES_A_PAGE = 600
 MAX_PICTURED_TRACKS = 300
 """Tracks beyond it, the shortest, have no pictures."""
+TRUTH_COLOR: Color = (255, 255, 255)
+"""Of annotated objects, whose ids are negative."""
 QUALITIES = (82, 68, 54, 40, 26)
 """Of WebP, tried in order."""
 MARGIN_SHARE = 0.25
@@ -184,7 +186,7 @@ class _Marked:
         for number in shot.ids:
             if number in self._crops:
                 mask = _mask_in(self._crops[number], shot.region)
-                outline(small, mask, color_of(number))
+                outline(small, mask, color_of(number) if number > 0 else TRUTH_COLOR)
         return small
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 from vidseg.concurrency import closing_input
 from vidseg.inspection._mask_spool import MaskSource, MaskSpool
 from vidseg.inspection._track_pictures import (
+    Budget,
     Key,
     Picture,
     Shot,
@@ -22,7 +23,7 @@ from vidseg.inspection._track_pictures import (
 from vidseg.inspection.track_records import Recorder, VideoRecord
 from vidseg.inspection.video_facts import About, video_facts
 from vidseg.inspection.video_page import VideoPart
-from vidseg.inspection.worst_moments import worst_moments
+from vidseg.inspection.worst_moments import WorstMoments, worst_moments
 from vidseg.structures.frame import Frame, Image, Instant
 from vidseg.structures.instances import Instances
 
@@ -83,36 +84,30 @@ class FoundVideo:
 
         `filled_is_missed` is False where objects were also moved between keyframes.
         """
-        return part_of(record, about, self._spool, read, filled_is_missed=filled_is_missed)
+        moments = worst_moments(record, score=about.score, filled_is_missed=filled_is_missed)
+        budget = budget_for(len(record.tracks))
+        return VideoPart(
+            video_facts(record, moments, about, strip_frames=budget.strip_frames),
+            pictures_of(record, moments, budget, self._spool, read),
+        )
 
 
-def part_of(
+def pictures_of(
     record: VideoRecord,
-    about: About,
+    moments: WorstMoments,
+    budget: Budget,
     masks: MaskSource,
     read: ReadFrames | None,
-    *,
-    filled_is_missed: bool = True,
-    share: float = 1.0,
-) -> VideoPart:
-    """As `FoundVideo.part`; `share` is that of the page's bytes that the pictures may take."""
-    moments = worst_moments(record, score=about.score, filled_is_missed=filled_is_missed)
-    budget = budget_for(len(record.tracks), share)
-    pictures: dict[Key, Picture] = {}
-    if read is not None:
-        shots = [
-            *track_shots(pictured(record.tracks), record.size, budget),
-            *moment_shots(moments.shown, record.size),
-        ]
-        pictures = _taken(record, shots, masks, read)
-    return VideoPart(
-        video_facts(record, moments, about, strip_frames=budget.strip_frames), pictures
-    )
-
-
-def _taken(
-    record: VideoRecord, shots: Sequence[Shot], masks: MaskSource, read: ReadFrames
+    others: Iterable[Shot] = (),
 ) -> dict[Key, Picture]:
+    """The pictures of the tracks and of the worst moments, and `others`, in one pass."""
+    if read is None:
+        return {}
+    shots = [
+        *track_shots(pictured(record.tracks), record.size, budget),
+        *moment_shots(moments.shown, record.size),
+        *others,
+    ]
     positions = {int(index): place for place, index in enumerate(record.indexes)}
 
     def frames(places: Sequence[int]) -> Generator[tuple[int, Image], None, None]:

@@ -63,6 +63,7 @@ def video_facts(
         "frames": frames,
         "start": _time(record, 0) if frames else 0.0,
         "end": _rounded(record.end),
+        "timed": True,
         "score": about.score,
         "metrics": dict(about.metrics),
         "frames_with_objects": int(np.count_nonzero(_all_counts(record))),
@@ -109,6 +110,11 @@ def video_facts(
         "made": dict(about.made),
         "notes": list(about.notes),
     }
+
+
+def untimed(facts: Facts) -> Facts:
+    """The same of an input without times, where a frame takes a second."""
+    return facts | {"timed": False}
 
 
 def _class_facts(record: VideoRecord, label: int, edges: NDArray[np.int64]) -> Facts:

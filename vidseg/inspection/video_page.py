@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vidseg.inspection import _timeline
 from vidseg.inspection._templates import render
 from vidseg.inspection._track_pictures import Key, Picture
 from vidseg.inspection.video_facts import Facts
@@ -35,6 +34,5 @@ def video_page(title: str, videos: Sequence[VideoPart], program: str) -> str:
         "videos": videos,
         "facts": facts,
         "program": program,
-        "chart": _timeline,
     }
     return str(render("video_page.html", view))

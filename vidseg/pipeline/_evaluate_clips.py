@@ -1,10 +1,11 @@
 """Metrics of tracks on annotated clips."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
-from fractions import Fraction
+from typing import NamedTuple
 
+from vidseg.atomic_output import check_output
 from vidseg.detection.batched import detect
 from vidseg.errors import InputError
 from vidseg.evaluation.clips import Clip, MaskTrack, collect_tracks
@@ -13,22 +14,54 @@ from vidseg.evaluation.read_results import CLIP_READERS, VIDSEG_SUFFIX, read_tra
 from vidseg.evaluation.text_tables import clip_lines
 from vidseg.evaluation.trackeval_sequence import EvaluatedClip
 from vidseg.evaluation.tracking_metrics import check_installed, score_tracks
+from vidseg.pipeline._evaluation_pages import clip_words, clips_page, read_clip, write_into
 from vidseg.pipeline.evaluation_request import Evaluation, EvaluationRequest, FrameCounter
 from vidseg.pipeline.search import Search
 from vidseg.pipeline.stages import tracked_objects
 from vidseg.results.replay import replay
-from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found
-from vidseg.video.decoding.image_reader import load_photo
 
 
 def evaluate_clips(request: EvaluationRequest, kind: str) -> Evaluation:
-    """TrackEval's metrics on the clips of the format `kind`."""
+    """TrackEval's metrics on the clips of the format `kind`; writes a page if there is an `out`."""
     check_installed()
+    if request.out is not None:
+        check_output(request.out, [request.data], force=request.run.force, folder=True)
+    search, notes = (None, []) if request.detections else request.search()
+    found = found_on_clips(request, kind, search)
+    if found.unknown:
+        notes.append(f"Left out, as the results do not have them: {', '.join(found.unknown)}")
+    report = {
+        **request.subject,
+        "dataset": str(request.data),
+        "format": kind,
+        "score": request.options.score,
+        "tracked": request.options.track,
+        "one_object_annotated": [each.clip.name for each in found.evaluated if each.clip.single],
+        "classes_unknown_to_results": found.unknown,
+        **score_tracks(found.evaluated),
+    }
+    if request.out is not None:
+        page = clips_page(found.evaluated, request, clip_words(request, kind), report["clips"])
+        write_into(request.out, page, request.run)
+    return Evaluation(report, clip_lines(report), notes)
+
+
+class FoundOnClips(NamedTuple):
+    evaluated: list[EvaluatedClip]
+    """Each clip, with its classes that are evaluated, and the tracks found in it."""
+    unknown: list[str]
+    """Classes that the results do not have."""
+
+
+def found_on_clips(request: EvaluationRequest, kind: str, search: Search | None) -> FoundOnClips:
+    """The clips of the format `kind`, with what `search` finds, or the results of the request.
+
+    Raises InputError: there are no clips, or they do not fit the results.
+    """
     clips = CLIP_READERS[kind].read_truth(request.data)
     if not clips:
         raise InputError(f"{request.data} holds no annotated clip of the format {kind}.")
-    search, notes = (None, []) if request.detections else request.search()
     counter = FrameCounter(request.run, sum(clip.frames for clip in clips))
     evaluated: list[EvaluatedClip] = []
     unknown: dict[str, None] = {}
@@ -36,19 +69,7 @@ def evaluate_clips(request: EvaluationRequest, kind: str) -> Evaluation:
         classes, tracks = _tracks(request, clip, search, counter, alone=len(clips) == 1)
         evaluated.append(EvaluatedClip(_only(clip, classes), tracks))
         unknown |= dict.fromkeys(classes.unknown if classes else ())
-    if unknown:
-        notes.append(f"Left out, as the results do not have them: {', '.join(unknown)}")
-    report = {
-        **request.subject,
-        "dataset": str(request.data),
-        "format": kind,
-        "score": request.options.score,
-        "tracked": request.options.track,
-        "one_object_annotated": [clip.name for clip in clips if clip.single],
-        "classes_unknown_to_results": [*unknown],
-        **score_tracks(evaluated),
-    }
-    return Evaluation(report, clip_lines(report), notes)
+    return FoundOnClips(evaluated, [*unknown])
 
 
 def _tracks(
@@ -80,22 +101,13 @@ def _found(request: EvaluationRequest, clip: Clip, search: Search) -> Generator[
             f"The frames of {clip.name} are missing, and a model needs them; put them where the "
             "format has them, or give results with --detections."
         )
-    frames = _frames(clip)
+    frames = read_clip(clip, range(clip.frames))
     if search.saved is not None:
         found = replay(frames, search.saved)
     else:
         model = search.predictor(request.run.on_download)
         found = detect(frames, model, batch_size=search.model_options.batch_size)
     return tracked_objects(search, found, "video")
-
-
-def _frames(clip: Clip) -> Iterator[Frame]:
-    for index, path in enumerate(clip.pictures):
-        image = load_photo(path)
-        if image.shape[:2] != clip.size:
-            height, width = clip.size
-            raise InputError(f"{path} is {image.shape[1]}x{image.shape[0]}, not {width}x{height}.")
-        yield Frame(index, Fraction(index), image, Fraction(1))
 
 
 def _only(clip: Clip, classes: ClassMatch | None) -> Clip:

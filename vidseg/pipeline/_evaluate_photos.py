@@ -1,7 +1,9 @@
 """AP on annotated photos."""
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import PIL.Image
 
@@ -14,9 +16,11 @@ from vidseg.evaluation.false_positives import count_false_positives
 from vidseg.evaluation.ground_truth import coco_truth, first_names, match_classes, photos
 from vidseg.evaluation.per_photo import compare_photos
 from vidseg.evaluation.photo_results import coco_ids, read_coco, read_saved
-from vidseg.evaluation.plots import precision_recall, worst_pictures
+from vidseg.evaluation.plots import MATRIX_ENDING, precision_recall, worst_pictures
 from vidseg.evaluation.read_results import VIDSEG_SUFFIX
 from vidseg.evaluation.text_tables import photo_lines
+from vidseg.inspection.photos_page import photos_page
+from vidseg.pipeline._evaluation_pages import PAGE_NAME, evaluation_words, save_page
 from vidseg.pipeline._photos_of_run import without_learned_photos
 from vidseg.pipeline.evaluation_request import Evaluation, EvaluationRequest
 from vidseg.structures.frame import Image
@@ -51,7 +55,7 @@ def evaluate_photos(request: EvaluationRequest) -> Evaluation:
         "left_out": len(content.skipped),
     }
     if request.out is not None:
-        _write_pictures(request, content, result)
+        _write_pictures(request, content, result, report)
     return Evaluation(
         report, photo_lines(report), [*learned.notes, *notes, *_notes(result, content)]
     )
@@ -93,15 +97,27 @@ def _notes(result: Result, content: Content) -> list[str]:
     return notes
 
 
-def _write_pictures(request: EvaluationRequest, content: Content, result: Result) -> None:
+def _write_pictures(
+    request: EvaluationRequest, content: Content, result: Result, report: Mapping[str, Any]
+) -> None:
     assert request.out is not None
     samples = {str(sample.path): sample for sample in content.samples}
     compared = compare_photos(result, request.options.score)
     worst = [each for each in compared if each.quality < 1][:MAX_WORST_PHOTOS]
+    curves = precision_recall(result)
     with atomic_output(request.out, force=request.run.force, folder=True) as part:
-        _save(part / "precision_recall.png", precision_recall(result))
-        for name, picture in worst_pictures(worst, result, lambda n: read_pixels(samples[n])):
-            _save(part / name, picture)
+        _save(part / "precision_recall.png", curves)
+
+        def pictures() -> Iterator[tuple[str, Image]]:
+            """Those of the page; each is also saved by itself."""
+            for name, picture in worst_pictures(worst, result, lambda n: read_pixels(samples[n])):
+                _save(part / name, picture)
+                if not name.endswith(MATRIX_ENDING):
+                    yield f"{name}: truth and found", picture
+
+        title = request.data.absolute().name
+        words = evaluation_words(request, "Photos", str(request.data))
+        save_page(part / PAGE_NAME, photos_page(title, report, curves, pictures(), words))
         (part / "truth.json").write_text(json.dumps(result.truth), encoding="utf-8")
         (part / "results.json").write_text(json.dumps(result.found), encoding="utf-8")
 

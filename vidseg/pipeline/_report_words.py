@@ -44,7 +44,7 @@ def versions() -> str:
 def made_facts(search: Search, info: VideoInfo | None, span: Span) -> Words:
     """Pairs of words for people: the input, the model, the options, the versions."""
     words = _input_words(search, info)
-    words["Model"] = _model_words(search)
+    words["Model"] = model_words(search)
     labels = search.labels
     names = [search.names.get(label, str(label)) for label in sorted(labels or ())]
     words["Classes"] = ", ".join(names) if labels is not None else "all that the model knows"
@@ -85,7 +85,8 @@ def _input_words(search: Search, info: VideoInfo | None) -> Words:
     return {"Video": ", ".join(fact for fact in facts if fact)}
 
 
-def _model_words(search: Search) -> str:
+def model_words(search: Search) -> str:
+    """The model and its options, or those of the run that saved the detections."""
     if search.saved is None:
         options = search.model_options
         facts = [search.choice.model, f"precision {options.precision}"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from vidseg.datasets.format_detection import ANNOTATION_SUFFIXES
 from vidseg.detection.predictor import Predictor
 from vidseg.errors import InputError, OptionError
-from vidseg.evaluation.read_results import CLIP_READERS
+from vidseg.evaluation.read_results import CLIP_READERS, clip_format
 from vidseg.models.options import ModelOptions
 from vidseg.pipeline._evaluate_clips import evaluate_clips
 from vidseg.pipeline._evaluate_photos import evaluate_photos
@@ -44,7 +44,8 @@ def evaluate(
         classes: evaluate these alone.
         detections: results that take the place of a model: COCO results or `.vidseg` of photos,
             YouTube-VIS JSON, MOTS text, DAVIS folders or `.vidseg` of clips, `.vidseg` of a video.
-        out: a folder for pictures of the worst photos, precision over recall, and COCO files.
+        out: a folder for a page about the result; of photos also for pictures of the worst ones,
+            precision over recall, and COCO files.
         span: the part of a video without annotations.
 
     Raises:
@@ -69,7 +70,7 @@ def evaluate(
         raise OptionError("Results take the place of a model; leave --model or --detections out.")
     if not request.data.exists():
         raise InputError(f"{data} does not exist; check the path.")
-    kind = request.options.format or _clip_format(request.data)
+    kind = request.options.format or clip_format(request.data)
     if kind in CLIP_READERS:
         request.check_fits("clips")
         return evaluate_clips(request, kind)
@@ -78,10 +79,6 @@ def evaluate(
         return evaluate_video(request)
     request.check_fits("photos")
     return evaluate_photos(request)
-
-
-def _clip_format(path: Path) -> str | None:
-    return next((name for name, reader in CLIP_READERS.items() if reader.is_truth(path)), None)
 
 
 def _is_video(path: Path) -> bool:

@@ -75,8 +75,6 @@ class EvaluationRequest:
 
     def check_fits(self, kind: Literal["photos", "clips", "videos"]) -> None:
         """Raises OptionError: an option that has no meaning for such data."""
-        if self.out is not None and kind != "photos":
-            raise OptionError("--out shows photos; it has nothing to show of clips and videos.")
         if self.options.split is not None and kind != "photos":
             raise OptionError("--split is for photos; clips and videos have none.")
         if kind != "videos" and not self.span.is_whole:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from vidseg.atomic_output import atomic_output, check_output
 from vidseg.errors import InputError, OptionError
+from vidseg.evaluation.read_results import clip_format
 from vidseg.inspection.found_video import FoundVideo, ReadFrames
 from vidseg.inspection.video_facts import About
 from vidseg.inspection.video_page import VideoPart, video_page
 from vidseg.pipeline._counts import ObjectCounter
+from vidseg.pipeline._evaluation_pages import save_page
+from vidseg.pipeline._report_on_clips import report_on_clips
 from vidseg.pipeline._report_source import Shown, search_and_video, shown_in
 from vidseg.pipeline._report_words import made_facts, program_name, track_commands
 from vidseg.pipeline.detected_frames import expected_frames, no_frames
-from vidseg.pipeline.find import Wanted, check_saving
+from vidseg.pipeline.find import Wanted, as_search, check_saving
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.pipeline.search import Search
 from vidseg.structures.span import Span
@@ -37,13 +41,15 @@ def report(
 
         vidseg.report("street.mp4", "street.html", search="person")
         vidseg.report("street.vidseg", "street.html")
+        vidseg.report("DAVIS/", "davis.html", search=vidseg.Search(model="everyday"))
 
     The page is one file that needs no network. It lists every track with pictures, score and area
     over time, counts of each class, and the moments where the result is worst; all of its numbers
     are in it as JSON.
 
     Args:
-        source: a video, an animation, a folder of photos; or saved detections of one.
+        source: a video, an animation, a folder of photos; saved detections of one; or annotated
+            clips (YouTube-VIS, DAVIS, MOTS), whose truth is shown beside what was found.
         search: class names, or a whole `Search`.
         video: where the video of saved detections is; None: beside them, under its name. Without it
             the page has no pictures, and ids stay as they were saved.
@@ -59,7 +65,11 @@ def report(
         ModelError, WeightsUnavailableError: the model cannot be loaded.
     """
     source, span, options = Path(source), span or Span(), options or RunOptions()
-    check_page(target)
+    _check_page(target)
+    if (kind := clip_format(source)) is not None:
+        html, result = report_on_clips(source, kind, target, as_search(search), span, options)
+        _write_page(html, target, options)
+        return result
     wanted, path = search_and_video(source, search, None if video is None else Path(video))
     check_output(target, [source, *([path] if path else [])], force=options.force)
     check_saving(wanted, source, options)
@@ -69,26 +79,27 @@ def report(
         total = expected_frames(info, span) if info else None
         with shown_in(wanted, info, span, options) as shown:
             _collect(shown, found, counter, options, total)
-        part = _part(found, wanted, info, span)
+        part = part_about(found, wanted, info, span)
     if not part.facts["frames"]:
         raise InputError(no_frames(info, span) if info else f"{source} holds no frame there.")
-    write_page(video_page(f"{part.facts['name']}: report", [part], program_name()), target, options)
+    _write_page(
+        video_page(f"{part.facts['name']}: report", [part], program_name()), target, options
+    )
     return counter.result()
 
 
-def check_page(target: str | Path) -> None:
+def _check_page(target: str | Path) -> None:
     """Raises OptionError: its name is not that of a page."""
     if Path(target).suffix.lower() not in PAGE_SUFFIXES:
         raise OptionError(f"A report is a page, and {target} is none; use a name with .html.")
 
 
-def write_page(html: str, target: str | Path, options: RunOptions) -> None:
+def _write_page(html: str, target: str | Path, options: RunOptions) -> None:
     with atomic_output(target, force=options.force) as fresh:
-        # names of files are not always encodable
-        fresh.write_text(html, encoding="utf-8", errors="replace")
+        save_page(fresh, html)
 
 
-def reader_of(info: VideoInfo, span: Span) -> ReadFrames:
+def _reader_of(info: VideoInfo, span: Span) -> ReadFrames:
     return lambda indexes: read_chosen(info, indexes, span)
 
 
@@ -114,7 +125,15 @@ def _collect(
             options.on_frame(done, total)
 
 
-def _part(found: FoundVideo, search: Search, info: VideoInfo | None, span: Span) -> VideoPart:
+def part_about(
+    found: FoundVideo,
+    search: Search,
+    info: VideoInfo | None,
+    span: Span,
+    *,
+    metrics: Mapping[str, float | None] | None = None,
+) -> VideoPart:
+    """The part of a page about what `search` found in a video, or without it where it is None."""
     record = found.record()
     ids = [track.id for track in record.tracks]
     about = About(
@@ -122,10 +141,11 @@ def _part(found: FoundVideo, search: Search, info: VideoInfo | None, span: Span)
         score=search.score,
         made=made_facts(search, info, span),
         commands=track_commands(search, info, span, ids),
+        metrics=metrics or {},
         notes=() if info else ("The video was not at hand, so there are no pictures.",),
     )
     every = search.saved.header.options.get("every", 1) if search.saved else search.every
-    read = reader_of(info, span) if info else None
+    read = _reader_of(info, span) if info else None
     return found.part(record, about, read, filled_is_missed=every == 1)
 
 

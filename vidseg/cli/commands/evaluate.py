@@ -38,7 +38,13 @@ CLIP_FORMATS = ("ytvis", "davis", "mots")
     show_default="none",
     help="Evaluate these results, not a model: COCO, YouTube-VIS, MOTS, DAVIS or .vidseg.",
 )
-@option("--out", type=FilePath(), metavar="DIR", show_default="none", help="Also write pictures.")
+@option(
+    "--out",
+    type=FilePath(),
+    metavar="DIR",
+    show_default="none",
+    help="Also write a page, and pictures.",
+)
 @option("--split", show_default="all", help="Only this split: train, val or test.")
 @option(
     "--format",

@@ -70,7 +70,8 @@ def report(
 ) -> None:
     """Write a page about every track of IN, its worst moments, and how they were found.
 
-    IN is a video, or a file of `vidseg detect`, whose video is then looked for beside it. The page
+    IN is a video, or a file of `vidseg detect`, whose video is then looked for beside it; or
+    annotated clips (YouTube-VIS, DAVIS, MOTS), whose truth is shown beside what is found. The page
     is one file that opens in any browser, without a network.
     """
     from vidseg.atomic_output import check_output

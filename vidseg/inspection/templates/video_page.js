@@ -50,7 +50,8 @@
     }
     list.append(...tracks);
     const status = video.querySelector("[data-role=shown]");
-    status.textContent = shown === tracks.length ? `${shown} tracks` : `${shown} of ${tracks.length} tracks`;
+    const all = tracks.length === 1 ? "1 track" : `${tracks.length} tracks`;
+    status.textContent = shown === tracks.length ? all : `${shown} of ${all}`;
   };
 
   // Arrows go from track to track; Escape closes the one that is open.
@@ -90,7 +91,8 @@
     cursor.style.left = `${event.clientX}px`;
     cursor.style.top = `${box.top}px`;
     cursor.style.height = `${box.height}px`;
-    cursor.firstElementChild.textContent = clock(+video.start + share * (video.end - video.start));
+    const time = +video.start + share * (video.end - video.start);
+    cursor.firstElementChild.textContent = "timed" in video ? clock(time) : `frame ${Math.floor(time)}`;
   };
 
   for (const controls of document.querySelectorAll(".controls")) {
