@@ -33,7 +33,7 @@ PARTS = {
         *("shared", ""),
     ],
     "cli": [
-        *("option", "param_types", "threads", "console", "exit_codes", "progress"),
+        *("option", "config_file", "param_types", "threads", "console", "exit_codes", "progress"),
         *("standard_output", "tracking_options", "encoding_options", "model_options"),
         *("run_flags", "cluster_options", "live_options"),
         *("options", "report", "batch", "sharing", "trial", "drawing", "output_specs"),

@@ -27,6 +27,7 @@ from vidseg.cli.commands.report import report
 from vidseg.cli.commands.run import run
 from vidseg.cli.commands.splash import splash
 from vidseg.cli.commands.train import train
+from vidseg.cli.config_file import add_config_option
 from vidseg.cli.exit_codes import CommandError, errors_as_sentences, stop_on_signals
 from vidseg.cli.options import VERBOSITY, examples
 from vidseg.cli.threads import numpy_on_one_thread
@@ -107,3 +108,6 @@ def main(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand is None:
         click.echo(HOW_TO_BEGIN)
+
+
+add_config_option(main)

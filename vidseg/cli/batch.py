@@ -199,7 +199,7 @@ def _run_one(job: Job, do: Make, run: RunFlags) -> None:
     with Progress(bar=run.progress, quiet=run.quiet, lines=lines) as progress:
         on_download = Download().on_bytes if run.progress else None
         telling = progress.on_frame, on_download, run.resume, progress.on_found
-        result = do(job, RunOptions(run.force, *telling))
+        result = do(job, RunOptions(run.force, *telling, run.watch))
     if not run.quiet:
         say_done(job, progress.done, time.monotonic() - began, result)
 

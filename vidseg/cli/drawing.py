@@ -30,11 +30,13 @@ from vidseg.cli.options import (
     run_options,
     search_options,
     span_options,
+    watch_option,
 )
 from vidseg.cli.param_types import InputPath, OutputPath
 from vidseg.cli.sharing import share_jobs
 from vidseg.cli.threads import limit_threads
 from vidseg.cli.trial import Trial, draw_preview, tell_estimates, trial_options
+from vidseg.errors import OptionError
 
 if TYPE_CHECKING:
     from vidseg.cluster.worker import Do
@@ -75,6 +77,7 @@ def drawing_options(command: Command) -> Command:
     @encoding_options
     @trial_options
     @run_options
+    @watch_option
     @cluster_options
     @wraps(command)
     def wrapper(
@@ -172,6 +175,8 @@ def make(
     def do(job: Job, options: "RunOptions") -> "RunResult | None":
         return task_of(job)(search=search, options=options)
 
+    if run.watch is not None:
+        _check_watch(run.watch, run, shared=bool(cluster) and not todo.single)
     introduce(search, run)
     if cluster and todo.single:
         search.share(cluster.finder(todo.jobs[0].target))
@@ -179,3 +184,12 @@ def make(
         share_jobs(todo, task_of, search=search, run=run, cluster=cluster)
     else:
         run_jobs(todo, do, run)
+
+
+def _check_watch(target: Path, run: RunFlags, *, shared: bool) -> None:
+    """Raises OptionError: workers draw; OutputExistsError: the picture exists."""
+    from vidseg.atomic_output import check_output
+
+    if shared:
+        raise OptionError("--watch shows one input at a time, and workers draw several at once.")
+    check_output(target, (), force=run.force)

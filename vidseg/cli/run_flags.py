@@ -1,8 +1,9 @@
 """Options of how a run behaves and how much it says, as decorators."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -39,6 +40,8 @@ class RunFlags:
     telling: ProgressFlags
     resume: bool = False
     """Go on with the detections that an interrupted run saved."""
+    watch: Path | None = None
+    """Picture of the last drawn frame, renewed while the run goes on."""
 
     @property
     def quiet(self) -> bool:
@@ -70,6 +73,22 @@ def run_options(command: Command) -> Command:
         **others: Any,
     ) -> Any:
         return command(run=RunFlags(force, skip_existing, telling, resume), **others)
+
+    return wrapper
+
+
+def watch_option(command: Command) -> Command:
+    """Whether to show the last drawn frame; adds it to `run`, which `run_options` gives before."""
+
+    @option(
+        "--watch",
+        metavar="FILE.jpg",
+        show_default="none",
+        help="Keep a picture of the last drawn frame in this file, renewed every two seconds.",
+    )
+    @wraps(command)
+    def wrapper(*, run: RunFlags, watch: str | None, **others: Any) -> Any:
+        return command(run=replace(run, watch=Path(watch) if watch else None), **others)
 
     return wrapper
 

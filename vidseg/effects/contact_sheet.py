@@ -25,7 +25,7 @@ SQUARE_GREYS = (104, 152)
 
 def contact_sheet(pictures: Sequence[Image], captions: Sequence[str]) -> Image:
     """(H, W, 3) uint8: at least one picture, RGB or RGBA, row by row on a dark ground."""
-    small = [_opaque(_scaled(picture)) for picture in pictures]
+    small = [opaque(_scaled(picture)) for picture in pictures]
     tags = [tag(caption, CAPTION_PIXELS, SHEET_COLOR) for caption in captions]
     height = max(picture.shape[0] for picture in small)
     width = max(MIN_CELL_PIXELS, *(picture.shape[1] for picture in small))
@@ -51,7 +51,7 @@ def _scaled(picture: Image) -> Image:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _opaque(picture: Image) -> Image:
+def opaque(picture: Image) -> Image:
     """An RGBA picture over a chessboard; an RGB one as it is."""
     if picture.shape[2] == 3:
         return picture

@@ -16,6 +16,7 @@ from vidseg.effects.cutout import Cutout, Matte
 from vidseg.effects.run_report import RunReport
 from vidseg.errors import OptionError
 from vidseg.pipeline._compatibility import check_kinds
+from vidseg.pipeline._watch import Watch
 from vidseg.pipeline.search import Search
 from vidseg.remote.paths import as_path
 from vidseg.results.formats.by_name import check_format, check_photos, open_format
@@ -47,6 +48,7 @@ class RunContext:
     search: Search
     span: Span
     force: bool
+    watch: Watch | None = None
 
 
 class Output(Protocol):
@@ -125,7 +127,10 @@ class VideoOutput:
 
             def write(frame: Frame, instances: Instances) -> None:
                 report.add(frame, instances)
-                sink.write(replace(frame, image=drawn.get_frame(frame.time)))
+                image = drawn.get_frame(frame.time)
+                if context.watch is not None:
+                    context.watch.show(image, self)
+                sink.write(replace(frame, image=image))
 
             yield write
         for warning in report.warnings():

@@ -25,6 +25,7 @@ from vidseg.detection import Every, frames_waiting
 from vidseg.errors import OptionError, VidsegError
 from vidseg.pipeline._counts import ObjectCounter
 from vidseg.pipeline._saved_frames import check_saving
+from vidseg.pipeline._watch import Watch
 from vidseg.pipeline.detected_frames import expected_frames
 from vidseg.pipeline.find import shown_frames
 from vidseg.pipeline.outputs import Output, RunContext, Write
@@ -66,6 +67,7 @@ def run(
     """
     span, options = span or Span(), options or RunOptions()
     outputs = list(outputs)
+    watch = None if options.watch is None else Watch(options.watch)
     _check_outputs(outputs, source, search, options)
     info = probe(source)
     search.check_kind(info.kind)
@@ -78,7 +80,7 @@ def run(
         found = stack.enter_context(shown)
         clip = FrameClip(prefetch(found, 1, stop=stop), info)
         stack.callback(clip.close)
-        context = RunContext(clip, info, search, span, options.force)
+        context = RunContext(clip, info, search, span, options.force, watch)
         writes = [stack.enter_context(_opened(output, context)) for output in outputs]
         for done, (frame, instances) in enumerate(clip.pairs(), 1):
             for write in writes:
@@ -113,6 +115,7 @@ def _check_outputs(
     targets = [output.target for output in outputs] + ([search.save] if search.save else [])
     if not targets:
         raise OptionError("There is nothing to write; name an output.")
+    targets += [options.watch] if options.watch else []
     places = [target.resolve() for target in targets]
     for target, place in zip(targets, places, strict=True):
         if places.count(place) > 1:
@@ -122,6 +125,8 @@ def _check_outputs(
         check_output(
             output.target, [*inputs, *output.reads], force=options.force, folder=output.folder
         )
+    if options.watch is not None:
+        check_output(options.watch, inputs, force=True)
     check_saving(search, source, options)
 
 

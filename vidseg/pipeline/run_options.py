@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 OnFrame = Callable[[int, int | None], None]
 """Called after every frame with how many are done, and of how many if that is known."""
@@ -20,6 +21,8 @@ class RunOptions:
     """Go on with the detections that an interrupted run saved."""
     on_found: OnFrame | None = None
     """Called with the frames that workers are done with, ahead of `on_frame`, from any thread."""
+    watch: Path | None = None
+    """A picture that shows the last drawn frame while the run goes on, overwritten each time."""
 
 
 @dataclass(frozen=True, slots=True)

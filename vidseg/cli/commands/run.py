@@ -18,6 +18,7 @@ from vidseg.cli.options import (
     run_options,
     search_options,
     span_options,
+    watch_option,
 )
 from vidseg.cli.output_specs import OutputSpec, outputs_for, refuse_slashes, to_option
 from vidseg.cli.param_types import FilePath
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @span_options
 @encoding_options
 @run_options
+@watch_option
 @cluster_options
 def run(
     *,

@@ -11,6 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from vidseg.cli.commands.data import Read, dataset_options
 from vidseg.cli.console import Bar, say
@@ -292,6 +293,6 @@ def _stopped(step: int, steps: int, path: str, folder: Path) -> str:
     words = ["vidseg", "train", path, "--out", str(folder), "--weights", "last"]
     for name in ("format", "class_attribute", "class_name", "val"):
         source = context.get_parameter_source(name)
-        if source == click.core.ParameterSource.COMMANDLINE:
+        if source in (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP):
             words += [f"--{name.replace('_', '-')}", str(context.params[name])]
     return f"Stopped at step {step} of {steps}, which is saved; go on with: {shlex.join(words)}"
