@@ -12,17 +12,19 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
-from balloon_data import Photo, load_balloon_photo, read, share_alike, via_items
+from balloon_data import CHOOSING, Photo, load_balloon_photo, read, share_alike, via_items
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from torchvision.models.detection import MaskRCNN
-from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
-from vidseg.models.checkpoint import load_model
+from vidseg.detection.predictor import Predictor
+from vidseg.models.predictor import load_predictor
+from vidseg.structures.instances import Instances
+from vidseg.structures.masks import instance_rle
 
 FULL_SIZE = 1 << 20
+KEEP_SCORE, SCORE = 0.05, 0.5
+"""From which on objects count for AP, and are shown."""
 
 
 def load_split(folder: Path, only: tuple[str, ...] = ()) -> list[Photo]:
@@ -31,18 +33,26 @@ def load_split(folder: Path, only: tuple[str, ...] = ()) -> list[Photo]:
     return [load_balloon_photo(*item, longest=FULL_SIZE) for item in items]
 
 
-def average_precision(
-    checkpoint: Path, photos: list[Photo], size: tuple[int, int] | None = None
-) -> dict[str, float]:
-    """Mask and box AP of COCO, with detections kept from score 0.05."""
-    model: Any = load_model(checkpoint)[0]
-    if size:
-        set_image_size(model, size)
-    return evaluate_results(photos, [detect(model, photo.image) for photo in photos])
+def average_precision(predictor: Predictor, photos: list[Photo]) -> dict[str, float]:
+    """Mask and box AP of COCO."""
+    return evaluate_results(photos, [rows(*predictor.predict([photo.image])) for photo in photos])
+
+
+def rows(found: Instances) -> list[dict]:
+    """The objects of a photo as COCO's results."""
+    return [
+        {
+            "category_id": 1,
+            "score": float(found.scores[row]),
+            "bbox": [x0, y0, x1 - x0, y1 - y0],
+            "segmentation": instance_rle(found, row),
+        }
+        for row, (x0, y0, x1, y1) in enumerate(found.boxes.tolist())
+    ]
 
 
 def evaluate_results(photos: list[Photo], answers: list[list[dict]]) -> dict[str, float]:
-    """Mask and box AP of what was found in each photo, in rows as `detect` gives them."""
+    """Mask and box AP of what was found in each photo, in rows as `rows` gives them."""
     truth = _truth(photos)
     found = [{"image_id": number, **row} for number, rows in enumerate(answers, 1) for row in rows]
     result = {}
@@ -59,32 +69,6 @@ def evaluate_results(photos: list[Photo], answers: list[list[dict]]) -> dict[str
             f"{kind}_AP50": round(float(stats[1]), 4),
         }
     return result
-
-
-def set_image_size(model: MaskRCNN, size: tuple[int, int]) -> None:
-    transform = model.transform
-    assert isinstance(transform, GeneralizedRCNNTransform)
-    transform.min_size, transform.max_size = size[:1], size[1]  # pyright: ignore[reportAttributeAccessIssue]
-
-
-@torch.inference_mode()
-def detect(model, image: np.ndarray) -> list[dict]:
-    tensor = torch.from_numpy(image).permute(2, 0, 1).float() / 255
-    with torch.autocast("cpu", torch.bfloat16, enabled=False):
-        output = model([tensor])[0]
-    rows = []
-    for box, score, mask in zip(output["boxes"], output["scores"], output["masks"], strict=True):
-        x0, y0, x1, y1 = box.tolist()
-        counts = rle.encode(np.asfortranarray((mask[0] >= 0.5).numpy().astype(np.uint8)))
-        rows.append(
-            {
-                "category_id": 1,
-                "score": float(score),
-                "bbox": [x0, y0, x1 - x0, y1 - y0],
-                "segmentation": counts,
-            }
-        )
-    return rows
 
 
 def _truth(photos: list[Photo]) -> COCO:
@@ -116,34 +100,57 @@ def _truth(photos: list[Photo]) -> COCO:
     return coco
 
 
-def false_alarms(checkpoint: Path, data: Path, score: float = 0.5) -> dict[str, Any]:
-    """Detections above `score` per balloon-free photo that took no part in training (CC BY-SA)."""
-    model, _ = load_model(checkpoint)
+def false_alarms(predictor: Predictor, data: Path) -> dict[str, Any]:
+    """Detections above `SCORE` per balloon-free photo that took no part in training (CC BY-SA)."""
     free = set(json.loads((data / "backgrounds.json").read_text())["balloon_free"])
     paths = {}
     for folder in (data / "coco_mini", data / "coco_person1"):
         paths |= {n: folder / "images" / n for n in sorted(share_alike(folder) & free)}
-    alarms = {}
+    scores = {}
     for name, path in paths.items():
-        count = sum(row["score"] >= score for row in detect(model, read(path)[0]))
-        if count:
-            alarms[name] = count
+        [found] = predictor.predict([read(path)[0]])
+        scores[name] = found.scores
+    alarms = {n: int((s >= SCORE).sum()) for n, s in scores.items() if (s >= SCORE).any()}
     return {
         "photos": len(paths),
         "per_photo": round(sum(alarms.values()) / len(paths), 4),
         "where": alarms,
+        "highest_scores": sorted(np.concatenate([*scores.values()]).round(3).tolist())[:-41:-1],
     }
+
+
+def recall(predictor: Predictor, photos: list[Photo]) -> dict[str, float]:
+    """Share of the balloons that are found at a score, with IoU of masks from 0.5."""
+    answers = [rows(*predictor.predict([photo.image])) for photo in photos]
+    result = {}
+    for score in (0.5, 0.25):
+        hits = 0
+        for photo, answer in zip(photos, answers, strict=True):
+            sure = [row["segmentation"] for row in answer if row["score"] >= score]
+            true = [rle.encode(np.asfortranarray(mask)) for mask in photo.masks]
+            if sure:
+                hits += int((np.asarray(rle.iou(true, sure, [0] * len(sure))).max(1) >= 0.5).sum())
+        result[str(score)] = round(hits / sum(len(photo.masks) for photo in photos), 3)
+    return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--size", type=int, nargs=2)
+    parser.add_argument("model", help="a file, or the name of a model")
+    parser.add_argument("--size", type=int)
+    parser.add_argument("--precision", default="float32")
     args = parser.parse_args()
+    predictor = load_predictor(
+        args.model, size=args.size, precision=args.precision, keep_score=KEEP_SCORE
+    )
+    val = load_split(args.data / "balloon/val")
+    choosing = load_split(args.data / "balloon/train", CHOOSING)
     result = {
-        "val": average_precision(args.model, load_split(args.data / "balloon/val"), args.size),
-        "false_alarms": false_alarms(args.model, args.data),
+        "val": average_precision(predictor, val),
+        "choosing": average_precision(predictor, choosing),
+        "recall": recall(predictor, val),
+        "false_alarms": false_alarms(predictor, args.data),
     }
     print(json.dumps(result, indent=1))
 
