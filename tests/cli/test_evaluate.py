@@ -87,7 +87,7 @@ def test_the_worst_photos_are_shown(tmp_path: Path, model: str, oracle: OraclePr
     page = (out / "report.html").read_text()
     assert f"<td>masks</td><td>{facts['masks']['AP']:.3f}</td>" in page
     assert page.count("<img ") == 2
-    assert "01_1.jpg: truth and found" in page
+    assert 'alt="1.png: ' in page
     assert SIZE[1] < PHOTO_SIDE_PIXELS
 
 

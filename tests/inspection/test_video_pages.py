@@ -21,8 +21,8 @@ from vidseg.inspection._track_pictures import (
 )
 from vidseg.inspection.found_video import FoundVideo
 from vidseg.inspection.track_records import TrackRecord, VideoRecord
-from vidseg.inspection.video_facts import About
-from vidseg.inspection.video_page import video_page
+from vidseg.inspection.video_facts import About, video_facts
+from vidseg.inspection.video_page import VideoPart, video_page
 from vidseg.inspection.worst_moments import Kind, worst_moments
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import crop
@@ -147,6 +147,22 @@ def test_the_part_around_a_box_stays_inside_and_shows_all_of_it() -> None:
         x0, y0, x1, y1 = around(np.array([box], np.float32), (360, 640))
         assert 0 <= x0 <= box[0] < box[2] <= x1 <= 640
         assert 0 <= y0 <= box[1] < box[3] <= y1 <= 360
+
+
+def test_of_very_many_tracks_the_longest_are_listed() -> None:
+    tracks = [track([n % 90, n % 90 + 1], number=n) for n in range(1, 1004)]
+    whole = track([*range(100)], number=2000)
+    found = record(*tracks, whole)
+    moments = worst_moments(found, score=0.5)
+    facts = video_facts(found, moments, About("in.mp4", 0.5, {}), strip_frames=4)
+    listed = {each["id"] for each in facts["tracks"] if each["listed"]}
+    assert len(facts["tracks"]) == 1004
+    assert 2000 in listed
+    assert 1000 <= len(listed) <= 1000 + len(moments.shown)
+    assert {moment["track"] for moment in facts["moments"]} <= listed
+    html = video_page("in.mp4", [VideoPart(facts)], "vidseg")
+    assert html.count('<details class="track"') == len(listed)
+    assert f"The {len(listed)} longest of 1004 tracks are listed" in html
 
 
 def test_lines_break_where_a_track_is_away() -> None:

@@ -243,6 +243,18 @@ def test_what_cannot_be_is_refused_before_the_work(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
 
 
+def test_an_animation_whose_name_looks_like_an_option(
+    oracle: OraclePredictor, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_scene(tmp_path / "-in.apng", frames=6, pixel_format="rgb24")
+    vidseg.report("-in.apng", "out.html", search=vidseg.Search(model=model))
+    (video,) = facts_of(tmp_path / "out.html")["videos"]
+    assert len(video["tracks"]) == 3
+    assert video["tracks"][0]["command"].endswith(" ./-in.apng ./-in_1.apng")
+    assert "<img " in (tmp_path / "out.html").read_text()
+
+
 def test_nothing_found_is_a_page_too(oracle: OraclePredictor, model: str, tmp_path: Path) -> None:
     clip = write_scene(tmp_path / "in.mp4", frames=4)
     run("report", "--model", model, "--score", 1, clip, tmp_path / "out.html")

@@ -1,7 +1,7 @@
 """The parts of a plain page: headings, text, tables, images, bar charts."""
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -33,6 +33,11 @@ def paragraph(text: str) -> Markup:
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
     """Cells are converted to text and escaped, except charts of this module."""
     return _block("table", head, list(rows))
+
+
+def definitions(words: Mapping[str, str]) -> Markup:
+    """Pairs of a term and what it stands for."""
+    return _block("definitions", dict(words))
 
 
 def figure(image: Image, caption: str) -> Markup:

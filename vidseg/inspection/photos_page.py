@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from vidseg.evaluation.text_tables import CLASS_COLUMNS, OVERALL_COLUMNS
-from vidseg.inspection._blocks import figure, heading, page, paragraph, table
+from vidseg.inspection._blocks import definitions, figure, heading, page, paragraph, table
 from vidseg.structures.frame import Image
 
 Report = Mapping[str, Any]
@@ -32,7 +32,7 @@ def photos_page(
             figure(precision_recall, "Precision over recall: by IoU, and by class at IoU 0.5"),
             *_worst(worst),
             heading("How it was made"),
-            table(["", ""], list(made.items())),
+            definitions(made),
         ],
     )
 

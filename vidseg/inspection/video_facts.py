@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vidseg.inspection._track_pictures import pictured, strip_rows
 from vidseg.inspection.track_records import TrackRecord, VideoRecord
-from vidseg.inspection.worst_moments import WorstMoments
+from vidseg.inspection.worst_moments import WorstMoment, WorstMoments
 from vidseg.structures.colors import color_of
 
 MAX_BINS = 240
@@ -21,6 +21,8 @@ MAX_CURVE_POINTS, MIN_CURVE_POINTS = 120, 12
 CURVE_POINTS_A_PAGE = 12_000
 """Tracks share these."""
 MAX_PATH_POINTS = 24
+MAX_LISTED_TRACKS = 1000
+"""Others are in the JSON alone."""
 EDGE_SHARE = 0.01
 """A box nearer to an edge of the frame than this share of the frame's side touches it."""
 MIN_EDGE_PIXELS = 2
@@ -57,6 +59,7 @@ def video_facts(
     share = CURVE_POINTS_A_PAGE // max(len(record.tracks), 1)
     points = min(max(share, MIN_CURVE_POINTS), MAX_CURVE_POINTS)
     shown = {track.id for track in pictured(record.tracks)}
+    listed = _listed(record.tracks, moments)
     return {
         "name": about.name,
         "size": [width, height],
@@ -78,6 +81,7 @@ def video_facts(
         "tracks": [
             _track_facts(record, track, points)
             | {
+                "listed": track.id in listed,
                 "command": about.commands.get(track.id, ""),
                 "best": _frame(record, track, track.best_row),
                 "strip": [
@@ -87,34 +91,37 @@ def video_facts(
             }
             for track in record.tracks
         ],
-        "moments": [
-            {
-                "kind": moment.kind,
-                "track": moment.track.id,
-                "name": record.name_of(moment.track),
-                "start": _time(record, moment.first),
-                "end": _end(record, moment.last),
-                "text": moment.text,
-                "views": [
-                    {
-                        "frame": int(record.indexes[at]),
-                        "time": _time(record, at),
-                        "caption": caption,
-                    }
-                    for at, caption in moment.views
-                ],
-            }
-            for moment in moments.shown
-        ],
+        "moments": [_moment_facts(record, moment) for moment in moments.shown],
         "moment_counts": dict(moments.counts),
         "made": dict(about.made),
         "notes": list(about.notes),
     }
 
 
+def _listed(tracks: Sequence[TrackRecord], moments: WorstMoments) -> set[int]:
+    """The ids of the tracks that the page lists: the longest, and those of the worst moments."""
+    longest = sorted(tracks, key=len, reverse=True)[:MAX_LISTED_TRACKS]
+    return {track.id for track in longest} | {moment.track.id for moment in moments.shown}
+
+
 def untimed(facts: Facts) -> Facts:
     """The same of an input without times, where a frame takes a second."""
     return facts | {"timed": False}
+
+
+def _moment_facts(record: VideoRecord, moment: WorstMoment) -> Facts:
+    return {
+        "kind": moment.kind,
+        "track": moment.track.id,
+        "name": record.name_of(moment.track),
+        "start": _time(record, moment.first),
+        "end": _end(record, moment.last),
+        "text": moment.text,
+        "views": [
+            {"frame": int(record.indexes[at]), "time": _time(record, at), "caption": caption}
+            for at, caption in moment.views
+        ],
+    }
 
 
 def _class_facts(record: VideoRecord, label: int, edges: NDArray[np.int64]) -> Facts:

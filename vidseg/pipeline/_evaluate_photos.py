@@ -14,7 +14,7 @@ from vidseg.datasets.sample_builder import read_pixels
 from vidseg.evaluation.coco_ap import MIN_SCORE, Result, evaluate, evaluate_results
 from vidseg.evaluation.false_positives import count_false_positives
 from vidseg.evaluation.ground_truth import coco_truth, first_names, match_classes, photos
-from vidseg.evaluation.per_photo import compare_photos
+from vidseg.evaluation.per_photo import PhotoComparison, compare_photos
 from vidseg.evaluation.photo_results import coco_ids, read_coco, read_saved
 from vidseg.evaluation.plots import MATRIX_ENDING, precision_recall, worst_pictures
 from vidseg.evaluation.read_results import VIDSEG_SUFFIX
@@ -110,16 +110,26 @@ def _write_pictures(
 
         def pictures() -> Iterator[tuple[str, Image]]:
             """Those of the page; each is also saved by itself."""
+            captions = iter([_caption(each) for each in worst])
             for name, picture in worst_pictures(worst, result, lambda n: read_pixels(samples[n])):
                 _save(part / name, picture)
                 if not name.endswith(MATRIX_ENDING):
-                    yield f"{name}: truth and found", picture
+                    yield next(captions), picture
 
         title = request.data.absolute().name
         words = evaluation_words(request, "Photos", str(request.data))
         save_page(part / PAGE_NAME, photos_page(title, report, curves, pictures(), words))
         (part / "truth.json").write_text(json.dumps(result.truth), encoding="utf-8")
         (part / "results.json").write_text(json.dumps(result.found), encoding="utf-8")
+
+
+def _caption(photo: PhotoComparison) -> str:
+    missed = len(photo.true) - len(photo.pairs)
+    wrong = len(photo.found) - len(photo.pairs)
+    return (
+        f"{Path(photo.name).name}: {missed} of {len(photo.true)} objects missed, {wrong} of "
+        f"{len(photo.found)} found are wrong; quality {photo.quality:.2f}"
+    )
 
 
 def _save(path: Path, picture: Image) -> None:

@@ -64,9 +64,15 @@ def track_commands(
     options = [*_finding_options(search), *_shown_options(search, span)]
     commands = {}
     for number in ids:
-        words = ["vidseg", "overlay", "--id", str(number), *options, str(path)]
-        commands[number] = shlex.join([*words, f"{path.stem}_{number}{path.suffix}"])
+        target = Path(f"{path.stem}_{number}{path.suffix}")
+        words = ["vidseg", "overlay", "--id", str(number), *options]
+        commands[number] = shlex.join([*words, _argument(path), _argument(target)])
     return commands
+
+
+def _argument(path: Path) -> str:
+    """The path so that no program takes it for an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
 
 
 def _source(search: Search) -> Path:
