@@ -99,7 +99,7 @@ def check_output(
     taken = any(target.iterdir()) if target.is_dir() else os.path.lexists(target)
     if taken and not force:
         what = "is not empty" if folder else "exists already"
-        raise OutputExistsError(f"{target} {what}; choose another name or force overwriting.")
+        raise OutputExistsError(f"{target} {what}; choose another name, or give `force=True`.")
 
 
 def output_error(target: Path, error: BaseException) -> OutputError:

@@ -1,6 +1,9 @@
 """What the words of a command line mean, and which of them are refused at once with exit code 2."""
 
+import ast
 import os
+import re
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,10 +11,13 @@ import click
 import pytest
 from click.shell_completion import ShellComplete
 
-from tests.support.commands import fails, run
+from tests.support.commands import ROOT, fails, run
 from vidseg.cli import main
+from vidseg.cli.option import as_options
 from vidseg.cli.param_types import Time, split_names
+from vidseg.errors import OptionError
 from vidseg.models.torchvision_weights import MIRROR_VARIABLE
+from vidseg.pipeline.search import Search
 
 COMMANDS = sorted(main.commands)
 DRAWING = ("overlay", "splash")
@@ -186,3 +192,56 @@ def test_the_mirror_of_an_option_is_that_of_the_environment(monkeypatch, tmp_pat
     target = str(tmp_path / "out.mp4")
     fails("overlay", str(tmp_path / "none.mp4"), target, "--weights-url", "https://mirror/x")
     assert os.environ[MIRROR_VARIABLE] == "https://mirror/x"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        ("use `keep_going=True` or `size=800`.", "use --keep-going or --size 800."),
+        ("leave `ids` and `classes` out", "leave --id and --class out"),
+        ("`track=False`", "--no-track"),
+        ("`weights='my runs/last.pt'`", "--weights 'my runs/last.pt'"),
+        ("see `vidseg data check`, `MyPredictor`", "see `vidseg data check`, `MyPredictor`"),
+    ],
+)
+def test_sentences_of_the_library_name_options(sentence: str, shown: str) -> None:
+    assert as_options(sentence) == shown
+
+
+def test_the_library_speaks_of_arguments_and_the_command_of_options(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="`ids`, `follow` and `at` each select"):
+        Search("person", ids=[1], follow="first")
+    words = ("overlay", "--id", "1", "--follow", "first", tmp_path / "a.mp4", tmp_path / "b.mp4")
+    assert "--id, --follow and --at each select" in fails(*words, code=2)
+
+
+def test_every_argument_that_a_sentence_names_is_an_option_of_some_command() -> None:
+    known = {
+        name.split("/")[0]
+        for command in commands_of(main)
+        for parameter in command.params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+    }
+    texts = [
+        node.value
+        for path in (ROOT / "vidseg").rglob("*.py")
+        if "cli" not in path.relative_to(ROOT / "vidseg").parts
+        for tree in [ast.parse(path.read_text())]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if id(node) not in docstrings_of(tree)
+    ]
+    named = [option for text in texts for option in re.findall(r"--[a-z-]+", as_options(text))]
+    assert len(named) > 50
+    assert {*named} - {"--create-dirs"} <= known  # curl's
+
+
+def commands_of(command: click.Command) -> Iterator[click.Command]:
+    yield command
+    for each in getattr(command, "commands", {}).values():
+        yield from commands_of(each)
+
+
+def docstrings_of(tree: ast.AST) -> set[int]:
+    """Strings that stand alone as a statement."""
+    return {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}

@@ -98,9 +98,8 @@ def test_resume_by_the_options_of_the_command_line(photos: Path, tmp_path: Path)
     assert "started with steps 4" in fails(
         "train", photos, "--weights", "last", "--out", out, "--steps", 9, code=2
     )
-    assert (
-        "resume with --weights last, choose another --out, or force overwriting with --force"
-        in (fails("train", photos, *FAST, "--out", out))
+    assert "resume with --weights last, choose another --out, or overwrite it with --force" in (
+        fails("train", photos, *FAST, "--out", out)
     )
 
 

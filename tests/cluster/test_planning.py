@@ -69,7 +69,7 @@ def test_a_folder_of_parts_is_not_overwritten_unasked(tmp_path: Path) -> None:
     open_folder(folder, resume=False, force=False)
     (folder / "00000000-end.vidseg.part").touch()
     (folder / "mine.txt").touch()
-    with pytest.raises(OutputExistsError, match="--resume"):
+    with pytest.raises(OutputExistsError, match="`resume=True`"):
         open_folder(folder, resume=False, force=False)
     open_folder(folder, resume=True, force=True)
     assert len(list(folder.iterdir())) == 2

@@ -186,7 +186,7 @@ def test_via_classes_by_attribute(tmp_path: Path) -> None:
         region(animal="", size="big"),
     )
     with pytest.raises(
-        OptionError, match=r"attributes animal, size; name the one .* with --class-attribute"
+        OptionError, match=r"attributes animal, size; name the one .* with `class_attribute`"
     ):
         read_dataset(folder)
     with pytest.raises(OptionError, match=r"No region has .* animl; .*Did you mean animal"):

@@ -316,7 +316,7 @@ def test_a_run_with_keyframes_that_breaks_leaves_nothing_to_resume(
     with pytest.raises(RuntimeError, match="broke"):
         detect_to_file(clip, tmp_path / "a.vidseg", search=search)
     assert list(tmp_path.iterdir()) == [clip]
-    with pytest.raises(OptionError, match="--every"):
+    with pytest.raises(OptionError, match="`every`"):
         detect_to_file(clip, tmp_path / "a.vidseg", search=search, options=RunOptions(resume=True))
 
 

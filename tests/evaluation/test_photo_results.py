@@ -87,7 +87,7 @@ def test_photos_of_one_name_in_every_split(tmp_path: Path) -> None:
 def test_an_id_of_two_photos_is_refused(tmp_path: Path) -> None:
     val = coco([image(1, "b.jpg")], [annotation(1, segmentation=[OTHER])])
     two_splits(tmp_path, coco([image(1, "a.jpg")], [annotation(1)]), val)
-    with pytest.raises(InputError, match=r"the image 1, which is 2 photos .*--split"):
+    with pytest.raises(InputError, match=r"the image 1, which is 2 photos .*`split`"):
         evaluated(read_dataset(tmp_path), [result(1, 1)], tmp_path)
 
 

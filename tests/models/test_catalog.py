@@ -152,7 +152,7 @@ class TestChoice:
         assert choose_model([], "balloon").labels is None
 
     def test_model_asked_for_does_not_know(self):
-        with pytest.raises(OptionError, match="balloon does: --model balloon"):
+        with pytest.raises(OptionError, match="balloon does: `model='balloon'`"):
             choose_model(["balloon"], DEFAULT_MODEL)
         with pytest.raises(OptionError, match=r"'ballon' \(did you mean balloon\?\)"):
             choose_model(["ballon"], "balloon")
@@ -191,7 +191,7 @@ def test_offline_error_names_the_file_and_what_works(no_network):
 
 def test_offline_a_bundled_model_is_proposed_where_it_knows_the_class(no_network, bundled):
     kite = next(label for label, name in COCO_CLASSES.items() if name == "kite")
-    with pytest.raises(WeightsUnavailableError, match="--model balloon works"):
+    with pytest.raises(WeightsUnavailableError, match="`model='balloon'` works"):
         load_predictor(DEFAULT_MODEL, labels={kite})
 
 

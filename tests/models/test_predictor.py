@@ -412,7 +412,7 @@ def test_a_batch_too_big_is_halved_and_retried(error, caplog):
 
 
 def test_one_image_too_big_is_an_error_that_says_what_to_do():
-    with pytest.raises(VidsegError, match=r"cpu does not hold .* 200x120; .*--model") as caught:
+    with pytest.raises(VidsegError, match=r"cpu does not hold .* 200x120; .*`model`") as caught:
         predictor(holding(0, cpu_out_of_memory()), batch_size=4).predict(
             random_images(*[(120, 200)] * 4)
         )
@@ -473,7 +473,7 @@ def test_device_by_name(monkeypatch):
     for name in ("gpu", "cuda:", "cuda:-1", "CPU", "", "cpu:1"):
         with pytest.raises(OptionError, match="There is no device"):
             resolve_device(name)
-    with pytest.raises(VidsegError, match="no NVIDIA GPU; use --device cpu"):
+    with pytest.raises(VidsegError, match="no NVIDIA GPU; use `device='cpu'`"):
         resolve_device("cuda:0")
     with pytest.raises(VidsegError, match="no Apple GPU"):
         resolve_device("mps")

@@ -54,9 +54,7 @@ def test_a_video_by_url_is_drawn_to_a_url(store: Path, clip: Path, tmp_path: Pat
 def test_an_output_that_exists_is_refused_skipped_or_replaced(store: Path, clip: Path, model: str):
     target = place(clip, store / "out.mp4")
     words = ("splash", "--model", model, clip, target)
-    assert fails(*words) == (
-        f"{target} exists already; choose another name or force overwriting with --force."
-    )
+    assert fails(*words) == (f"{target} exists already; choose another name, or give --force.")
     skipped = run("splash", "--skip-existing", *words[1:])
     assert skipped.exit_code == 0
     assert f"{target} exists, so {clip} is left out." in skipped.stderr

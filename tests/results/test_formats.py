@@ -91,7 +91,7 @@ def test_davis_stops_at_254_and_names_the_next_format(found: Stream, tmp_path: P
         if fits:
             write("davis", stream, target)
             continue
-        with pytest.raises(OutputError, match=r"Object 254 of frame 5 .* use --format png16"):
+        with pytest.raises(OutputError, match=r"Object 254 of frame 5 .* use `format='png16'`"):
             write("davis", stream, target)
         assert not target.exists()
         assert picture(write("png16", stream, target) / "00005.png").max() == 254
@@ -101,7 +101,7 @@ def test_davis_stops_at_254_and_names_the_next_format(found: Stream, tmp_path: P
 def test_track_ids_that_fit_no_image_are_told(name: str, found: Stream, tmp_path: Path) -> None:
     moment, instances = found[0]
     large = instances.with_ids(np.array([70_000, 1, 2]))
-    with pytest.raises(OutputError, match=r"Track 70000 of frame 0 .* use --format coco"):
+    with pytest.raises(OutputError, match=r"Track 70000 of frame 0 .* use `format='coco'`"):
         write(name, [(moment, large)], tmp_path / "out")
 
 

@@ -165,7 +165,7 @@ def test_a_broken_run_keeps_what_was_found(tmp_path: Path) -> None:
         broken()
     assert not (tmp_path / "a.vidseg").exists()
     assert len(list(read_detections(part_of(tmp_path / "a.vidseg")))) == 5
-    with pytest.raises(OutputExistsError, match="--resume"):
+    with pytest.raises(OutputExistsError, match="`resume=True`"):
         write(tmp_path / "a.vidseg", scenes(5))
     other = replace(HEADER, kept_score=0.3)
     with (

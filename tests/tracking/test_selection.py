@@ -112,7 +112,7 @@ def test_contradicting_selections_are_refused(options: dict, message: str) -> No
 
 
 def test_selection_needs_tracks() -> None:
-    with pytest.raises(OptionError, match="no-track"):
+    with pytest.raises(OptionError, match="`track=False`"):
         Search(model="balloon", ids=(1,), track=False)
 
 

@@ -326,12 +326,12 @@ def test_coco_where_it_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise WeightsUnavailableError("The weights could not be fetched.")
 
     monkeypatch.setattr("vidseg.training.initial_weights.fetch_weights", offline)
-    with pytest.raises(WeightsUnavailableError, match=r"fetched\. --weights also takes: everyday"):
+    with pytest.raises(WeightsUnavailableError, match=r"fetched\. `weights` also takes: everyday"):
         load_initial_weights("coco")
-    sentence = r"no COCO weights for maskrcnn_resnet101_fpn\. --weights also takes: imagenet .*none"
+    sentence = r"no COCO weights for maskrcnn_resnet101_fpn\. `weights` also takes: imagenet .*none"
     with pytest.raises(WeightsUnavailableError, match=sentence):
         load_initial_weights("coco", "maskrcnn_resnet101_fpn")
-    sentence = r"no ImageNet weights for maskrcnn_shuffle.*\. --weights also takes: bundled"
+    sentence = r"no ImageNet weights for maskrcnn_shuffle.*\. `weights` also takes: bundled"
     with pytest.raises(WeightsUnavailableError, match=sentence):
         load_initial_weights("imagenet", "maskrcnn_shufflenet_v2_x0_5_fpn")
 

@@ -171,7 +171,7 @@ def test_a_run_is_not_overwritten_unasked(tmp_path: Path) -> None:
     train(tmp_path / "run", steps=1)
     (tmp_path / "run/notes.txt").write_text("mine")
     kept = (tmp_path / "run/last.pt").read_bytes()
-    with pytest.raises(OutputExistsError, match="resume with --weights last"):
+    with pytest.raises(OutputExistsError, match="resume with `weights='last'`"):
         train(tmp_path / "run")
     assert (tmp_path / "run/last.pt").read_bytes() == kept
     train(tmp_path / "run", steps=2, force=True)
@@ -196,7 +196,7 @@ def test_a_loss_that_is_no_number_stops_the_run(
 
     seen: list[None] = []
     monkeypatch.setattr(learner, "losses_of", broken)
-    with pytest.raises(DivergedError, match=r"step 6: loss_mask is nan; .*--lr.*keeps step 3"):
+    with pytest.raises(DivergedError, match=r"step 6: loss_mask is nan; .*`lr`.*keeps step 3"):
         train(tmp_path / "run")
     state = load_state(tmp_path / "run/last.pt")
     assert state["step"] == 3

@@ -706,7 +706,7 @@ def test_what_an_encoder_cannot_do_is_one_sentence(
     tmp_path: Path, codec: str, size: tuple[int, int], rate: int
 ) -> None:
     info = facts(size=size, rate=Fraction(rate))
-    with pytest.raises(OutputError, match=f"{codec} cannot encode .* choose another --codec"):
+    with pytest.raises(OutputError, match=f"{codec} cannot encode .* choose another `codec`"):
         write(tmp_path / "out.mp4", info, scenes(2, size), codec)
     assert list(tmp_path.iterdir()) == []
 

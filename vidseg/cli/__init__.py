@@ -30,7 +30,7 @@ from vidseg.cli.commands.train import train
 from vidseg.cli.config_file import add_config_option
 from vidseg.cli.exit_codes import CommandError, errors_as_sentences, stop_on_signals
 from vidseg.cli.options import VERBOSITY, examples
-from vidseg.cli.threads import numpy_on_one_thread
+from vidseg.cli.threads import numpy_on_one_thread, opencv_silent
 from vidseg.version import __version__
 
 HOW_TO_BEGIN = """\
@@ -52,6 +52,7 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         numpy_on_one_thread()
+        opencv_silent()
         try:
             with errors_as_sentences(), stop_on_signals():
                 return super().invoke(ctx)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import click
 from tqdm import tqdm
 
+from vidseg.cli.option import as_options
+
 LOG_LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
 
 
@@ -26,7 +28,7 @@ class _ConsoleHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "Warning: " if record.levelno == logging.WARNING else ""
-        say(prefix + self.format(record))
+        say(prefix + as_options(self.format(record)))
 
 
 def say(sentence: str) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from vidseg.cli.option import as_options
 from vidseg.errors import (
     ExitCode,
-    OutputExistsError,
     VidsegError,
     is_out_of_memory,
     is_out_of_threads,
@@ -136,10 +136,8 @@ def errors_as_sentences() -> Iterator[None]:
 
 def sentence_for(error: BaseException) -> str | None:
     """What to tell the user; None for an unexpected error, which keeps its traceback."""
-    if isinstance(error, OutputExistsError):
-        return f"{str(error).rstrip('.')} with --force."
     if isinstance(error, VidsegError):
-        return str(error)
+        return as_options(str(error))
     if is_out_of_memory(error):
         return "There is not enough memory; try a smaller --batch-size or a smaller video."
     if is_out_of_threads(error):

@@ -1,11 +1,33 @@
-"""Makes an option of a command."""
+"""Makes an option of a command, and names options in sentences."""
 
+import re
+import shlex
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 Command = Callable[..., Any]
+
+ARGUMENT = re.compile(r"`([a-z_]+)(?:=(?:'([^`]*)'|([^`' ]+)))?`")
+"""An argument of a Python call in a sentence of the library: `name`, `name=1` or `name='text'`."""
+OPTIONS = {"ids": "id", "classes": "class"}
+"""Options that are called otherwise than the arguments of Python calls."""
+
+
+def as_options(sentence: str) -> str:
+    """The library's sentence with the options of the command line: --name 1 for `name=1`."""
+    return ARGUMENT.sub(_as_option, sentence)
+
+
+def _as_option(argument: re.Match[str]) -> str:
+    name, text, value = argument.groups()
+    words = OPTIONS.get(name, name).replace("_", "-")
+    if value == "False":
+        return f"--no-{words}"
+    if value == "True" or (text is None and value is None):
+        return f"--{words}"
+    return f"--{words} {value if text is None else shlex.quote(text)}"
 
 
 def option(*names: str, **settings: Any) -> Callable[[Command], Command]:

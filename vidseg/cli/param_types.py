@@ -7,6 +7,7 @@ from fractions import Fraction
 import click
 from click.shell_completion import CompletionItem
 
+from vidseg.cli.option import as_options
 from vidseg.errors import OptionError
 from vidseg.remote.paths import as_path
 
@@ -135,7 +136,7 @@ class FilePath(click.ParamType):
         try:
             as_path(str(value))
         except OptionError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(as_options(str(error)), param, ctx)
         return str(value)
 
     def shell_complete(

@@ -1,4 +1,4 @@
-"""How many threads the libraries may use. Only the program decides that, never the library."""
+"""How many threads libraries may use, and what they print: the program alone decides that."""
 
 import os
 
@@ -12,6 +12,14 @@ def numpy_on_one_thread() -> None:
     processor time on two cores. A value of OPENBLAS_NUM_THREADS that the user set is kept.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def opencv_silent() -> None:
+    """Call this before OpenCV is imported: it would print about damaged photos on stderr.
+
+    A value of OPENCV_LOG_LEVEL that the user set is kept.
+    """
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 
 def limit_threads(*, several: bool = True) -> None:

@@ -52,8 +52,8 @@ def open_folder(folder: Path, *, resume: bool, force: bool) -> None:
         remove_folder(folder)
     if folder.exists() and not resume:
         raise OutputExistsError(
-            f"{folder} is left from an interrupted run; continue it with --resume "
-            "(resume=True), or start over"
+            f"{folder} is left from an interrupted run; continue it with "
+            "`resume=True`, or start over with `force=True`."
         )
     try:
         folder.mkdir(exist_ok=True)

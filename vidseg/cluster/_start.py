@@ -31,7 +31,7 @@ def workplace(
     Raises VidsegError: Ray is missing or cannot be reached, or has no machine that may work.
     """
     if search.model_options.device.startswith("cuda:"):
-        raise OptionError("Workers share the GPUs out among themselves; write --device cuda.")
+        raise OptionError("Workers share the GPUs out among themselves; write `device='cuda'`.")
     ray = load_ray()
     weights = _fetched_weights(search, cluster, options)
     given = _own_environment(cluster) if not ray.is_initialized() else {}
@@ -124,5 +124,5 @@ def _sent(ray: Ray, search: Search) -> Any:
     except Exception as error:  # whatever a predictor's own pickling raises
         raise OptionError(
             "The predictor or tracker cannot be sent to other processes; name it, as in "
-            f"--model my_file.py:MyPredictor ({first_line(error)})."
+            f"`model='my_file.py:MyPredictor'` ({first_line(error)})."
         ) from error

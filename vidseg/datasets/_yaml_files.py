@@ -39,5 +39,5 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
             raise
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(settings, dict) or "names" not in settings:
-        raise InputError(f"{path} has no classes; a YOLO dataset has a list `names`.")
+        raise InputError(f"{path} has no classes; a YOLO dataset has a list called names.")
     return settings

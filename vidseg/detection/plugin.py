@@ -50,7 +50,7 @@ def _module(name: str) -> ModuleType:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     except (ModuleNotFoundError, FileNotFoundError) as error:
-        raise OptionError(f"The code of --model {name} cannot be found: {error}.") from error
+        raise OptionError(f"The code of `model='{name}'` cannot be found: {error}.") from error
     except Exception as error:
         raise ModelError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
     return module

@@ -44,8 +44,8 @@ def check_predictor(predictor: object, name: str | None = None) -> None:
         raise OptionError(f"{name} is a class; make a predictor of it: {predictor.__name__}(...).")
     if not hasattr(predictor, "classes") or not hasattr(predictor, "predict"):
         raise OptionError(
-            f"{name} is not a predictor: it needs `classes` and `predict(images)`; "
-            "see vidseg.detection.predictor.Predictor."
+            f"{name} is not a predictor: it needs the attribute classes and the method "
+            "predict(images); see vidseg.detection.predictor.Predictor."
         )
     if not isinstance(getattr(predictor, "classes", None), Mapping):
         raise OptionError(f'The classes of {name} must be labels to names, as in {{1: "person"}}.')

@@ -74,7 +74,7 @@ def read_saved(path: Path, content: Content, only: Sequence[str]) -> FileResults
     if header.kept_score > MIN_SCORE:
         raise OptionError(
             f"{path} holds objects with a score of {header.kept_score:g} or more and AP needs them "
-            f"from {MIN_SCORE}; detect again with --keep-score {MIN_SCORE}."
+            f"from {MIN_SCORE}; detect again with `keep_score={MIN_SCORE}`."
         )
     names = header.source.get("photos") or [header.source["name"]]
     known = _by_name(path, content, set(names))
@@ -172,7 +172,7 @@ class _Reader:
         names = first_names(str(self._content.samples[place].path) for place in places)
         return (
             f"{self._path} has results of the image {image}, which is {len(places)} photos of the "
-            f"dataset ({names}); evaluate one of its files, or one split with --split."
+            f"dataset ({names}); evaluate one of its files, or one split with `split`."
         )
 
 
@@ -224,7 +224,7 @@ def _by_name(path: Path, content: Content, names: set[str]) -> dict[str, int]:
         if len(known[name]) > 1:
             raise InputError(
                 f"{path} has objects of {name}, and {len(known[name])} photos of the dataset have "
-                "this name; evaluate one split with --split."
+                "this name; evaluate one split with `split`."
             )
     return {name: numbers[0] for name, numbers in known.items()}
 

@@ -187,9 +187,9 @@ class BatchedPredictor(ABC):
 
     def _too_large(self, image: Image) -> VidsegError:
         height, width = image.shape[:2]
-        instead = "free some memory, or use a smaller model (--model)"
+        instead = "free some memory, or use a smaller model (`model`)"
         if self.device.type != "cpu":
-            instead += " or the CPU (--device cpu)"
+            instead += " or the CPU (`device='cpu'`)"
         return VidsegError(
             f"The memory of {self.device} does not hold the model's work on one frame of "
             f"{width}x{height}; {instead}."

@@ -190,7 +190,7 @@ def _unknown(classes: Iterable[str], names: Mapping[int, str]) -> list[str]:
 def _not_known(model: str | Path, wanted: str, names: Mapping[int, str]) -> str:
     others = [name for name, known in _classes_by_model().items() if not _unknown([wanted], known)]
     if others:
-        does = f"{others[0]} does: --model {others[0]}"
+        does = f"{others[0]} does: `model='{others[0]}'`"
         return f"The model {model} knows no class {wanted!r}, but {does}."
     return (
         f"The model {model} knows no class {wanted!r}{_did_you_mean(wanted, names.values())}; "

@@ -22,7 +22,7 @@ def resolve_device(name: str = "auto") -> torch.device:
     if device.type == "cuda":
         return _cuda(name, device.index or 0)
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise VidsegError("This machine has no Apple GPU that PyTorch can use; use --device cpu.")
+        raise VidsegError("This machine has no Apple GPU that PyTorch can use; use `device='cpu'`.")
     return device
 
 
@@ -30,7 +30,7 @@ def _cuda(name: str, index: int) -> torch.device:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if not count:
         raise VidsegError(
-            f"The device {name} is not there: PyTorch finds no NVIDIA GPU; use --device cpu."
+            f"The device {name} is not there: PyTorch finds no NVIDIA GPU; use `device='cpu'`."
         )
     if index >= count:
         has = "one GPU, cuda:0" if count == 1 else f"GPUs cuda:0 to cuda:{count - 1}"

@@ -37,7 +37,7 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     check_precision(name)
     if name == "float16" and device.type == "cpu":
         raise OptionError(
-            "float16 is for GPUs, on a CPU it takes a minute a frame; use --precision auto."
+            "float16 is for GPUs, on a CPU it takes a minute a frame; use `precision='auto'`."
         )
     if name != "auto":
         return getattr(torch, name)

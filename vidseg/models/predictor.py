@@ -77,7 +77,7 @@ def load_predictor(
         if not offline:
             raise
         raise WeightsUnavailableError(
-            f"{error} Without a network, --model {offline[0]} works."
+            f"{error} Without a network, `model='{offline[0]}'` works."
         ) from error
     log.info("The model %s runs on %s.", model, machine(options.device, options.dtype))
     return make_predictor(network, options)

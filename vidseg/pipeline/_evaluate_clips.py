@@ -99,7 +99,7 @@ def _found(request: EvaluationRequest, clip: Clip, search: Search) -> Generator[
     if not clip.pictures:
         raise InputError(
             f"The frames of {clip.name} are missing, and a model needs them; put them where the "
-            "format has them, or give results with --detections."
+            "format has them, or give results with `detections`."
         )
     frames = read_clip(clip, range(clip.frames))
     if search.saved is not None:

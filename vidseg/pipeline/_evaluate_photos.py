@@ -92,7 +92,7 @@ def _notes(result: Result, content: Content) -> list[str]:
     if count := result.crowded_photos:
         notes.append(
             f"{count} photos have more than {result.max_objects} objects or detections; only the "
-            f"best {result.max_objects} detections count (--max-objects)."
+            f"best {result.max_objects} detections count (`max_objects`)."
         )
     return notes
 

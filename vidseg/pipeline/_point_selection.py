@@ -42,7 +42,7 @@ def object_at_point(
         there = None if over else instances
     if there is None:
         raise VidsegError(
-            f"{info.path} shows no frame at {float(at):g} s; give --at a time inside the span."
+            f"{info.path} shows no frame at {float(at):g} s; give `at` a time inside the span."
         )
     found = id_at(selectable(search, there), point, float(at))
     frames = read_frames(

@@ -95,7 +95,9 @@ def check_resume(search: Search, *, resume: bool) -> None:
             "what it finds with --detections."
         )
     if resume and search.every != 1:
-        raise OptionError("A run with --every begins anew; give --force in place of --resume.")
+        raise OptionError(
+            "A run with `every` begins anew; give `force=True` in place of `resume=True`."
+        )
 
 
 def check_saving(search: Search, source: str | Path, options: RunOptions) -> None:
@@ -104,7 +106,9 @@ def check_saving(search: Search, source: str | Path, options: RunOptions) -> Non
     if search.save is not None:
         check_detections_output(search.save, [source], resume=options.resume, force=options.force)
     elif options.resume:
-        raise OptionError("--resume goes on with the file of --save-detections; name that file.")
+        raise OptionError(
+            "`resume=True` goes on with the file of `save_detections`; name that file."
+        )
 
 
 def _written(

@@ -111,7 +111,7 @@ def compare(
     """
     span = span or Span()
     if len(searches) < 2:
-        raise OptionError("A comparison needs two models; give --model twice.")
+        raise OptionError("A comparison needs two models; give `model` twice.")
     if target is not None:
         check_output(target, [source], force=force)
         encoding = encoding or choose_codec(target)

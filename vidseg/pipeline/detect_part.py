@@ -149,7 +149,7 @@ def _make(folder: Path) -> None:
 def check_frames(info: VideoInfo, first: int, end: int | None) -> None:
     """Raises OptionError, InputError: the input has no such frames, or cannot be cut into spans."""
     if info.kind != "video":
-        raise OptionError(f"--frames is for videos, and {info.path} is none; leave it out.")
+        raise OptionError(f"`frames` is for videos, and {info.path} is none; leave it out.")
     if first < 0 or (end is not None and end <= first):
         raise OptionError(f"The frames must be A:B with A before B, got {first}:{end}.")
     if info.damage:

@@ -142,7 +142,7 @@ def no_frames(info: VideoInfo, span: Span) -> str:
     if span.is_whole:
         return f"{info.path} has no frame that can be read."
     if info.kind == "photo":
-        return f"{info.path} is a photo, which has no times; leave --start and --end out."
+        return f"{info.path} is a photo, which has no times; leave `start` and `end` out."
     length = (
         f"it lasts {float(info.duration):g} s" if info.duration is not None else "it is shorter"
     )

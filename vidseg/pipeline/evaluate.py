@@ -67,7 +67,7 @@ def evaluate(
         run or RunOptions(),
     )
     if detections is not None and model is not None:
-        raise OptionError("Results take the place of a model; leave --model or --detections out.")
+        raise OptionError("Results take the place of a model; leave `model` or `detections` out.")
     if not request.data.exists():
         raise InputError(f"{data} does not exist; check the path.")
     kind = request.options.format or clip_format(request.data)

@@ -76,9 +76,9 @@ class EvaluationRequest:
     def check_fits(self, kind: Literal["photos", "clips", "videos"]) -> None:
         """Raises OptionError: an option that has no meaning for such data."""
         if self.options.split is not None and kind != "photos":
-            raise OptionError("--split is for photos; clips and videos have none.")
+            raise OptionError("`split` is for photos; clips and videos have none.")
         if kind != "videos" and not self.span.is_whole:
-            raise OptionError("--start and --end are for videos without annotations.")
+            raise OptionError("`start` and `end` are for videos without annotations.")
 
     def search(
         self, *, detections: Path | None = None, score: float | None = None
@@ -89,7 +89,7 @@ class EvaluationRequest:
         """
         if self.model is None and not self.classes and detections is None:
             raise OptionError(
-                "Say what to evaluate: --model, --class, or results with --detections."
+                "Say what to evaluate: `model`, `classes`, or results with `detections`."
             )
         search = Search(
             self.classes,

@@ -164,10 +164,10 @@ class CutoutOutput:
         self.per_object, self.matte = per_object, matte
         self.encoding = encoding or choose_codec(target, alpha=not matte)
         if per_object and matte:
-            raise OptionError("--per-object and --matte do not go together; choose one.")
+            raise OptionError("`per_object` and `matte` do not go together; choose one.")
         if per_object and not self.folder:
             raise OptionError(
-                f"--per-object writes into a folder and {target} names a file; give it no ending."
+                f"`per_object` writes into a folder and {target} names a file; give it no ending."
             )
         if self.encoding.alpha == matte:
             raise OptionError("A matte takes an encoding without alpha, a cut-out one with it.")

@@ -84,8 +84,8 @@ def _check(search: Search, target: str | Path, moments: int) -> None:
         raise OptionError(f"A preview is a picture, and {target} is none; use one of {known}.")
     if search.selection:
         raise OptionError(
-            "A preview shows single moments, where objects have no ids; leave --id, --follow and "
-            "--at out of it."
+            "A preview shows single moments, where objects have no ids; leave `ids`, `follow` and "
+            "`at` out of it."
         )
 
 

@@ -123,7 +123,9 @@ class Search:
         self.tracking = replace(tracking, fill=_fill(tracking.fill, self.saved, every))
         """With `fill` as a number."""
         if self.selection and not self.tracking.enabled:
-            raise OptionError("--id, --follow and --at select tracked objects; leave --no-track.")
+            raise OptionError(
+                "`ids`, `follow` and `at` select tracked objects; leave out `track=False`."
+            )
         self.keep_score = self._lowest_score(keep_score)
         """Objects are found, and saved, from this score on."""
         names = (classes,) if isinstance(classes, str) else tuple(classes)
@@ -192,15 +194,17 @@ class Search:
     def check_kind(self, kind: Kind) -> None:
         """Raises OptionError: objects are selected that are not tracked in such an input."""
         if self.selection and kind not in MOVING_KINDS:
-            raise OptionError("--id, --follow and --at select objects of videos; photos have none.")
+            raise OptionError(
+                "`ids`, `follow` and `at` select objects of videos; photos have none."
+            )
 
     def _check_saved(self, model: object) -> None:
         if self.saved is None:
             return
         if model is not None:
-            raise OptionError("Saved detections take the place of a model; leave --model out.")
+            raise OptionError("Saved detections take the place of a model; leave `model` out.")
         if self.every != 1:
-            raise OptionError("Saved detections need no model to skip frames; leave --every out.")
+            raise OptionError("Saved detections need no model to skip frames; leave `every` out.")
         if self.save:
             raise OptionError("What comes from saved detections is not saved again; copy the file.")
 

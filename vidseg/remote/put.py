@@ -51,7 +51,7 @@ def check_url(target: str | Path, *, force: bool, folder: bool) -> None:
         raise OutputError(f"{url} is a folder, but the output is a file; choose another name.")
     if taken and not force:
         what = "is not empty" if folder else "exists already"
-        raise OutputExistsError(f"{url} {what}; choose another name or force overwriting.")
+        raise OutputExistsError(f"{url} {what}; choose another name, or give `force=True`.")
 
 
 def exists(target: str | Path) -> bool:
@@ -92,7 +92,7 @@ def put(path: Path, target: str | Path, *, force: bool, keep: bool = False) -> N
         if isinstance(error, FileExistsError) or "PreconditionFailed" in str(error):
             raise OutputExistsError(
                 f"{url} appeared during the run; it was not overwritten, and the output is in "
-                f"{kept}; put it elsewhere, or run again"
+                f"{kept}; put it elsewhere, or run again with `force=True`."
             ) from error
         raise OutputError(
             f"{url} cannot be written: {reason(error)}. The finished output is in {kept}."

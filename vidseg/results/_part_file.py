@@ -69,7 +69,7 @@ def finish_part(file: FileIO, part: Path, path: Path, *, force: bool) -> None:
         return
     if os.path.lexists(path) and not force:
         raise OutputExistsError(
-            f"{path} appeared during the run and was not overwritten; the detections are in {part}"
+            f"{path} appeared during the run and was not overwritten; the detections are in {part}."
         )
     if os.name == "nt":
         file.close()

@@ -140,7 +140,7 @@ def _finished(folder: Path) -> list[Path]:
     paths = sorted(folder.glob("*.vidseg"))
     for path in folder.glob("*.vidseg.part"):
         if not any(part_of(whole) == path for whole in paths):
-            raise InputError(f"{path} is not finished; run its span again with --resume.")
+            raise InputError(f"{path} is not finished; run its span again with `resume=True`.")
     if not paths:
         raise InputError(f"{folder} holds no parts; vidseg detect --frames makes them.")
     return paths
@@ -160,7 +160,7 @@ def _check_alike(one: Detections, other: Detections, *, mixed: bool) -> None:
         names = [name for name in names if name not in _equal(one.header)]
     if names:
         name = names[0]
-        hint = "; --mixed takes them" if name in _equal(one.header) else ""
+        hint = "; `mixed=True` takes them" if name in _equal(one.header) else ""
         raise InputError(
             f"{one.path} and {other.path} are of different runs: {name} is {known[name]} and "
             f"{found.get(name)}{hint}."

@@ -27,14 +27,14 @@ def choose_from_saved(detections: Detections, classes: Sequence[str], score: flo
     if score < header.kept_score:
         raise OptionError(
             f"{path} only holds objects with scores of {header.kept_score:g} or more; ask for such "
-            f"a --score, or detect again with --keep-score {score:g}."
+            f"a `score`, or detect again with `keep_score={score:g}`."
         )
     chosen = choose_labels(classes, header.model["name"], header.classes)
     missing = [] if header.labels is None else sorted((chosen or frozenset()) - {*header.labels})
     if missing:
         raise OptionError(
             f"{path} was made without looking for {header.classes[missing[0]]}; "
-            "detect again without --class."
+            "detect again without classes."
         )
     return ModelChoice(header.model["name"], chosen, header.classes)
 
@@ -61,8 +61,8 @@ def replay(frames: Iterable[Frame], detections: Detections) -> Generator[Found, 
             if instances is None:
                 raise InputError(
                     f"{detections.path} has no record of frame {frame.index} "
-                    f"({float(frame.time):.3f} s) of the video; detect with the same --start and "
-                    "--end, or without them."
+                    f"({float(frame.time):.3f} s) of the video; detect with the same `start` and "
+                    "`end`, or without them."
                 )
             if instances.size != frame.image.shape[:2]:
                 raise InputError(f"{detections.path} has another size for frame {frame.index}.")

@@ -111,7 +111,7 @@ class DetectionWriter:
             return
         if self.count and self._header.options.get("every", 1) == 1:
             log.warning(
-                "The objects of %d frames are kept in %s; go on with --resume (resume=True).",
+                "The objects of %d frames are kept in %s; go on with `resume=True`.",
                 *(self.count, self.part),
             )
         else:
@@ -175,8 +175,8 @@ def check_detections_output(
     check_output(path, inputs, force=force)
     if part_of(path).exists() and not (resume or force):
         raise OutputExistsError(
-            f"{part_of(path)} is left from an interrupted run; continue it with --resume "
-            "(resume=True), or start over"
+            f"{part_of(path)} is left from an interrupted run; continue it with "
+            "`resume=True`, or start over with `force=True`."
         )
 
 
@@ -190,9 +190,12 @@ def _difference(part: Path, wanted: Header) -> str:
         for change in _changes(name, getattr(found, name), getattr(wanted, name)):
             return (
                 f"{part} was started with {change}; give the same input and options again, or "
-                "start over with --force in place of --resume."
+                "start over with `force=True` in place of `resume=True`."
             )
-    return f"{part} was written by another version; start over with --force in place of --resume."
+    return (
+        f"{part} was written by another version; start over with `force=True` in place of "
+        "`resume=True`."
+    )
 
 
 def _changes(name: str, was: object, now: object) -> Iterator[str]:

@@ -41,19 +41,21 @@ class Selection:
         """Raises OptionError: several ways to select, a point without its time, an id below 1."""
         if (self.at is None) != (self.point is None):
             raise OptionError(
-                "--at and --point go together: give a time, and the point x,y at that time."
+                "`at` and `point` go together: give a time, and the point x,y at that time."
             )
         if sum((bool(self.ids), self.follow is not None, self.at is not None)) > 1:
-            raise OptionError("--id, --follow and --at each select objects; give only one of them.")
+            raise OptionError(
+                "`ids`, `follow` and `at` each select objects; give only one of them."
+            )
         wrong = [one for one in self.ids if not isinstance(one, Integral) or one < 1]
         if wrong:
             raise OptionError(f"Ids are whole numbers that start at 1, got {wrong[0]}.")
         if self.follow not in (None, "largest", "first"):
             raise OptionError(f"follow must be largest or first, got {self.follow}.")
         if self.at is not None and self.at < 0:
-            raise OptionError(f"--at must not be negative, got {float(self.at):g}.")
+            raise OptionError(f"`at` must not be negative, got {float(self.at):g}.")
         if self.point is not None and not all(0 <= value < np.inf for value in self.point):
-            raise OptionError(f"--point must lie in the frame, got {_text(self.point)}.")
+            raise OptionError(f"`point` must lie in the frame, got {_text(self.point)}.")
 
     def __bool__(self) -> bool:
         return bool(self.ids) or self.follow is not None or self.at is not None

@@ -78,8 +78,8 @@ class Learner:
                 raise
             raise VidsegError(
                 f"{self.device} has too little memory to train on {len(images)} images of "
-                f"{tuple(images[0].shape[1:])} pixels; use a smaller --batch-size, "
-                "--image-size or --arch."
+                f"{tuple(images[0].shape[1:])} pixels; use a smaller `batch_size`, "
+                "`image_size` or `arch`."
             ) from error
         self._scaler.step(self.optimizer)
         self._scaler.update()
@@ -141,7 +141,7 @@ class Learner:
         if bad:
             raise DivergedError(
                 f"Training diverged at step {self.step + 1}: {bad[-1]} is {facts[bad[-1]]}; "
-                f"try a learning rate below {self.settings.lr:g} (--lr)."
+                f"try a learning rate below {self.settings.lr:g} (`lr`)."
             )
 
 

@@ -128,7 +128,7 @@ def _received(loader: Iterable[Batch | VidsegError]) -> Iterator[Batch | VidsegE
                 raise
             raise VidsegError(
                 "A process that reads photos was killed, often for want of memory. The run keeps "
-                "its steps; resume it, with fewer workers (--workers)."
+                "its steps; resume it, with fewer workers (`workers`)."
             ) from error
 
 

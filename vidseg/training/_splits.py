@@ -20,7 +20,7 @@ HELD_OUT_SHARE = 0.2
 """Share of the photos held out if the dataset has no val split."""
 MAX_USUAL_CROWDS = 0.05
 """A greater share of crowds is no choice of the annotators; COCO has 0.012."""
-CROWD_ADVICE = "CVAT marks every brush mask so; --crowds-as-objects reads them as objects."
+CROWD_ADVICE = "CVAT marks every brush mask so; `crowds_as_objects=True` reads them as objects."
 
 
 def train_and_val(dataset: Dataset, share: float | None = None) -> tuple[Dataset, Dataset | None]:
@@ -38,7 +38,7 @@ def train_and_val(dataset: Dataset, share: float | None = None) -> tuple[Dataset
     train, val = _splits(dataset)
     if val is not None:
         if share:
-            raise OptionError("The dataset has a val split; leave out --val, or give 0.")
+            raise OptionError("The dataset has a val split; leave out `val`, or give 0.")
         val = None if share == 0 else val
     elif share != 0:
         train, val = _hold_out(train, HELD_OUT_SHARE if share is None else share)
@@ -59,7 +59,7 @@ def classes_of(dataset: Any, classes: Mapping[int, str] | None) -> dict[int, str
     if isinstance(known, list | tuple):
         known = dict(enumerate(known, 1))
     if not isinstance(known, Mapping) or not known:
-        raise OptionError("The dataset has no attribute `classes`; give classes={1: name, ...}.")
+        raise OptionError("The dataset has no attribute classes; give classes={1: name, ...}.")
     named = {int(label): str(name) for label, name in known.items()}
     if min(named) < 1:
         raise OptionError(f"Class labels start at 1; 0 is background, not {named[min(named)]}.")
@@ -81,7 +81,7 @@ def check_same_data(now: Mapping[str, Any], begun: Mapping[str, Any], folder: Pa
             was, is_now = (_shown(each[name]) for each in (begun, now))
             raise OptionError(
                 f"The run {folder} was started with the {name} {was}, and there are now {is_now}; "
-                f"start a new one with --weights {folder / 'last.pt'}."
+                f"start a new one with `weights='{folder / 'last.pt'}'`."
             )
 
 

@@ -180,7 +180,7 @@ def _from_file(file: Path, called: str, architecture: str | None) -> InitialWeig
     if architecture not in (None, given.architecture):
         raise OptionError(
             f"The weights {called} are those of {given.architecture}, not of {architecture}; leave "
-            f"out --arch. {_choices(architecture)}"
+            f"out `arch`. {_choices(architecture)}"
         )
     return given
 
@@ -196,7 +196,7 @@ def _choices(architecture: str | None) -> str:
         able.insert(0, "everyday (small and fast; no network)")
     if architecture in COCO_WEIGHTS:
         able.insert(0, "coco (a download)")
-    return f"--weights also takes: {', '.join(able)}."
+    return f"`weights` also takes: {', '.join(able)}."
 
 
 def _usual_size(architecture: str) -> tuple[int, int]:

@@ -52,8 +52,8 @@ class RunFolder:
         there = [path for path in self._files() if path.exists()]
         if there and not (resume or force):
             raise OutputExistsError(
-                f"{there[0]} exists already; resume with --weights last, choose another --out, or "
-                "force overwriting."
+                f"{there[0]} exists already; resume with `weights='last'`, choose another `out`, "
+                "or overwrite it with `force=True`."
             )
 
     @contextmanager

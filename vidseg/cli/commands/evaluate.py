@@ -5,6 +5,7 @@ import click
 from vidseg.cli.commands.data import CLASS_ATTRIBUTE, CLASS_NAME, CROWDS
 from vidseg.cli.commands.data import FORMATS as PHOTO_FORMATS
 from vidseg.cli.console import say
+from vidseg.cli.option import as_options
 from vidseg.cli.options import (
     SCORE_OPTION,
     ModelFlags,
@@ -132,5 +133,5 @@ def evaluate(
             run=RunOptions(run.force, progress.on_frame, download),
         )
     for note in evaluation.notes if not run.quiet else ():
-        say(note)
+        say(as_options(note))
     print_report(evaluation.report, evaluation.table, as_json=as_json)

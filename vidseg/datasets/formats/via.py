@@ -75,7 +75,7 @@ def class_attribute(files: Files, asked: str | None) -> str | None:
     if used and not candidates:
         raise OptionError(
             f"The regions have the attributes {', '.join(sorted(used))}; "
-            "name the one that holds the class with --class-attribute."
+            "name the one that holds the class with `class_attribute`."
         )
     return candidates[0] if candidates else None
 

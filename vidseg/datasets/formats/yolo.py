@@ -43,7 +43,7 @@ def _names(names: Any, path: Path) -> dict[int, str]:
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
         return {int(number): _name(name) for number, name in pairs}
     except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: `names` is not a list of classes.") from error
+        raise InputError(f"{path}: its entry names is not a list of classes.") from error
 
 
 def _name(name: Any) -> str:

@@ -33,7 +33,7 @@ def open_davis(folder: Path, context: ExportContext) -> Iterator[WriteInstances]
         if numbers.max(initial=0) > MAX_DAVIS_NUMBER:
             raise OutputError(
                 f"Object {numbers.max()} of frame {moment.index} does not fit DAVIS' 8-bit "
-                f"images, which end at {MAX_DAVIS_NUMBER}; use --format png16."
+                f"images, which end at {MAX_DAVIS_NUMBER}; use `format='png16'`."
             )
         image = encode_indexed_png(label_map(instances, numbers))
         (folder / f"{context.frame_name(moment.index)}.png").write_bytes(image)
@@ -77,5 +77,5 @@ def _check_ids(instances: Instances, moment: Instant) -> None:
     if instances.ids.max(initial=0) > MAX_PNG_NUMBER:
         raise OutputError(
             f"Track {instances.ids.max()} of frame {moment.index} does not fit a 16-bit image; use "
-            "--format coco."
+            "`format='coco'`."
         )

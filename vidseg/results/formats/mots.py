@@ -72,5 +72,5 @@ def class_numbers(context: ExportContext) -> dict[int, int]:
 def _too_many(name: str) -> str:
     return (
         f"MOTS holds {MAX_TRACKS_PER_CLASS} tracks of a class and there are more of {name}; an "
-        "untracked object counts anew in every frame. Use --format coco, or a higher --score."
+        "untracked object counts anew in every frame. Use `format='coco'`, or a higher `score`."
     )

@@ -35,8 +35,8 @@ def deinterlaced(frames: Iterator[TimedFrame], path: Path) -> Iterator[TimedFram
         if not warned:
             warned = True
             log.warning(
-                "%s is interlaced; its frames are deinterlaced. Use --keep-interlaced "
-                "(keep_interlaced=True) to leave them as they are.",
+                "%s is interlaced; its frames are deinterlaced. Use "
+                "`keep_interlaced=True` to leave them as they are.",
                 path,
             )
         yield from deinterlacer.feed(item)

@@ -200,7 +200,7 @@ def _report_damage(info: VideoInfo, missing: str, lost: int, count: int, keep_go
         raise DamagedInputError(
             f"{info.path} is damaged: "
             f"{missing or 'not all of its frames can be decoded'}; {count} good frames came before "
-            "that. Use --keep-going (keep_going=True) to use the good frames only.",
+            "that. Use `keep_going=True` to use the good frames only.",
             read=count,
         )
     log.warning("%s is damaged: %s; the %d good frames are used.", info.path, what, count)

@@ -168,7 +168,7 @@ def _open_context(context: VideoCodecContext, encoding: Encoding, info: VideoInf
     except FFmpegError as error:
         raise OutputError(
             f"{encoding.codec} cannot encode {context.width}x{context.height} pixels at "
-            f"{float(info.rate):g} frames per second ({error.strerror}); choose another --codec."
+            f"{float(info.rate):g} frames per second ({error.strerror}); choose another `codec`."
         ) from error
 
 

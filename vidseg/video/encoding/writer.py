@@ -85,7 +85,7 @@ def _warn_of_lost_depth(info: VideoInfo, encoding: Encoding) -> None:
         "HDR, which is tone-mapped" if info.hdr else f"in {bits} bits per channel, of which 8 stay"
     )
     can_keep = encoding.output == "video" and not encoding.deep_pixel_format
-    hint = "; --codec hevc, av1 or prores would keep it" if can_keep else ""
+    hint = "; `codec='hevc'` (or av1, prores) would keep it" if can_keep else ""
     log.warning("%s is %s%s.", info.path, lost, hint)
 
 
