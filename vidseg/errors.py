@@ -67,6 +67,8 @@ class DivergedError(VidsegError):
     """Training whose loss or gradient is not a finite number any more."""
 
 
+PREDICTOR_NOTE = "The predictor "
+"""How the note begins on an error of a predictor: its name, and the frames that it was given."""
 OUT_OF_MEMORY_MARKS = (
     "out of memory",
     "not enough memory",

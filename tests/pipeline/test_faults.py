@@ -226,11 +226,25 @@ def test_no_threads_left(
     assert sentence.startswith("The system starts no more threads")
 
 
+@pytest.mark.parametrize("every", [1, 4])
+def test_an_error_of_a_predictor_names_it_and_the_frame(
+    every: int, clip: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.support.plugged.predictor", BrokenPredictor(at=4))
+    words = ("splash", "--every", every, "--batch-size", 1, "--model", model, clip)
+    sentence = fails(*words, tmp_path / "out.mp4")
+    assert sentence == (
+        f"The predictor BrokenPredictor failed in frame {4 * every}: "
+        "RuntimeError: the predictor broke. -vv shows where."
+    )
+    assert "in predict" in run(*words, tmp_path / "out.mp4", "-vv").stderr
+
+
 def test_what_nobody_foresaw_keeps_its_traceback(
     clip: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.support.plugged.predictor", BrokenPredictor(at=17))
-    with pytest.raises(RuntimeError, match="the predictor broke"):
+    monkeypatch.setattr("vidseg.pipeline.run.probe", lambda path: {}[path])
+    with pytest.raises(KeyError):
         run("splash", "--model", model, clip, tmp_path / "out.mp4")
 
 

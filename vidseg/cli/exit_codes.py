@@ -11,6 +11,7 @@ from types import FrameType
 
 from vidseg.cli.option import as_options
 from vidseg.errors import (
+    PREDICTOR_NOTE,
     ExitCode,
     VidsegError,
     is_out_of_memory,
@@ -145,6 +146,10 @@ def sentence_for(error: BaseException) -> str | None:
             "The system starts no more threads or processes; end others, or raise the limit "
             "(ulimit -u)."
         )
+    for note in getattr(error, "__notes__", ()):
+        if note.startswith(PREDICTOR_NOTE):
+            text = f"{type(error).__name__}: {error}".splitlines()[0]
+            return f"{note}: {text.rstrip('.')}. -vv shows where."
     if isinstance(error, ImportError):
         return _missing_library(error)
     if isinstance(error, OSError) and error.strerror and not isinstance(error, BrokenPipeError):

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from vidseg.concurrency import batched, map_ahead, prefetch
 from vidseg.detection.keyframes import Every, detect_keyframes
-from vidseg.detection.predictor import Predictor, batches_at_once, predict_named
+from vidseg.detection.predictor import Predictor, batches_at_once, predict_frames
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found
 
@@ -38,7 +38,7 @@ def _detected(
     frames: Iterable[Frame], predictor: Predictor, size: int
 ) -> Generator[Found, None, None]:
     def find(batch: list[Frame]) -> deque[Found]:
-        return deque(zip(batch, predict_named(predictor, [f.image for f in batch]), strict=True))
+        return deque(zip(batch, predict_frames(predictor, batch), strict=True))
 
     at_once = batches_at_once(predictor)
     waiting = batched(prefetch(frames, size), size)

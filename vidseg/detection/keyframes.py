@@ -25,7 +25,7 @@ import numpy as np
 
 from vidseg.concurrency import batched, closing_input, map_ahead, prefetch
 from vidseg.detection._propagation import Keyframe, propagate
-from vidseg.detection.predictor import Predictor, batches_at_once, predict_named
+from vidseg.detection.predictor import Predictor, batches_at_once, predict_frames
 from vidseg.structures.frame import Frame
 from vidseg.structures.instances import Found, Instances
 from vidseg.video.analysis.optical_flow import FlowFinder, Grey, reduced
@@ -176,8 +176,8 @@ def _windows(frames: Iterable[Marked], length: int) -> Generator[list[Marked], N
 
 def _predicted(predictor: Predictor, size: int, window: Sequence[Marked]) -> deque[Seen]:
     """A window with the objects of its keyframes, predicted in batches of `size`."""
-    keys = [marked.frame.image for marked in window if marked.key]
-    found = iter([one for batch in batched(keys, size) for one in predict_named(predictor, batch)])
+    keys = [marked.frame for marked in window if marked.key]
+    found = iter([one for batch in batched(keys, size) for one in predict_frames(predictor, batch)])
     return deque((frame, next(found) if key else None) for frame, key in window)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from vidseg.errors import OptionError, VidsegError
-from vidseg.structures.frame import Image
+from vidseg.errors import PREDICTOR_NOTE, OptionError, VidsegError
+from vidseg.structures.frame import Frame, Image
 from vidseg.structures.instances import Instances
 
 
@@ -49,6 +49,18 @@ def check_predictor(predictor: object, name: str | None = None) -> None:
         )
     if not isinstance(getattr(predictor, "classes", None), Mapping):
         raise OptionError(f'The classes of {name} must be labels to names, as in {{1: "person"}}.')
+
+
+def predict_frames(predictor: Predictor, frames: Sequence[Frame]) -> list[Instances]:
+    """`predict_named` of frames; another error of the predictor gets a note that names them."""
+    try:
+        return predict_named(predictor, [frame.image for frame in frames])
+    except Exception as error:
+        if not isinstance(error, VidsegError):
+            name, first, last = type(predictor).__name__, frames[0].index, frames[-1].index
+            which = f"frame {first}" if first == last else f"frames {first} to {last}"
+            error.add_note(f"{PREDICTOR_NOTE}{name} failed in {which}")
+        raise
 
 
 def predict_named(predictor: Predictor, images: Sequence[Image]) -> list[Instances]:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from math import lcm
 from pathlib import Path
@@ -11,6 +12,7 @@ import PIL.Image
 
 from vidseg.errors import InputError
 from vidseg.structures.frame import Image
+from vidseg.video.decoding._gif_blocks import gif_damage
 from vidseg.video.decoding.image_files import (
     PHOTO_ERRORS,
     READABLE_PHOTO_SUFFIXES,
@@ -51,11 +53,13 @@ def probe_image(path: Path) -> VideoInfo:
     """Facts about a photo or an animated image."""
     with _errors_as_sentence(f"{path} is a damaged image"), open_image(path) as image:
         numbers = _frame_numbers(image)
+        damage = gif_damage(path) if image.format == "GIF" else ""
         if image.format in ANIMATED_FORMATS and len(numbers) > 1:
-            return _describe_animation(path, image, numbers)
+            found = _describe_animation(path, image, numbers)
+            return replace(found, damage=found.damage or damage)
         if image.format == "TIFF" and len(numbers) > 1:
             log.warning("%s has %d pages; only the first is read.", path, len(numbers))
-        return _describe_photo(path, image)
+        return replace(_describe_photo(path, image), damage=damage)
 
 
 def probe_folder(path: Path) -> VideoInfo:

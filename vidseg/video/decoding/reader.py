@@ -171,8 +171,8 @@ def _read_images(info: VideoInfo, wanted: _Wanted, keep_going: bool) -> Reader:
             count += 1
             yield Frame(index, time, image, duration)
         time += duration
-    if lost:
-        _report_damage(info, "", lost, count, keep_going)
+    if lost or info.damage:
+        _report_damage(info, info.damage, lost, count, keep_going)
 
 
 def _photos(info: VideoInfo) -> TimedImages:

@@ -10,7 +10,7 @@ from av.error import FFmpegError
 from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
-from vidseg.errors import InputError, is_out_of_memory
+from vidseg.errors import InputError
 from vidseg.video.demuxing.packets import VideoPacket
 from vidseg.video.pyav_versions import open_input, ratio
 
@@ -46,8 +46,6 @@ def open_container(path: Path) -> InputContainer:
             {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "file"},
         )
     except (FFmpegError, UnicodeError, ValueError) as error:
-        if is_out_of_memory(error):
-            raise
         raise InputError(_why_not(path, error)) from error
 
 
