@@ -34,7 +34,7 @@ def search_and_video(
     """
     if not is_detections(source):
         if video is not None:
-            raise OptionError("--video says where the video of saved detections is; leave it out.")
+            raise OptionError("`video` says where the video of saved detections is; leave it out.")
         return as_search(wanted), source
     if not isinstance(wanted, Search):
         wanted = Search(wanted, detections=source)
@@ -67,7 +67,7 @@ def shown_in(
     if info is not None:
         check_same_input(search.saved, info)
     elif search.selection.at is not None:
-        raise OptionError("--at needs the video of the detections; say where it is with --video.")
+        raise OptionError("`at` needs the video of the detections; say where it is with `video`.")
     with closing(_inside(search.saved.frames(), span)) as saved:
         yield shown_of_saved(saved, search)
 

@@ -92,7 +92,7 @@ def check_resume(search: Search, *, resume: bool) -> None:
     if resume and search.workers is not None:
         raise OptionError(
             "Workers go on where a run of theirs ended with vidseg detect --resume alone; give "
-            "what it finds with --detections."
+            "what it finds with `detections`."
         )
     if resume and search.every != 1:
         raise OptionError(

@@ -97,8 +97,8 @@ def _check_shared(span: Span) -> None:
     """Raises OptionError: a part of a video, whose batches would begin elsewhere."""
     if span != Span():
         raise OptionError(
-            "One video is shared among workers without --start, --end, --keep-going and "
-            "--keep-interlaced."
+            "One video is shared among workers without `start`, `end`, `keep_going` and "
+            "`keep_interlaced`."
         )
 
 

@@ -64,5 +64,5 @@ def _optimized(model: MaskRCNN, device: torch.device, dtype: torch.dtype) -> Mas
         if not is_out_of_memory(error):
             raise
         raise VidsegError(
-            f"The memory of {device} does not hold the model; free some, or use --device cpu."
+            f"The memory of {device} does not hold the model; free some, or use `device='cpu'`."
         ) from error
