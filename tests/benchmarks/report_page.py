@@ -48,7 +48,7 @@ def timed(page: object, action: str) -> float:
 
 def main(folder: Path) -> None:
     page = folder / "out.html"
-    if not page.exists():
+    if not (folder / "in.vidseg").exists():
         video = write_video(folder / "in.mp4", pictures(FRAMES))
         save_detections(folder / "in.vidseg", video, many_tracks(frames=FRAMES, tracks=TRACKS))
     began = time.monotonic()

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import vidseg
+from tests.cli.test_evaluate import davis
+from tests.support.doubles import OraclePredictor
 from tests.support.pages import opened
-from tests.support.saved_videos import NAMES, many_tracks, save_lanes
+from tests.support.saved_videos import NAMES, many_tracks, save_detections, save_lanes
 from vidseg.inspection import _timeline
 from vidseg.inspection._mask_spool import MaskSpool
 from vidseg.inspection._time_words import clock, during
@@ -208,6 +210,34 @@ def test_a_browser_shows_it_without_complaint(page: Path, width: int, scheme: st
         ground = run("getComputedStyle(document.body).backgroundColor")
         light = sum(map(int, ground.removeprefix("rgb(").removesuffix(")").split(","))) > 384
         assert light == (scheme == "light")
+        assert tab.complaints == []
+
+
+def test_a_browser_shows_clips_beside_their_truth(tmp_path: Path) -> None:
+    search = vidseg.Search(model=OraclePredictor())
+    vidseg.report(davis(tmp_path / "davis"), tmp_path / "out.html", search=search)
+    with opened(tmp_path / "out.html", width=390) as tab:
+        tab.page.locator("#truth-2 > summary").click()
+        assert tab.page.locator("#truth-2 .pairs img").count() >= 2
+        tab.page.locator("#truth-2 .made a").click()
+        assert tab.page.evaluate("document.activeElement.parentElement.id") == "track-2"
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert tab.complaints == []
+
+
+def test_hostile_names_do_nothing_in_a_browser(page: Path, tmp_path: Path) -> None:
+    hostile = "</script><img src=x onerror=document.title='hacked'>\"'"
+    saved = page.with_name("in.vidseg")
+    pairs = list(vidseg.read_detections(saved))
+    names = {**NAMES, 1: hostile}
+    video = page.with_name("in.mp4")
+    vidseg.report(save_detections(tmp_path / "a.vidseg", video, pairs, names),
+                  tmp_path / "out.html", video=video)  # fmt: skip
+    with opened(tmp_path / "out.html") as tab:
+        tab.page.get_by_label("Class").select_option(hostile)
+        assert tab.page.get_by_role("status").text_content() == "2 of 3 tracks"
+        assert tab.page.title() == "in.mp4: report"
+        assert tab.page.locator("img[src=x]").count() == 0
         assert tab.complaints == []
 
 

@@ -7,10 +7,12 @@ import tempfile
 import zlib
 from array import array
 from collections.abc import Collection
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from vidseg.atomic_output import output_error
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import MASK_THRESHOLD, Crop, crop
 
@@ -34,11 +36,17 @@ class MaskSpool:
         self._file.close()
 
     def add(self, instances: Instances) -> None:
-        """The objects of the next frame."""
+        """The objects of the next frame.
+
+        Raises OutputError: there is no room for temporary files.
+        """
         bits = np.packbits(instances.masks >= MASK_THRESHOLD)
         facts = (instances.size, instances.masks.shape, instances.boxes, instances.ids, bits)
         packed = zlib.compress(pickle.dumps(facts), 1)
-        self._file.write(packed)
+        try:
+            self._file.write(packed)
+        except OSError as error:
+            raise output_error(Path(tempfile.gettempdir()), error) from error
         self._starts.append(self._starts[-1] + len(packed))
 
     def crops(self, position: int, ids: Collection[int]) -> dict[int, Crop]:
