@@ -135,3 +135,33 @@ def test_label_map_numbers_balloons(maker: ModuleType) -> None:
     masks = np.zeros((3, 2, 2), bool)
     masks[0, 0, 0] = masks[2, 1, 1] = True
     np.testing.assert_array_equal(maker.label_map(masks), [[1, 0], [0, 3]])
+
+
+@pytest.fixture(scope="module")
+def everyday() -> ModuleType:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(EXAMPLES)
+        return importlib.import_module("make_everyday")
+
+
+@pytest.mark.parametrize("index", LOOKED_AT)
+def test_everyday_shows_what_its_script_films(everyday: ModuleType, index: int) -> None:
+    path = EXAMPLES / "everyday.mp4"
+    assert path.stat().st_size < 1_000_000
+    with av.open(path) as film:
+        stream: Iterator[Any] = film.decode(video=0)
+        frames: list[Image] = [frame.to_ndarray(format="rgb24") for frame in stream]
+    assert len(frames) == everyday.FRAMES
+    image, masks = everyday.scene(index)
+    assert masks.shape == (len(everyday.ACTORS), *everyday.SIZE)
+    assert (masks.sum(0) <= 1).all()
+    assert (masks.sum((1, 2)) > 0).all()
+    assert psnr(image, frames[index]) > 30
+
+
+def test_every_photo_of_everyday_is_attributed(everyday: ModuleType) -> None:
+    table = (EXAMPLES / "everyday/ATTRIBUTION.md").read_text()
+    for _, photo, *_ in [everyday.FIELD, *(actor.source for actor in everyday.ACTORS)]:
+        assert photo in table
+    for path in (EXAMPLES / "everyday").glob("*.[jw]*"):
+        assert f"`{path.name}`" in table
