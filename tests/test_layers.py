@@ -55,7 +55,7 @@ HOMES = {
     "jinja2": {"inspection"},
     "ray": {"cluster"},
     "fsspec": {"remote"},
-    "tqdm": {"cli"},
+    "tqdm": {"pipeline", "cli"},
 }
 """Heavy library to the rooms that may know it; `cli` sets thread counts."""
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from vidseg.pipeline.outputs import MaskFolderOutput as MaskFolderOutput
     from vidseg.pipeline.outputs import VideoOutput as VideoOutput
     from vidseg.pipeline.preview import preview as preview
+    from vidseg.pipeline.progress_bar import progress_bar as progress_bar
     from vidseg.pipeline.report import report as report
     from vidseg.pipeline.run import run as run
     from vidseg.pipeline.run_options import RunOptions as RunOptions
@@ -107,6 +108,7 @@ _HOMES = {
     "parse_effects": "effects.parse",
     "preview": "pipeline.preview",
     "probe": "video.probe",
+    "progress_bar": "pipeline.progress_bar",
     "read_detections": "results.vidseg_file",
     "read_frames": "video.decoding.reader",
     "report": "pipeline.report",

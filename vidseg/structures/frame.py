@@ -30,6 +30,12 @@ class Frame:
         picture = f"{self.image.shape} {self.image.dtype}"
         return f"Frame(index={self.index}, time={self.time}, image={picture})"
 
+    def _repr_png_(self) -> bytes:
+        """The picture, for notebooks; encoded only when one shows it."""
+        from vidseg.structures._notebook import png_of
+
+        return png_of(self.image)
+
 
 class Instant(Protocol):
     """A place in time: a `Frame`, or a `Moment` without its picture."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vidseg.errors import FrameError
+from vidseg.structures._notebook import table_of
 from vidseg.structures.frame import Frame, Image, check_image
 
 if TYPE_CHECKING:
@@ -133,6 +134,9 @@ class Instances:
         names = ", ".join(self.class_names) or "no objects"
         arrays = f"boxes={self.boxes.shape}, masks={self.masks.shape}, ids={self.ids.tolist()}"
         return f"Instances({names}; size={self.size}, {arrays})"
+
+    def _repr_html_(self) -> str:
+        return table_of(self)
 
     @property
     def class_names(self) -> list[str]:

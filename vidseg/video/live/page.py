@@ -29,7 +29,7 @@ POLL_SECONDS = 0.1
 MAX_VIEWERS = 32
 SAFE_HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'self' 'unsafe-inline'",
+    "Content-Security-Policy": "default-src 'self' 'unsafe-inline'; img-src 'self' data:",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
