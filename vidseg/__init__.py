@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vidseg.effects import on_image as on_image
     from vidseg.effects.parse import parse_effects as parse_effects
     from vidseg.errors import VidsegError as VidsegError
+    from vidseg.models.onnx_export import export_onnx as export_onnx
     from vidseg.models.options import ModelOptions as ModelOptions
     from vidseg.models.predictor import load_predictor as load_predictor
     from vidseg.pipeline.compare_models import compare as compare
@@ -97,6 +98,7 @@ _HOMES = {
     "estimate": "pipeline.estimate",
     "evaluate": "pipeline.evaluate",
     "export": "pipeline.export_file",
+    "export_onnx": "models.onnx_export",
     "find": "pipeline.find",
     "frames": "pipeline.shortcuts",
     "live": "pipeline.live",
