@@ -37,6 +37,11 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not (tmp_path / "out").exists()
 
 
+def writes(test: Any) -> Any:
+    """Writing the networks takes torch half a minute, and much more on a busy machine."""
+    return pytest.mark.slow(pytest.mark.timeout(1800)(test))
+
+
 @pytest.fixture(scope="module")
 def everyday(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of `vidseg export --onnx everyday`."""
@@ -78,6 +83,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Any:
     return onnx_everyday
 
 
+@writes
 def test_everyday_finds_the_same_objects_without_torch(everyday: Path, example: Any) -> None:
     without = example.OnnxEveryday(everyday, keep_score=0.1, threads=1)
     predictor = load_predictor("everyday", device="cpu", precision="float32", keep_score=0.1)
@@ -89,6 +95,7 @@ def test_everyday_finds_the_same_objects_without_torch(everyday: Path, example: 
         assert_same(found, wanted)
 
 
+@writes
 def test_the_heads_take_any_number_of_images(everyday: Path) -> None:
     import onnxruntime  # pyright: ignore[reportMissingImports]
 
@@ -101,6 +108,7 @@ def test_the_heads_take_any_number_of_images(everyday: Path) -> None:
             np.testing.assert_allclose(one[0], many[place], atol=1e-4)
 
 
+@writes
 def test_the_example_serves_photos(everyday: Path, example: Any) -> None:
     server = example.serve(example.OnnxEveryday(everyday, keep_score=0.2, threads=1), 0)
     thread = threading.Thread(target=server.serve_forever)
@@ -168,7 +176,7 @@ class Masks(OnRuntime):
         return self.run(regions)["logits"]
 
 
-@pytest.mark.slow
+@writes
 def test_mask_rcnn_finds_the_same_objects(tmp_path: Path) -> None:
     """With our post-processing around the three networks."""
     pytest.importorskip("onnxruntime")
