@@ -113,4 +113,4 @@ def _sampled(values: Tensor, grids: Tensor, real: Tensor) -> Tensor:
 def _ramps(like: Tensor) -> Tensor:
     """(N, 2, side, side): where in its box a cell lies, -1 to 1 across and down."""
     ramp = torch.linspace(-1, 1, like.shape[-1], device=like.device, dtype=like.dtype)
-    return torch.stack(torch.meshgrid(ramp, ramp, indexing="xy")).expand(len(like), -1, -1, -1)
+    return torch.stack(torch.meshgrid(ramp, ramp, indexing="xy")).expand(like.shape[0], -1, -1, -1)
