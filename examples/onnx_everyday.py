@@ -130,7 +130,7 @@ def _best(boxes: Floats, scores: Floats, labels: NDArray[np.int64]) -> list[int]
 
 
 def _sigmoid(values: Floats) -> Floats:
-    return 1 / (1 + np.exp(-values))
+    return np.asarray(1 / (1 + np.exp(-values)), np.float32)
 
 
 def predictor() -> OnnxEveryday:

@@ -3,6 +3,7 @@
 Where a tool's own code is installed, it reads what we write and writes what we read.
 """
 
+import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 
 import vidseg
-from tests.support.commands import run
+from tests.support.commands import ROOT, run
 from tests.support.doubles import OraclePredictor
-from tests.support.scenes import CLASSES, SIZE, scene_image
+from tests.support.scenes import CLASSES, SIZE, scene_image, scene_masks, write_scene
 from tests.support.training_doubles import ARCHITECTURE, use_tiny
 from vidseg.datasets import read_dataset
 from vidseg.structures.masks import from_rle
@@ -242,3 +243,25 @@ def test_datumaro_reads_our_coco_file_and_writes_one_that_we_read(
         come_back = sorted((each.label, from_rle(each.rle).tobytes()) for each in sample.objects)
         wanted = expected[sample.path.name]  # datumaro sorts objects in its own way
         assert come_back == sorted((label, mask.tobytes()) for label, mask in wanted)
+
+
+def test_the_example_for_fiftyone_gives_each_frame_its_objects(
+    oracle: OraclePredictor, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    clip = write_scene(tmp_path / "in.mp4", frames=6)
+    run("detect", "--model", model, clip, tmp_path / "in.vidseg")
+    frames = importlib.import_module("fiftyone_import").frames(str(tmp_path / "in.vidseg"))
+    assert list(frames) == [1, 2, 3, 4, 5, 6]
+    height, width = SIZE
+    for number, found in frames.items():
+        assert [each["label"] for each in found] == ["disc", "disc", "rectangle"]
+        assert [each["index"] for each in found] == [1, 2, 3]
+        for each, truth in zip(found, scene_masks(number - 1), strict=True):
+            left, top, across, down = (
+                round(side * length)
+                for side, length in zip(each["bounding_box"], (width, height) * 2, strict=True)
+            )
+            full = np.zeros(SIZE, bool)
+            full[top : top + down, left : left + across] = each["mask"]
+            assert (full & truth).sum() / (full | truth).sum() > 0.9

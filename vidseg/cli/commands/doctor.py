@@ -33,6 +33,7 @@ EXTRAS = {
     "yaml": ("yolo", "datasets and results in YOLO's format"),
     "pillow_heif": ("heic", "photos of iPhones (HEIC)"),
     "trackeval": ("evaluate", "measures of tracking beside vidseg's own"),
+    "onnxscript": ("onnx", "models written as ONNX files"),
 }
 """Module to the extra of the package that installs it, and what it is for."""
 CPU_NAMES = Path("/proc/cpuinfo")
