@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from tests.support.commands import ROOT, fails, run
 from vidseg.models import onnx_export
-from vidseg.models.inference.forward import BoxFilter, run_network, unpack
+from vidseg.models.inference.detections import unpack
+from vidseg.models.inference.forward import BoxFilter, run_network
 from vidseg.models.inference.optimize import optimize
 from vidseg.models.predictor import load_network, load_predictor
 from vidseg.structures.frame import Image
