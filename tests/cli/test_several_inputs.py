@@ -7,6 +7,7 @@ import pytest
 from tests.support.commands import fails, run
 from tests.support.doubles import OraclePredictor
 from tests.support.scenes import write_scene
+from vidseg.cli import main
 
 
 @pytest.fixture
@@ -104,3 +105,25 @@ def test_resuming_what_is_finished_is_done(clips: Path, model: str, tmp_path: Pa
     assert again.exit_code == 0
     assert "a.vidseg exists" in again.stderr
     assert (tmp_path / "a.vidseg").read_bytes() == found
+
+
+def test_an_existing_folder_as_out_is_refused_where_it_may_mean_two_things(
+    clips: Path, model: str, tmp_path: Path, oracle: OraclePredictor
+) -> None:
+    (tmp_path / "out").mkdir()
+    words = ("splash", "--model", model, clips / "a.mp4")
+    sentence = fails(*words, tmp_path / "out")
+    assert f"write {tmp_path}/out/ for a file in it, or --force for the frames in it" in sentence
+    assert names(tmp_path / "out") == []
+    assert run(*words, f"{tmp_path}/out/").exit_code == 0
+    assert names(tmp_path / "out") == ["a.mp4"]
+    assert run(*words, "--force", tmp_path / "out").exit_code == 0
+    assert len(names(tmp_path / "out")) == 6
+
+
+def test_commands_without_a_batch_do_not_take_skip_existing() -> None:
+    for command in ("train", "evaluate", "compare", "export", "run"):
+        options = {name for each in main.commands[command].params for name in each.opts}
+        assert "--force" in options
+        assert "--skip-existing" not in options
+    assert "--skip-existing" in {n for each in main.commands["overlay"].params for n in each.opts}

@@ -239,10 +239,21 @@ def outputs_checked(plan: Plan, run: RunFlags, *, folders: bool | None = None) -
 
     def check(job: Job) -> None:
         folder = output_kind(job.target) == "folder" if folders is None else folders
+        if folders is None and folder and not run.force and not job.source.is_dir():
+            _refuse_existing_folder(job)
         check_output(job.target, sources, force=run.force, folder=folder)
 
     with folder_made(plan):
         yield sort_jobs(plan, run, check)
+
+
+def _refuse_existing_folder(job: Job) -> None:
+    """Raises OutputExistsError: `OUT` may mean frames in that folder, or a file in it."""
+    if as_path(job.target).is_dir():
+        raise OutputExistsError(
+            f"{job.target} is a folder that exists: write {job.target}/ for a file in it, or "
+            "`force=True` for the frames in it."
+        )
 
 
 def _is_interrupted(job: Job) -> bool:

@@ -29,6 +29,7 @@ from vidseg.cli.options import (
     encoding_options,
     run_options,
     search_options,
+    skip_existing_option,
     span_options,
     watch_option,
 )
@@ -77,6 +78,7 @@ def drawing_options(command: Command) -> Command:
     @encoding_options
     @trial_options
     @run_options
+    @skip_existing_option
     @watch_option
     @cluster_options
     @wraps(command)

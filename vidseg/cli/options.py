@@ -26,6 +26,7 @@ from vidseg.cli.run_flags import ProgressFlags as ProgressFlags
 from vidseg.cli.run_flags import RunFlags as RunFlags
 from vidseg.cli.run_flags import progress_options as progress_options
 from vidseg.cli.run_flags import run_options as run_options
+from vidseg.cli.run_flags import skip_existing_option as skip_existing_option
 from vidseg.cli.run_flags import verbosity_options as verbosity_options
 from vidseg.cli.run_flags import watch_option as watch_option
 from vidseg.cli.tracking_options import EVERY_OPTION as EVERY_OPTION

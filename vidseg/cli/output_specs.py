@@ -2,8 +2,8 @@
 `pixelate:class=person,cells=8=b.mp4`.
 
 KIND is an effect, `frames`, a format of `vidseg export`, or `detections`. An effect's settings are
-those of `vidseg.effects.parse`; `frames` takes `image` and `per-object`, and a format that is a
-folder takes `image`.
+those of `vidseg.effects.parse`; `frames` takes `image` and `per-object`, a format that is a folder
+`image`, and one of outlines `tolerance`.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from vidseg.video.codecs import Encoding
 
 DETECTIONS = "detections"
-SETTINGS_BY_KIND = {"frames": ("image", "per-object")} | {name: ("image",) for name in FORMATS}
-"""Kind to its settings, each either on or off."""
+TOLERANCE = "tolerance"
+SETTINGS_BY_KIND = {"frames": ("image", "per-object")} | {
+    name: ("image", TOLERANCE) if look.outlines else ("image",) for name, look in FORMATS.items()
+}
+"""Kind to its settings: `TOLERANCE` in pixels, each of the others on or off."""
 
 
 class OutputSpec(NamedTuple):
@@ -124,23 +127,36 @@ def _drawn(each: OutputSpec, search: "Search", encoding: "Encoding") -> "Output"
 def _saved(each: OutputSpec) -> "Output":
     from vidseg.pipeline.outputs import ExportOutput, MaskFolderOutput
 
-    on = _switched_on(each)
+    settings = _settings(each)
+    image = bool(settings.get("image"))
     if each.kind == "frames":
-        return MaskFolderOutput(each.target, per_object="per-object" in on, image="image" in on)
-    return ExportOutput(each.target, each.kind, image="image" in on)
+        per_object = bool(settings.get("per-object"))
+        return MaskFolderOutput(each.target, per_object=per_object, image=image)
+    return ExportOutput(each.target, each.kind, image=image, tolerance=settings.get(TOLERANCE))
 
 
-def _switched_on(each: OutputSpec) -> set[str]:
-    known, on = SETTINGS_BY_KIND[each.kind], set[str]()
+def _settings(each: OutputSpec) -> dict[str, float]:
+    """Name to value: `TOLERANCE` in pixels, the others 0 or 1."""
+    known, given = SETTINGS_BY_KIND[each.kind], dict[str, float]()
     for setting in each.settings.split(",") if each.settings else ():
         name, _, value = setting.strip().replace("_", "-").partition("=")
         if name not in known:
             raise OptionError(f"{each.kind} has no setting {name!r}; it has {', '.join(known)}.")
-        if value not in ("", "on", "off"):
-            raise OptionError(f"{name} of {each.kind} must be on or off, got {value!r}.")
-        if value != "off":
-            on.add(name)
-    return on
+        given[name] = _pixels(value) if name == TOLERANCE else _switch(each, name, value)
+    return given
+
+
+def _pixels(value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise OptionError(f"{TOLERANCE} must be a number of pixels, got {value!r}.") from None
+
+
+def _switch(each: OutputSpec, name: str, value: str) -> bool:
+    if value not in ("", "on", "off"):
+        raise OptionError(f"{name} of {each.kind} must be on or off, got {value!r}.")
+    return value != "off"
 
 
 def _encodings(targets: Sequence[str], quality: Quality) -> "dict[str, Encoding]":

@@ -36,10 +36,10 @@ class RunFlags:
     """How to treat outputs that exist, and how much to say."""
 
     force: bool
-    skip_existing: bool
     telling: ProgressFlags
     resume: bool = False
     """Go on with the detections that an interrupted run saved."""
+    skip_existing: bool = False
     watch: Path | None = None
     """Picture of the last drawn frame, renewed while the run goes on."""
 
@@ -57,22 +57,31 @@ def run_options(command: Command) -> Command:
     """How to behave: gives `run`, `RunFlags`; -q and -v take effect at once."""
 
     @option("-f", "--force", is_flag=True, help="Overwrite the output where it exists.")
-    @option(
-        "--skip-existing",
-        is_flag=True,
-        help="Leave out inputs whose output exists, as after a batch that was interrupted.",
-    )
     @progress_options
     @wraps(command)
     def wrapper(
         *,
         force: bool,
-        skip_existing: bool,
         telling: ProgressFlags,
         resume: bool = False,
         **others: Any,
     ) -> Any:
-        return command(run=RunFlags(force, skip_existing, telling, resume), **others)
+        return command(run=RunFlags(force, telling, resume), **others)
+
+    return wrapper
+
+
+def skip_existing_option(command: Command) -> Command:
+    """What to do where an output exists; adds it to `run`, which `run_options` gives before."""
+
+    @option(
+        "--skip-existing",
+        is_flag=True,
+        help="Leave out inputs whose output exists, as after a batch that was interrupted.",
+    )
+    @wraps(command)
+    def wrapper(*, run: RunFlags, skip_existing: bool, **others: Any) -> Any:
+        return command(run=replace(run, skip_existing=skip_existing), **others)
 
     return wrapper
 

@@ -1,5 +1,6 @@
 """Everything found in an input, saved in one file; a run that was interrupted can be resumed."""
 
+from itertools import chain, islice
 from pathlib import Path
 
 from vidseg.pipeline._counts import ObjectCounter
@@ -8,6 +9,7 @@ from vidseg.pipeline.detected_frames import expected_frames
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.pipeline.search import Search
 from vidseg.remote.paths import as_path
+from vidseg.results.vidseg_file import read_detections
 from vidseg.results.vidseg_writer import check_detections_output
 from vidseg.structures.instances import UNTRACKED, Instances, shown
 from vidseg.structures.span import Span
@@ -28,8 +30,7 @@ def detect_to_file(
     `compact` stores soft masks in 16 levels instead of 256.
 
     An interrupted run keeps what it found; with `RunOptions(resume=True)` a run goes on from there,
-    and the file is then the same as that of an uninterrupted run. The result counts what this run
-    looked at.
+    and the file and the result are then the same as those of an uninterrupted run.
 
     Raises:
         OptionError: the run to resume had other options, or used keyframes.
@@ -43,7 +44,8 @@ def detect_to_file(
     tracked = search.tracking_facts(info.kind) is not None
     saving = SaveOptions(as_path(target), compact=compact, pictures=False)
     with saved_frames(info, search, span, options, saving) as (writer, found):
-        for _, instances in found:
+        before = islice(read_detections(writer.part), writer.count) if writer.count else ()
+        for _, instances in chain(before, found):
             counter.add(confident(instances, search.score, tracked=tracked))
             if options.on_frame is not None:
                 options.on_frame(writer.count, total)

@@ -7,7 +7,7 @@ import click
 
 from vidseg.cli.batch import Job, Plan, folder_made, run_jobs, sort_jobs
 from vidseg.cli.console import say
-from vidseg.cli.options import RunFlags, Span, examples, run_options
+from vidseg.cli.options import RunFlags, Span, examples, run_options, skip_existing_option
 from vidseg.cli.param_types import OutputPath
 from vidseg.cli.threads import limit_threads
 
@@ -23,6 +23,7 @@ DEMO_MODEL = "balloon"
 @click.command(epilog=examples("vidseg demo", "vidseg demo --force balloons"))
 @click.argument("folder", type=OutputPath(), metavar="[DIR]", default="vidseg_demo")
 @run_options
+@skip_existing_option
 def demo(*, folder: str, run: RunFlags) -> None:
     """Try vidseg on a bundled clip: its overlay and its splash, in DIR (vidseg_demo).
 

@@ -29,6 +29,7 @@ from vidseg.cli.options import (
     model_flags,
     option,
     run_options,
+    skip_existing_option,
     span_options,
 )
 from vidseg.cli.param_types import FrameSpan
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
 @model_flags
 @span_options
 @run_options
+@skip_existing_option
 @cluster_options
 def detect(
     *,

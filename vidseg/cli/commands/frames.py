@@ -23,6 +23,7 @@ from vidseg.cli.options import (
     option,
     run_options,
     search_options,
+    skip_existing_option,
     span_options,
 )
 from vidseg.cli.param_types import InputPath, OutputPath
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 @search_options
 @span_options
 @run_options
+@skip_existing_option
 @cluster_options
 def frames(
     *,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vidseg.cli.batch import Job, Plan, run_jobs, sort_jobs
-from vidseg.cli.options import RunFlags, examples, option, run_options
+from vidseg.cli.options import RunFlags, examples, option, run_options, skip_existing_option
 from vidseg.cli.param_types import FilePath, OutputPath
 from vidseg.cli.threads import limit_threads
 from vidseg.remote.paths import as_path
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     help="Join parts of machines whose results differ in the last bits.",
 )
 @run_options
+@skip_existing_option
 def merge(*, folder: str, target: str, source: str | None, mixed: bool, run: RunFlags) -> None:
     """Join the parts that `vidseg detect --frames` wrote into PARTS to one file of detections, OUT.
 

@@ -15,6 +15,7 @@ from vidseg.cli.options import (
     option,
     run_options,
     search_options,
+    skip_existing_option,
     span_options,
 )
 from vidseg.cli.param_types import FilePath, InputPath, OutputPath
@@ -59,6 +60,7 @@ def detections_as_input(command: Command) -> Command:
 @search_options
 @span_options
 @run_options
+@skip_existing_option
 def report(
     *,
     source: str,

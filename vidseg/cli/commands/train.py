@@ -101,6 +101,7 @@ MAX_DEFAULT_WORKERS = 4
 @option(
     "--workers",
     type=click.IntRange(min=0),
+    envvar="VIDSEG_LOADER_WORKERS",  # VIDSEG_WORKERS is for those that share a video
     show_default="one less than cores, at most 4",
     help="Processes that read photos.",
 )
