@@ -170,10 +170,11 @@ def test_of_very_many_tracks_the_longest_are_listed() -> None:
 def test_lines_break_where_a_track_is_away() -> None:
     video = {"start": 0.0, "end": 10.0, "bins": [0.0, 5.0]}
     curve = {"times": [0, 1, 5, 6], "scores": [1, 0.5, 0.2, None], "breaks": [2]}
-    assert _timeline.line(video, curve, "scores") == "M0,0L100,50M500,80"
-    assert _timeline.line(video, curve, "scores", 2, 7) == "M0,50L100,75M500,90H700"
-    assert _timeline.spans(video, [[0, 5], [5, 5]]) == "M0,0h500v100h-500zM500,0h2v100h-2z"
-    assert _timeline.steps(video, [0, 2], 2) == "M0,100L0,100H500L500,10H1000V100z"
+    assert _timeline.line(video, curve, "scores") == "M0,0L1000,50M5000,80"
+    assert _timeline.line(video, curve, "scores", 2, 7) == "M0,50L1000,75M5000,90H7000"
+    assert _timeline.spans(video, [[0, 5], [5, 5]]) == "M0,0h5000v100h-5000zM5000,0h20v100h-20z"
+    assert _timeline.steps(video, [0, 2], 2) == "M0,100L0,100H5000L5000,10H10000V100z"
+    assert _timeline.part(video, 2.5, 5) == "2500 0 2500 100"
     assert [time for _, time in _timeline.ticks(video)] == [0, 2, 4, 6, 8]
     assert _timeline.ticks({"start": 3.0, "end": 3.0}) == []
 

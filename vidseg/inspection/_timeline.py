@@ -1,4 +1,4 @@
-"""Lines and areas of charts over time, as the `d` of an SVG path in a field of 1000 x 100."""
+"""Lines and areas of charts over time, as the `d` of an SVG path in a field of 10000 x 100."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-WIDTH, HEIGHT = 1000, 100
-MIN_SPAN_WIDTH = 2
+WIDTH, HEIGHT = 10_000, 100
+MIN_SPAN_WIDTH = 20
 """So that a single frame can be seen."""
 TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
-MAX_TICKS = 8
+MAX_TICKS, MAX_TICK_PERCENT = 8, 96
+"""Most of them, and the place up to which there is room for one's text."""
 STEPS_SHARE = 0.9
 """Of the height that the highest value takes."""
 
@@ -19,9 +20,15 @@ Video = Mapping[str, Any]
 
 
 def place(video: Video, time: float) -> float:
-    """0..1000 of a time."""
+    """0 to `WIDTH` of a time."""
     length = video["end"] - video["start"]
     return (time - video["start"]) / length * WIDTH if length > 0 else 0.0
+
+
+def part(video: Video, start: float, end: float) -> str:
+    """The `viewBox` of a chart that shows the time from `start` to `end` alone."""
+    left = place(video, start)
+    return f"{left:.0f} 0 {max(place(video, end) - left, MIN_SPAN_WIDTH):.0f} {HEIGHT}"
 
 
 def spans(video: Video, times: Sequence[Sequence[float]]) -> str:
@@ -76,7 +83,8 @@ def ticks(video: Video) -> list[tuple[float, float]]:
     step = next((s for s in TICK_SECONDS if length / s <= MAX_TICKS), TICK_SECONDS[-1])
     first = int(-(-start // step))
     marks = [number * step for number in range(first, int(end // step) + 1)]
-    return [(place(video, time) / 10, time) for time in marks if place(video, time) <= 0.96 * WIDTH]
+    percents = [(place(video, time) * 100 / WIDTH, time) for time in marks]
+    return [(percent, time) for percent, time in percents if percent <= MAX_TICK_PERCENT]
 
 
 def frame_path(points: Sequence[Sequence[float]]) -> str:

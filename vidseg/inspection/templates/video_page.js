@@ -87,7 +87,9 @@
     if (!lane) return;
     const box = lane.getBoundingClientRect();
     const video = lane.closest(".video").dataset;
-    const share = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
+    const view = lane.viewBox.baseVal; // the whole video is 10000 wide
+    const inside = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
+    const share = (view.x + inside * view.width) / 10000;
     cursor.style.left = `${event.clientX}px`;
     cursor.style.top = `${box.top}px`;
     cursor.style.height = `${box.height}px`;
