@@ -35,7 +35,7 @@ PARTS = {
     "cli": [
         *("option", "config_file", "param_types", "threads", "console", "exit_codes", "progress"),
         *("standard_output", "tracking_options", "encoding_options", "model_options"),
-        *("run_flags", "cluster_options", "live_options"),
+        *("run_flags", "cluster_options", "live_options", "training_display"),
         *("options", "report", "batch", "sharing", "trial", "drawing", "output_specs"),
         *("commands", ""),
     ],

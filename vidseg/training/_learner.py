@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vidseg.errors import DivergedError, VidsegError, is_out_of_memory
 from vidseg.models.architectures import Network
 from vidseg.training._networks import backbone_of, losses_of
+from vidseg.training._ranks import ALONE, Ranks
 from vidseg.training.settings import WARMUP_STEPS, Settings
 from vidseg.training.training_sample import Target
 
@@ -30,7 +31,13 @@ class Learner:
     """Everything that a step changes, and so everything that a checkpoint holds."""
 
     def __init__(
-        self, model: Network, settings: Settings, device: torch.device, *, frozen_norms: str | None
+        self,
+        model: Network,
+        settings: Settings,
+        device: torch.device,
+        *,
+        frozen_norms: str | None,
+        ranks: Ranks = ALONE,
     ) -> None:
         """Takes over `model` and moves it to `device`.
 
@@ -38,8 +45,9 @@ class Learner:
             frozen_norms: prefix of the names of the modules with pretrained weights ("": all;
                 None: none). Their batch norms keep their statistics: small batches of a few photos
                 do not give good ones.
+            ranks: the processes that make each step together.
         """
-        self.settings, self.device, self.step = settings, device, 0
+        self.settings, self.device, self.step, self.ranks = settings, device, 0, ranks
         transform: Any = model.transform
         transform._skip_resize = True  # in training only: the sampler has resized the images
         self.model: Any = model.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -57,7 +65,7 @@ class Learner:
     def learn(self, images: list[Tensor], targets: list[Target]) -> dict[str, float]:
         """One step; returns the losses and their sum, ``loss``.
 
-        Torch's random numbers are seeded by the run's seed and the step alone.
+        Torch's random numbers are seeded by the run's seed, the step and the rank alone.
 
         Args:
             images: (3, H, W) uint8.
@@ -67,7 +75,7 @@ class Learner:
             DivergedError: the loss is not finite; the weights are those before the step.
             VidsegError: the device has too little memory.
         """
-        torch.manual_seed(self.settings.seed * 1_000_003 + self.step)
+        torch.manual_seed(self.settings.seed * 1_000_003 + self.step + (self.ranks.rank << 40))
         self._backbone.requires_grad_(self.step >= self.settings.heads_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = group["full_lr"] * lr_factor_at(self.step, self.settings.steps)
@@ -84,6 +92,7 @@ class Learner:
         self._scaler.step(self.optimizer)
         self._scaler.update()
         self.step += 1
+        self.ranks.average_statistics(self.model)
         update_average(self.average, self.model, ema_decay_at(self.step))
         return losses
 
@@ -126,10 +135,11 @@ class Learner:
             )
         total = torch.stack(list(losses.values())).sum()
         parts = {name: float(loss.detach()) for name, loss in losses.items()}
-        facts = {"loss": float(total.detach()), **parts}
+        facts = self.ranks.mean({"loss": float(total.detach()), **parts})
         self._check(facts)
         self.optimizer.zero_grad()
         self._scaler.scale(total).backward()
+        self.ranks.average_gradients(self.model.parameters())
         self._scaler.unscale_(self.optimizer)
         length = nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
         if not self._scaler.is_enabled():  # the scaler skips such steps itself

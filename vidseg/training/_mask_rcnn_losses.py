@@ -30,10 +30,13 @@ def mask_rcnn_losses(
     batch, targets = parts.transform(images, targets)
     tensors = batch.tensors.contiguous(memory_format=torch.channels_last)
     features = parts.backbone(tensors)
+    # The pools derive their scales from the first batch that they see. With the padded size these
+    # are those of the strides, whatever batch a run, or a resumed run, begins with.
+    padded = [tuple(tensors.shape[-2:])] * len(images)
     regions, losses = parts.rpn(batch, features, targets)
     heads = parts.roi_heads
     regions, matched, labels, moves = heads.select_training_samples(regions, targets)
-    pooled = heads.box_head(heads.box_roi_pool(features, regions, batch.image_sizes))
+    pooled = heads.box_head(heads.box_roi_pool(features, regions, padded))
     logits, deltas = heads.box_predictor(pooled)
     flat, wanted = torch.cat(labels), torch.cat(moves)
     if hard_negatives is not None:
@@ -42,7 +45,7 @@ def mask_rcnn_losses(
     classifier, box_reg = fastrcnn_loss(logits.float(), deltas.float(), [flat], [wanted])
     found = [torch.where(label > 0)[0] for label in labels]
     inside = [boxes[rows] for boxes, rows in zip(regions, found, strict=True)]
-    pooled = heads.mask_head(heads.mask_roi_pool(features, inside, batch.image_sizes))
+    pooled = heads.mask_head(heads.mask_roi_pool(features, inside, padded))
     mask = maskrcnn_loss(
         heads.mask_predictor(pooled).float(),
         inside,

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from vidseg.errors import VidsegError
 from vidseg.training import _augment as augment
+from vidseg.training._ranks import ALONE, Ranks
 from vidseg.training.training_sample import Picture, Target, from_item, to_sample
 
 T = TypeVar("T")
@@ -94,13 +95,22 @@ class Samples(torch.utils.data.Dataset[Any]):
 
 
 def batches(
-    samples: Any, *, batch_size: int, first: int, last: int, workers: int = 0
+    samples: Any,
+    *,
+    batch_size: int,
+    first: int,
+    last: int,
+    workers: int = 0,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Batch]:
     """The batches from `first` up to, but without, `last`; loader processes end with the iterator.
 
+    Of several `ranks`, each gets its own batch of a step.
+
     Raises InputError as `samples` does, and VidsegError if a loader process was killed.
     """
-    numbers = [list(range(k * batch_size, (k + 1) * batch_size)) for k in range(first, last)]
+    mine = (k * ranks.count + ranks.rank for k in range(first, last))
+    numbers = [list(range(k * batch_size, (k + 1) * batch_size)) for k in mine]
     loader = DataLoader(
         _Careful(samples),
         batch_sampler=numbers,

@@ -81,8 +81,9 @@ class TrainingRun:
         """
         self._look_back()
         settings = self.learner.settings
+        ranks = self.learner.ranks
         with closing(batches):  # type: ignore[arg-type]
-            while not self._stopped() and self.learner.step < settings.steps:
+            while not ranks.any(self._stopped()) and self.learner.step < settings.steps:
                 self._step(self._next(batches))
                 if self._due():
                     self._check()
@@ -92,6 +93,8 @@ class TrainingRun:
 
     def _look_back(self) -> None:
         """Read the results of the run so far; measure its last checkpoint if that is missing."""
+        if not self.learner.ranks.leads:
+            return
         for row in self.folder.rows():
             if "mask_AP" in row:
                 self._measured = row["step"]
@@ -113,12 +116,17 @@ class TrainingRun:
 
     def _next(self, batches: Iterator[Batch]) -> Batch:
         """The next batch; saves the run if there is none, as if a photo cannot be read."""
+        batch, problem = ([], []), None
         try:
-            return next(batches)
-        except VidsegError:
-            if self._saved < self.learner.step:
-                self._save()
-            raise
+            batch = next(batches)
+        except VidsegError as error:
+            problem = error
+        problem = self.learner.ranks.first_error(problem)
+        if problem is None:
+            return batch
+        if self._saved < self.learner.step:
+            self._save()
+        raise problem
 
     def _step(self, batch: Batch) -> None:
         try:
@@ -143,6 +151,8 @@ class TrainingRun:
 
     def _check(self) -> None:
         """Save a checkpoint, then measure it, then save it as the best model if it is."""
+        if not self.learner.ranks.leads:
+            return
         if self._saved < self.learner.step:
             self._save()
         if self.measure is None:
@@ -174,6 +184,8 @@ class TrainingRun:
             return None
 
     def _save(self) -> None:
+        if not self.learner.ranks.leads:
+            return
         self._write()
         state = {**self.learner.state(), **self.state}
         self.folder.save(self.folder.last, state, self._header({}))
@@ -190,6 +202,8 @@ class TrainingRun:
         return {**self.header, "provenance": provenance}
 
     def _write(self) -> None:
+        if not self.learner.ranks.leads:
+            return
         self.folder.append(self._rows)
         self._rows.clear()
         self.folder.draw()

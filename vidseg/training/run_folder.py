@@ -120,14 +120,16 @@ class RunFolder:
             return frozenset(), frozenset()
         return train, val
 
-    def load(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """State and header of `last.pt`; drops the metrics of later steps.
+    def load(self, *, drop_later: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
+        """State and header of `last.pt`; drops the metrics of later steps, unless told otherwise.
 
         Raises ModelError: it is damaged, or was not saved by a run.
         """
         header, state = read_header(self.last), load_state(self.last)
         if "settings" not in state:
             raise ModelError(f"{self.last} is a model, not a checkpoint of a run.")
+        if not drop_later:
+            return state, header
         rows = [row for row in self.rows() if row["step"] <= state["step"]]
         with atomic_output(self.metrics, force=True) as part:
             part.write_text("".join(map(_line, rows)), encoding="utf-8")

@@ -40,7 +40,7 @@ class TrainOptions:
     steps: int | None = None
     """Number of batches; 1000 if neither this nor `epochs` is given."""
     batch_size: int | None = None
-    """Images per step; default 2."""
+    """Images per step, in each process that trains along; default 2."""
     lr: float | None = None
     """Highest learning rate; default 0.0001 for ResNet models, 0.0005 for small ones."""
     layers: Layers | None = None
@@ -81,6 +81,8 @@ class Settings:
     hard_negatives: int | None
     """Hardest negative boxes per image in the loss of the box head; None: all."""
     seed: int
+    processes: int = 1
+    """Those that make each step together, with `batch_size` images each."""
 
     def state(self) -> dict[str, Any]:
         """Plain values, for `from_state`."""
@@ -88,7 +90,7 @@ class Settings:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Settings:
-        names = [field.name for field in fields(cls)]
+        names = [field.name for field in fields(cls) if field.name in state]
         values = {name: state[name] for name in names}
         lists = {name: tuple(values[name]) for name in ("image_size", "augment")}
         return cls(**{**values, **lists})
@@ -126,6 +128,7 @@ def resolve_settings(
     pretrained: bool,
     photos: int,
     precision: str,
+    processes: int = 1,
 ) -> Settings:
     """The settings of a new run.
 
@@ -135,12 +138,14 @@ def resolve_settings(
             third of the steps (as in Matterport's schedule for balloons; for COCO a quarter).
         photos: number of training photos; an epoch has each once.
         precision: float32, bfloat16 or float16.
+        processes: how many make each step together.
     """
     batch_size = options.batch_size or 2
-    epoch = -(-photos // batch_size)
+    images = batch_size * processes
+    epoch = -(-photos // images)
     steps = options.steps or DEFAULT_STEPS
     if options.epochs is not None:
-        steps = max(1, round(options.epochs * photos / batch_size))
+        steps = max(1, round(options.epochs * photos / images))
     alone = {"heads": steps, "all": 0, None: steps // 3 if pretrained else 0}
     if options.image_size is not None:
         image_size = (options.image_size, round(options.image_size * LONGEST_SIDE_RATIO))
@@ -158,6 +163,7 @@ def resolve_settings(
         every=options.every or max(epoch, -(-steps // MAX_CHECKPOINTS)),
         hard_negatives=options.hard_negatives,
         seed=options.seed or 0,
+        processes=processes,
     )
 
 
@@ -170,6 +176,7 @@ def check_same(options: TrainOptions, settings: Settings, *, pretrained: bool, p
         pretrained=pretrained,
         photos=photos,
         precision=settings.precision,
+        processes=settings.processes,
     )
     wants = options.precision not in (None, "auto", settings.precision)
     names = {"arch": "architecture", "epochs": "steps", "layers": "heads_steps"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from vidseg.models.download import OnDownload
 from vidseg.models.names import EVERYDAY
 from vidseg.models.precision import resolve_precision
 from vidseg.training._learner import Learner
+from vidseg.training._ranks import Ranks, is_restarted, joined_ranks
 from vidseg.training._sampler import Batch, Items, Samples, batches
 from vidseg.training._splits import check_same_data, classes_of, facts_of, train_and_val
 from vidseg.training.initial_weights import InitialWeights, load_initial_weights, make_model
@@ -61,7 +62,8 @@ def train(
     which are both model files, `metrics.jsonl`, `curves.png` and, if the photos are files,
     `photos.json`, which lists those trained on and those held out. The same data, options and seed
     give the same weights, bit for bit on the CPU in float32, also if the run was interrupted and
-    resumed. Torch's own random numbers are left unchanged.
+    resumed. Torch's own random numbers are left unchanged. Started by torchrun, or within a process
+    group, all processes train one model together, on `batch_size` images each.
 
     Args:
         dataset: a path for `open_dataset`, its result, or any torch Dataset whose items are an
@@ -91,21 +93,24 @@ def train(
     """
     options, calls = options or TrainOptions(), callbacks or TrainCallbacks()
     check_options(options)
-    place = resolve_device(device)
+    resolve_device(device)
     folder = out if isinstance(out, RunFolder) else RunFolder(out)
+    weights, force = after_restart(folder, weights, force)
     folder.check(resume=weights == "last", force=force)
     items, held_out = _data(dataset, val)
     names = classes_of(items, classes)
     facts = facts_of(items, names)
-    with _own_random_numbers(place), ExitStack() as held:
+    with ExitStack() as held:
+        ranks, place = held.enter_context(joined_ranks(device))
+        held.enter_context(_own_random_numbers(place))
         if weights == "last":
-            held.enter_context(folder.locked())
-            learner, state = _resumed(folder, facts, options, place)
+            held.enter_context(folder.locked() if ranks.leads else nullcontext())
+            learner, state = _resumed(folder, facts, options, place, ranks)
         else:
             start = _start(weights, options.arch, calls.on_download)
-            learner, state = _begun(start, names, facts, options, place)
-            held.enter_context(folder.begun(force=force))
-            if isinstance(items, Dataset):
+            learner, state = _begun(start, names, facts, options, place, ranks)
+            held.enter_context(folder.begun(force=force) if ranks.leads else nullcontext())
+            if ranks.leads and isinstance(items, Dataset):
                 folder.keep_photos(*(_photos(each) for each in (items, held_out)))
         if measure is None and held_out is not None:
             measure = average_precision(_named(held_out, names))
@@ -126,7 +131,23 @@ def _batches(
         seed=settings.seed,
     )
     size, first, last = settings.batch_size, learner.step, settings.steps
-    return batches(sequence, batch_size=size, first=first, last=last, workers=workers)
+    return batches(
+        sequence,
+        batch_size=size,
+        first=first,
+        last=last,
+        workers=workers,
+        ranks=learner.ranks,
+    )
+
+
+def after_restart(
+    folder: RunFolder, weights: str | Path | InitialWeights, force: bool
+) -> tuple[str | Path | InitialWeights, bool]:
+    """`weights` and `force`; where torchrun has started the run again, those that continue it."""
+    if not is_restarted():
+        return weights, force
+    return ("last" if folder.last.exists() else weights), True
 
 
 def _photos(items: Items | None) -> list[Path]:
@@ -161,6 +182,7 @@ def _begun(
     facts: Mapping[str, Any],
     options: TrainOptions,
     device: torch.device,
+    ranks: Ranks,
 ) -> tuple[Learner, dict[str, Any]]:
     if options.hard_negatives is not None and given.architecture == EVERYDAY:
         raise OptionError("hard_negatives is for Mask R-CNN; leave it out with these weights.")
@@ -171,9 +193,10 @@ def _begun(
         pretrained=given.pretrained,
         photos=facts["photos"],
         precision=_precision(options.precision or "auto", device),
+        processes=ranks.count,
     )
     model = make_model(given, classes, settings.image_size, seed=settings.seed)
-    learner = Learner(model, settings, device, frozen_norms=given.frozen_norms)
+    learner = Learner(model, settings, device, frozen_norms=given.frozen_norms, ranks=ranks)
     state = {
         "settings": settings.state(),
         "frozen_norms": given.frozen_norms,
@@ -188,15 +211,21 @@ def _resumed(
     facts: Mapping[str, Any],
     options: TrainOptions,
     device: torch.device,
+    ranks: Ranks,
 ) -> tuple[Learner, dict[str, Any]]:
-    state, _ = folder.load()
+    state, _ = folder.load(drop_later=ranks.leads)
     check_same_data(facts, state["data"], folder.path)
     settings = Settings.from_state(state["settings"])
+    if settings.processes != ranks.count:
+        raise OptionError(
+            f"The run was started with {settings.processes} processes, and these are "
+            f"{ranks.count}; start as many, or a new run with its last.pt as weights."
+        )
     check_same(options, settings, pretrained=state["pretrained"], photos=facts["photos"])
     _precision(settings.precision, device)
     count = max(map(int, state["data"]["classes"])) + 1
     model = build_network(settings.architecture, count, settings.image_size)
-    learner = Learner(model, settings, device, frozen_norms=state["frozen_norms"])
+    learner = Learner(model, settings, device, frozen_norms=state["frozen_norms"], ranks=ranks)
     learner.restore(state)
     return learner, {name: state[name] for name in _BESIDE}
 

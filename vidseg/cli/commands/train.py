@@ -5,7 +5,7 @@ import os
 import shlex
 import signal
 import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -14,13 +14,15 @@ import click
 from click.core import ParameterSource
 
 from vidseg.cli.commands.data import Read, dataset_options
-from vidseg.cli.console import Bar, say
+from vidseg.cli.console import say
 from vidseg.cli.exit_codes import SIGNALS, CommandError
 from vidseg.cli.options import WEIGHTS_URL, RunFlags, examples, option, run_options
 from vidseg.cli.param_types import BatchSize, Device, FilePath
-from vidseg.cli.progress import Download, duration
+from vidseg.cli.progress import Download
+from vidseg.cli.run_flags import ProgressFlags
 from vidseg.cli.threads import limit_threads
-from vidseg.cpu_budget import cores
+from vidseg.cli.training_display import TrainingDisplay
+from vidseg.cpu_budget import CORES_VARIABLE, cores
 from vidseg.errors import ExitCode
 from vidseg.models.names import PRECISIONS
 
@@ -107,6 +109,13 @@ MAX_DEFAULT_WORKERS = 4
 )
 @option("--device", type=Device(), default="auto", help="auto, cpu, cuda, cuda:N or mps.")
 @option(
+    "--devices",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1,
+    help="Train on N GPUs of this machine, a process each; on a CPU in N processes.",
+)
+@option(
     "--precision",
     type=click.Choice(PRECISIONS),
     default="auto",
@@ -119,22 +128,28 @@ def train(
     *, path: str, out: str | None, weights: str, arch: str | None, epochs: float | None,
     steps: int | None, batch_size: int | None, lr: float | None, layers: Any,
     image_size: int | None, augment: str | None, val: float | None, every: int | None,
-    seed: int | None, workers: int | None, device: str, precision: str, read: Read, run: RunFlags,
+    seed: int | None, workers: int | None, device: str, devices: int, precision: str, read: Read,
+    run: RunFlags,
 ) -> None:  # fmt: skip
     """Train a model on annotated photos; DATASET is anything that `vidseg data check` reads.
 
     The folder of the run gets best.pt and last.pt, which --model takes, metrics.jsonl and
     curves.png. Ctrl-C saves last.pt; --weights last resumes with the same result.
     """
+    if devices > 1 and "WORLD_SIZE" not in os.environ:
+        _launch(devices)
+        return
+    run = _of_this_process(run)
     limit_threads(several=False)
     from vidseg.datasets import Dataset
     from vidseg.training.loop import TrainCallbacks
     from vidseg.training.run_folder import RunFolder
     from vidseg.training.settings import TrainOptions
-    from vidseg.training.train import train
+    from vidseg.training.train import after_restart, train
 
     folder = RunFolder(out or Path("runs", _name(path)))
-    folder.check(resume=weights == "last", force=run.force)
+    start, force = after_restart(folder, weights, run.force)
+    folder.check(resume=start == "last", force=force)
     options = TrainOptions(
         arch=arch,
         epochs=epochs,
@@ -150,16 +165,16 @@ def train(
     )
     dataset = Dataset(read(path))
 
-    with _Show(run) as show, _SoftStop() as stop:
+    with TrainingDisplay(run) as show, _SoftStop() as stop:
         outcome = train(
             dataset,
             folder,
             options,
             val=val,
-            weights=weights,
+            weights=start,
             device=device,
-            workers=min(cores() - 1, MAX_DEFAULT_WORKERS) if workers is None else workers,
-            force=run.force,
+            workers=_default_workers() if workers is None else workers,
+            force=force,
             callbacks=TrainCallbacks(
                 on_step=show.on_step,
                 on_result=show.on_result,
@@ -172,6 +187,27 @@ def train(
     if not run.quiet:
         ap = "" if outcome.best is None else f" (mask AP {outcome.best:.3f})"
         say(f"{folder.best}{ap} is a model: --model {shlex.quote(str(folder.best))}")
+
+
+def _launch(devices: int) -> None:
+    """Run this command in several processes, which share the cores."""
+    from vidseg.training.launch import launch
+
+    os.environ.setdefault(CORES_VARIABLE, str(max(1, cores() // devices)))
+    click.get_current_context().exit(launch(sys.argv[1:], devices))
+
+
+def _of_this_process(run: RunFlags) -> RunFlags:
+    """Of several processes that train together, the first one speaks."""
+    if os.environ.get("RANK", "0") == "0":
+        return run
+    return replace(run, telling=ProgressFlags(quiet=True, bar=False))
+
+
+def _default_workers() -> int:
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    share = cores() if CORES_VARIABLE in os.environ else cores() // here
+    return max(0, min(share - 1, MAX_DEFAULT_WORKERS))
 
 
 class _SoftStop:
@@ -213,68 +249,6 @@ class _SoftStop:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
-
-
-class _Show:
-    """Shows the run on stderr: a bar on a terminal, and a line per measurement."""
-
-    def __init__(self, run: RunFlags) -> None:
-        self._run = run
-        self._bar: Bar | None = None
-        self._lines = run.telling.lines(unit="steps")
-        self._first: tuple[int, float] | None = None
-        self._step, self._steps, self._loss = 0, 0, 0.0
-
-    def __enter__(self) -> "_Show":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.close()
-        if self._lines is not None and error is None:
-            self._lines.end()
-
-    def on_step(self, step: int, steps: int, losses: dict[str, float]) -> None:
-        if self._first is None:
-            self._first = step, time.monotonic()
-            if self._run.progress:
-                begun = {"total": steps, "initial": step - 1, "unit": " steps"}
-                self._bar = Bar(**begun, file=sys.stderr, dynamic_ncols=True)
-        if self._lines is not None:
-            self._lines.on_frame(step, steps)
-        # A moving mean, since losses of single batches are noisy.
-        mean = losses["loss"] if self._step == 0 else 0.95 * self._loss + 0.05 * losses["loss"]
-        self._step, self._steps, self._loss = step, steps, mean
-        if self._bar is not None:
-            parts = {name.removeprefix("loss_"): f"{losses[name]:.2f}" for name in SHOWN}
-            self._bar.set_postfix({"loss": f"{mean:.3f}", **parts}, refresh=False)
-            self._bar.update()
-
-    def on_result(self, step: int, figures: dict[str, Any]) -> None:
-        if self._run.quiet:
-            return
-        told = ", ".join(
-            f"{name.replace('_', ' ')} {'-' if value is None else f'{value:.3f}'}"
-            for name, value in figures.items()
-        )
-        if step == 0:
-            say(f"before training: {told}")
-            return
-        say(f"step {step} of {self._steps}: loss {self._loss:.3f}, {told}{self._left()}")
-
-    def _left(self) -> str:
-        if self._first is None or self._step == self._first[0] or self._step == self._steps:
-            return ""
-        pace = (time.monotonic() - self._first[1]) / (self._step - self._first[0])
-        return f"; about {duration(pace * (self._steps - self._step))} left"
-
-
-SHOWN = ("loss_classifier", "loss_box_reg", "loss_mask")
 
 
 def _name(path: str) -> str:
