@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from vidseg.structures.span import Span
 from vidseg.video.decoding.moments import read_chosen
 from vidseg.video.info import VideoInfo
 from vidseg.video.probe import probe
+
+log = logging.getLogger("vidseg")
 
 PAGE_SUFFIXES = (".html", ".htm")
 
@@ -74,6 +77,8 @@ def report(
     check_output(target, [source, *([path] if path else [])], force=options.force)
     check_saving(wanted, source, options)
     info = None if path is None else _probed(path, wanted)
+    if info is None:
+        log.warning("The video of %s was not found beside it, so the page has no pictures.", source)
     counter = ObjectCounter()
     with FoundVideo(wanted.names) as found:
         total = expected_frames(info, span) if info else None
