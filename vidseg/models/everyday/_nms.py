@@ -16,18 +16,25 @@ def best_boxes(boxes: Tensor, scores: Tensor, labels: Tensor, max_iou: float) ->
         scores, labels: (N,).
     """
     order = scores.argsort(descending=True, stable=True)
-    rivals = (pairwise_iou(boxes[order]) > max_iou) & (labels[order] == labels[order, None])
-    rivals = rivals.triu(1)
-    kept, before = ~rivals.any(0), None
+    if not len(order):
+        return order
+    # Far from each other, boxes of different classes do not overlap, as in torchvision.
+    apart = labels.to(boxes.dtype) * (boxes.max() + 1)
+    beats = overlapping((boxes + apart[:, None])[order], max_iou).to(boxes.dtype).triu_(1)
+    kept, before = beats.sum(0) == 0, None
     while before is None or not torch.equal(kept, before):
-        kept, before = ~(rivals & kept[:, None]).any(0), kept
+        kept, before = kept.to(beats.dtype) @ beats == 0, kept
     return order[kept]
 
 
-def pairwise_iou(boxes: Tensor) -> Tensor:
-    """(N, N) IoU of each of (N, 4) xyxy boxes with each; 0 for boxes without area."""
-    corners, ends = boxes[:, :2], boxes[:, 2:]
-    area = (ends - corners).prod(1)
-    overlap = torch.minimum(ends, ends[:, None]) - torch.maximum(corners, corners[:, None])
-    shared = overlap.clamp(min=0).prod(2)
-    return shared / (area + area[:, None] - shared).clamp(min=torch.finfo(boxes.dtype).tiny)
+def overlapping(boxes: Tensor, max_iou: float) -> Tensor:
+    """(N, N) bool: whether the IoU of two of (N, 4) xyxy boxes is above `max_iou`.
+
+    With s shared and the areas a and b, s > i (a + b - s) where s > (a + b) i / (1 + i).
+    """
+    left, top, right, bottom = boxes.unbind(1)
+    across = torch.minimum(right, right[:, None]).sub_(torch.maximum(left, left[:, None]))
+    down = torch.minimum(bottom, bottom[:, None]).sub_(torch.maximum(top, top[:, None]))
+    shared = across.clamp_(min=0).mul_(down)
+    share = (right - left) * (bottom - top) * (max_iou / (1 + max_iou))
+    return shared > share + share[:, None]
