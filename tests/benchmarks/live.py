@@ -2,12 +2,13 @@
 
     python -m tests.benchmarks.live lag examples/balloons.mp4 --class balloon
     python -m tests.benchmarks.live lag examples/balloons.mp4 --model everyday
-    python -m tests.benchmarks.live hour
+    python -m tests.benchmarks.live hour [--frames 108000]
 
 `lag` streams a video over HTTP at its own rate, with the number of each frame as a barcode on top,
 to `vidseg live --port`, and reads the page as a browser does. The lag of a picture is the time from
-sending its frame to having received the picture. `hour` plays 108,000 tiny frames, an hour at 30 a
-second, as fast as they are drawn, and reads the memory of the process.
+sending its frame to having received the picture. `hour` plays an hour of tiny frames, 30 a second,
+as fast as they are drawn, and reads the memory of the process ten times on the way; with fewer
+frames the hour has larger steps.
 """
 
 import argparse
@@ -117,18 +118,18 @@ def _lags(url: str, sent_at: list[float]) -> Iterator[tuple[int, float]]:
 
 
 class TinyHour:
-    """108,000 tiny frames, each once the one before was taken."""
+    """An hour of tiny frames, each once the one before was taken."""
 
     reconnects = 0
-    frames_in_all = 108_000
 
-    def __init__(self, model: OraclePredictor) -> None:
-        self._model = model
+    def __init__(self, model: OraclePredictor, count: int) -> None:
+        self._model, self._count = model, count
         self._pictures = [scene_image(index, (32, 48)) for index in range(600)]
 
     def frames(self, stop: Event) -> Iterator[Frame]:
-        for index in range(self.frames_in_all):
-            yield Frame(index, Fraction(index, 30), self._pictures[index % len(self._pictures)])
+        for index in range(self._count):
+            at = Fraction(3600 * index, self._count)
+            yield Frame(index, at, self._pictures[index % len(self._pictures)])
             while not self._model.seen and not stop.is_set():
                 time.sleep(0.0001)
             self._model.seen.clear()
@@ -136,9 +137,10 @@ class TinyHour:
 
 
 class Meter:
-    """Notes the memory of the process every six minutes of the source's time."""
+    """Notes the memory of the process ten times in the hour."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int) -> None:
+        self._step = count // 10
         self.megabytes: list[float] = []
 
     def check(self) -> None: ...
@@ -148,7 +150,7 @@ class Meter:
         pages = os.sysconf("SC_PAGE_SIZE") / 1e6
 
         def show(frame: Frame) -> None:
-            if frame.index % 10_800 == 10_799:
+            if frame.index % self._step == self._step - 1:
                 resident = int(Path("/proc/self/statm").read_text().split()[1])
                 self.megabytes.append(round(resident * pages, 1))
                 print(float(frame.time), self.megabytes[-1], file=sys.stderr)
@@ -156,11 +158,11 @@ class Meter:
         yield show
 
 
-def measure_hour() -> dict[str, object]:
-    """Resident memory over an hour of a source."""
-    model, meter = OraclePredictor(), Meter()
+def measure_hour(count: int) -> dict[str, object]:
+    """Resident memory over an hour of a source with so many frames."""
+    model, meter = OraclePredictor(), Meter(count)
     search = Search(model=model)
-    result = live(TinyHour(model), [meter], lambda: Overlay(search.names), search=search)
+    result = live(TinyHour(model, count), [meter], lambda: Overlay(search.names), search=search)
     return {"frames": result.frames, "dropped": result.dropped, "megabytes": meter.megabytes}
 
 
@@ -170,9 +172,10 @@ def main() -> None:
     parser.add_argument("video", type=Path, nargs="?")
     parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--rate", type=int, default=30)
+    parser.add_argument("--frames", type=int, default=108_000)
     known, options = parser.parse_known_args()
     if known.what == "hour":
-        print(json.dumps(measure_hour()))
+        print(json.dumps(measure_hour(known.frames)))
         return
     print(json.dumps(measure_lag(known.video, options, seconds=known.seconds, rate=known.rate)))
 

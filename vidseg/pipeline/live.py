@@ -6,7 +6,8 @@
 The model gets the newest frame each time that it is free, alone in its batch; frames that come in
 between are dropped. Nothing waits for later frames: a track is shown from the frame on in which it
 is confident, gaps are not filled, and nothing is smoothed. So a frame is shown as late as finding
-and drawing take, and memory does not grow: about five pictures exist at once.
+and drawing take, and memory does not grow: at most eight pictures exist at once, beside those that
+encoders look ahead.
 """
 
 from collections.abc import Callable, Generator, Iterable, Sequence

@@ -42,7 +42,7 @@ needs seconds a frame on a processor."""
     epilog=examples(
         "vidseg live 0",
         "vidseg live rtsp://camera.local/stream --class person --port 8000 --record door.mp4",
-        "ffmpeg -i IN -f mpegts - | vidseg live - --effect pixelate:class=person --hls site/live",
+        "ffmpeg -re -i IN -f mpegts - | vidseg live - --effect pixelate:class=person --hls hls",
     ),
 )
 @click.argument("source", metavar="SOURCE")
