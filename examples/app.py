@@ -12,6 +12,7 @@ import argparse
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -47,26 +48,30 @@ class Wish:
 
     @property
     def search(self) -> vidseg.Search:
-        return search_for(self.model, self.classes, self.score, None)
+        return vidseg.Search(self.classes, model=predictor_of(self.model), score=self.score)
 
     def drawing(self, info: VideoInfo) -> tuple[vidseg.Search, Effect]:
         """What to look for, and what to draw on it."""
-        effect = vidseg.parse_effects([self.effect], self.search.names)
+        search = self.search
+        effect = vidseg.parse_effects([self.effect], search.names)
         if self.point is None:
-            return self.search, effect
-        if info.kind in ("video", "animation"):
-            return search_for(self.model, self.classes, self.score, self.point), effect
-        return self.search, at_point(effect, self.point)
+            return search, effect
+        if info.kind not in ("video", "animation"):
+            return search, at_point(effect, self.point)
+        search = vidseg.Search(
+            self.classes,
+            model=predictor_of(self.model),
+            score=self.score,
+            at=info.start,
+            point=self.point,
+        )
+        return search, effect
 
 
-@lru_cache(maxsize=8)
-def search_for(
-    model: str, classes: tuple[str, ...], score: float, point: Point | None
-) -> vidseg.Search:
-    """Kept, so that the model is loaded once."""
-    if point is None:
-        return vidseg.Search(classes, model=model, score=score)
-    return vidseg.Search(classes, model=model, score=score, at=0, point=point)
+@lru_cache(maxsize=1)
+def predictor_of(model: str) -> vidseg.Predictor:
+    """The model, loaded once; finds all its classes."""
+    return vidseg.Search(model=model).predictor()
 
 
 def at_point(effect: Effect, point: Point) -> Effect:
@@ -91,23 +96,26 @@ def rows_at(instances: Instances, point: Point) -> Any:
 
 def first_frame(wish: Wish) -> tuple[Image, str]:
     """The photo, or the first frame, with the effect; and what was found, in a sentence."""
-    frame = next(vidseg.read_frames(vidseg.probe(wish.path)))
-    (found,) = predict_named(wish.search.predictor(), [frame.image])
-    found = shown(found, score=wish.score, labels=wish.search.labels)
+    search = wish.search
+    with closing(vidseg.read_frames(vidseg.probe(wish.path))) as frames:
+        image = next(frames).image
+    (found,) = predict_named(search.predictor(), [image])
+    found = shown(found, score=wish.score, labels=search.labels)
     if wish.point is not None:
         found = found[rows_at(found, wish.point)]
-    effect = vidseg.parse_effects([wish.effect], wish.search.names)
+    effect = vidseg.parse_effects([wish.effect], search.names)
     names = sorted(found.class_names)
     counts = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
     where = "at this point" if wish.point else "here"
-    return effect(frame.image, found), f"{counts or 'Nothing'} {where}."
+    return effect(image, found), f"{counts or 'Nothing'} {where}."
 
 
 def preview(wish: Wish, folder: Path) -> Path:
     """Nine moments with the effect, all objects shown."""
     sheet = Path(tempfile.mkdtemp(dir=folder)) / "preview.png"
-    effect = vidseg.parse_effects([wish.effect], wish.search.names)
-    vidseg.preview(wish.path, sheet, effect, search=wish.search)
+    search = wish.search
+    effect = vidseg.parse_effects([wish.effect], search.names)
+    vidseg.preview(wish.path, sheet, effect, search=search)
     return sheet
 
 
@@ -209,7 +217,7 @@ def build(models: list[str], folder: Path, max_seconds: float) -> Any:
 
 
 def known(model: str) -> list[str]:
-    return sorted(search_for(model, (), 0.5, None).names.values())
+    return sorted(vidseg.Search(model=model).names.values())
 
 
 def launch(page: Any, *, port: int | None, max_mb: int, block: bool = True) -> str:

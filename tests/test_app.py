@@ -21,7 +21,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 def app(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     module = importlib.import_module("app")
-    module.search_for.cache_clear()
+    module.predictor_of.cache_clear()
     return module
 
 
@@ -132,3 +132,13 @@ def use(view: Any, address: str, clip: Path, tmp_path: Path) -> None:
         link.click()
     assert vidseg.probe(download.value.path()).frames == 12
     assert errors == []
+
+
+def test_what_cannot_be_shown_is_one_sentence(
+    app: Any, oracle: OraclePredictor, model: str, clip: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "words.mp4").write_text("no video")
+    with pytest.raises(vidseg.VidsegError):
+        app.first_frame(app.Wish(str(tmp_path / "words.mp4"), model))
+    with pytest.raises(vidseg.VidsegError, match="no object"):
+        app.render(app.Wish(str(clip), model, point=(0, 127)), tmp_path, 10)
