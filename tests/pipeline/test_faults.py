@@ -13,7 +13,7 @@ import av
 import cv2
 import pytest
 
-from tests.support import plugged
+from tests.support import corpus, plugged
 from tests.support.commands import fails, process, run, write_scene_model
 from tests.support.doubles import BrokenPredictor, OraclePredictor
 from tests.support.scenes import scene_image, write_scene
@@ -330,3 +330,11 @@ sys.meta_path.insert(0, Bare())
     assert running.returncode == 1
     assert stderr.startswith("Error: A system library is missing, libGL.so.1; install libgl1")
     assert len(stderr.splitlines()) == 1
+
+
+def test_kept_interlaced_frames_are_told(model: str, tmp_path: Path) -> None:
+    path = corpus.interlaced(tmp_path)
+    words = ("splash", "--model", model, path)
+    told = run(*words, "--keep-interlaced", tmp_path / "kept.mp4").stderr
+    assert told.count("marked as progressive") == 1
+    assert "marked as progressive" not in run(*words, tmp_path / "plain.mp4").stderr

@@ -175,3 +175,10 @@ def test_joined_files_go_on_though_the_second_clock_is_earlier(tmp_path: Path) -
     assert (info.frames, info.rate, info.duration) == (60, 30, 2)
     assert codes(frames) == list(range(60))
     assert [frame.time for frame in frames] == [Fraction(n, 30) for n in range(60)]
+
+
+def test_a_rate_of_a_frame_in_days_is_not_zero(tmp_path: Path) -> None:
+    times = [Fraction(0), Fraction(1), Fraction(40 * 86400), Fraction(40 * 86400 + 7)]
+    info = probe(write_scene(tmp_path / "days.mkv", times=times))
+    assert info.frames == 4
+    assert 0 < info.rate < Fraction(1, 10**5)

@@ -84,6 +84,16 @@ class Output(Protocol):
         ...
 
 
+def _tell_of_fields(context: RunContext) -> None:
+    """The encoder does not know which field of a frame comes first, so it marks no frame."""
+    if context.info.interlaced and context.span.keep_interlaced:
+        log.warning(
+            "The frames of %s stay interlaced, but the output is marked as progressive: players "
+            "will not deinterlace it by themselves.",
+            context.info.path,
+        )
+
+
 class VideoOutput:
     """The input with an effect drawn on every frame: a video, an animation, a photo, a folder."""
 
@@ -110,6 +120,8 @@ class VideoOutput:
     @contextmanager
     def open(self, context: RunContext) -> Iterator[Write]:
         clip = context.clip
+        if self.encoding.output == "video":
+            _tell_of_fields(context)
         with (
             drawing(self.effect) as draw,
             open_writer(

@@ -48,7 +48,7 @@ def find_rate(
         most = min(MAX_ROUNDING_TICKS, MAX_ROUNDING_SHARE / float(rate * unit))
         if distance(timeline, rate, unit) <= most:
             return rate, True
-    return measured.limit_denominator(100000), False
+    return measured.limit_denominator(100000) or measured, False  # 0: a frame in days
 
 
 def _announced_rates(stream: VideoStream) -> list[Fraction]:
