@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 import threading
 from contextlib import ExitStack
 from fractions import Fraction
@@ -101,6 +102,7 @@ def test_the_page_shows_the_stream_and_its_state() -> None:
         assert page.get("/../secret").status == 404
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a second loopback address")
 def test_the_page_is_on_loopback_alone() -> None:
     with OpenPage() as page:
         assert page.urls == [f"http://127.0.0.1:{page.port}/"]
