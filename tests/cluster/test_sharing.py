@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from PIL import Image as Picture
 
+from tests.cli.test_evaluate import davis, photos
 from tests.support import plugged
 from tests.support.commands import fails, run
 from tests.support.doubles import OraclePredictor
 from tests.support.scenes import read_barcode, scene_image, write_scene
 from tests.support.thread_ray import RayError, ThreadRay
-from vidseg import RunOptions, Search, detect_to_file, find, frames
+from vidseg import RunOptions, Search, detect_to_file, evaluate, find, frames
 from vidseg.cluster import Workers
-from vidseg.errors import VidsegError
+from vidseg.errors import OptionError, VidsegError
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances
 from vidseg.tracking.mask_tracker import MaskTracker
@@ -217,7 +218,7 @@ def test_frames_that_always_fail_are_named_and_nothing_is_left(
 ) -> None:
     Dying.left = 99
     sentence = fails("overlay", "--workers", 2, "--model", dying, clip, tmp_path / "a.mp4")
-    assert "The frames 1" in sentence
+    assert "The frames 20 to 23 of" in sentence
     assert "failed 4 times: The worker died: killed" in sentence
     assert [path.name for path in tmp_path.iterdir()] == [clip.name]
     assert ray.alive == 0
@@ -255,3 +256,19 @@ def test_what_workers_cannot_share_is_refused(
     assert "detect --resume" in fails("overlay", *words, *resumed, clip, out, code=2)
     with pytest.raises(VidsegError, match="No folder can be made"):
         next(find(clip, Search(model=model, workers=Workers(2, folder=tmp_path / "no"))))
+
+
+def test_evaluation_by_workers_gives_the_same_figures(
+    clip: Path, model: str, oracle: OraclePredictor, tmp_path: Path, ray: ThreadRay
+) -> None:
+    pytest.importorskip("trackeval")
+    told: list[tuple[int, int | None]] = []
+    options = RunOptions(on_frame=lambda *call: told.append(call))
+    for data in (photos(tmp_path / "photos"), davis(tmp_path / "davis"), clip):
+        alone = evaluate(data, model)
+        shared = evaluate(data, model, workers=Workers(2), run=options)
+        assert shared == alone
+        assert told[-1][0] == told[-1][1]
+    assert len(ray.started) == 3
+    with pytest.raises(OptionError, match="nothing to find"):
+        evaluate(clip, detections=tmp_path / "a.vidseg", workers=Workers(2))

@@ -31,14 +31,14 @@ class ClusterFlags:
 
         return ClusterOptions(self.workers, self.address)
 
-    def finder(self, target: Path) -> "Finder":
-        """Workers that find the objects of one video. On a cluster, what they find lies beside
-        `target` until it is used, or where that is a URL, in the current folder."""
+    def finder(self, target: Path | None = None) -> "Finder":
+        """Workers that find objects for this process. On a cluster, what they find in a video lies
+        beside `target` until it is used, or where that is a URL, in the current folder."""
         from vidseg.cluster.shared import Workers
         from vidseg.remote.paths import url_of
 
-        beside = self.address is not None and url_of(target) is None
-        return Workers(self.workers, self.address, folder=target.parent if beside else None)
+        beside = None if self.address is None or target is None or url_of(target) else target.parent
+        return Workers(self.workers, self.address, folder=beside)
 
 
 def cluster_options(command: Command) -> Command:

@@ -6,6 +6,7 @@ street.vidseg.parts/...           see `vidseg.results.parts`
 
 import json
 from contextlib import suppress
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 
@@ -19,7 +20,8 @@ MAX_SPAN_FRAMES = 960
 be found again after a worker died."""
 
 SPANS_PER_WORKER = 4
-"""In a shorter video each worker gets so many spans, so that all end at about the same time."""
+"""A span is at most this part of a worker's share of the frames that are left. So spans become
+shorter towards the end, and all workers end at about the same time, whenever they started."""
 
 PLAN_NAME = "spans.json"
 
@@ -31,10 +33,12 @@ def plan_spans(frames: int | None, step: int, workers: int) -> list[Frames]:
     """
     if frames is None:
         return [(0, None)]
-    wanted = min(MAX_SPAN_FRAMES, ceil(frames / (SPANS_PER_WORKER * workers)))
-    length = max(1, ceil(wanted / step)) * step
-    starts = list(range(0, max(frames, 1), length))
-    return [*((start, start + length) for start in starts[:-1]), (starts[-1], None)]
+    starts = [0]
+    while (left := frames - starts[-1]) > 0:
+        wanted = min(MAX_SPAN_FRAMES, ceil(left / (SPANS_PER_WORKER * workers)))
+        starts.append(starts[-1] + ceil(wanted / step) * step)
+    starts = starts[:-1] or starts
+    return [*pairwise(starts), (starts[-1], None)]
 
 
 def parts_folder(target: Path) -> Path:

@@ -79,6 +79,23 @@ def evaluate(
             f"AP counts objects with a score of {MIN_SCORE} or more; use keep_score={MIN_SCORE}."
         )
     matching = match_classes(dataset.classes, predictor.classes, classes)
+    known, found = look_at_photos(dataset, predictor, matching, ids=ids, on_photo=on_photo)
+    truth = coco_truth(known, dataset.classes)
+    return evaluate_results(truth, found, matching, max_objects=max_objects)
+
+
+def look_at_photos(
+    dataset: PhotoDataset,
+    predictor: Predictor,
+    matching: ClassMatch,
+    *,
+    ids: Sequence[int] | None = None,
+    on_photo: OnPhoto | None = None,
+) -> tuple[list[PhotoTruth], list[CocoRecord]]:
+    """The photos, without their pixels, and what is found in them, as COCO results.
+
+    Raises InputError: a photo cannot be read.
+    """
     samples: Sequence[Any] | None = getattr(dataset, "samples", None)
     total = None if samples is None else len(samples)
     known: list[PhotoTruth] = []
@@ -97,9 +114,7 @@ def evaluate(
             found += results(photo.number, instances, matching.numbers)
             if on_photo is not None:
                 on_photo(len(known), total)
-    return evaluate_results(
-        coco_truth(known, dataset.classes), found, matching, max_objects=max_objects
-    )
+    return known, found
 
 
 def results(number: int, instances: Instances, numbers: Mapping[int, int]) -> list[CocoRecord]:

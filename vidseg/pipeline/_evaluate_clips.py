@@ -1,8 +1,9 @@
 """Metrics of tracks on annotated clips."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from vidseg.atomic_output import check_output
@@ -16,6 +17,7 @@ from vidseg.evaluation.trackeval_sequence import EvaluatedClip
 from vidseg.evaluation.tracking_metrics import check_installed, score_tracks
 from vidseg.pipeline._evaluation_pages import clip_words, clips_page, read_clip, write_into
 from vidseg.pipeline.evaluation_request import Evaluation, EvaluationRequest, FrameCounter
+from vidseg.pipeline.run_options import RunOptions
 from vidseg.pipeline.search import Search
 from vidseg.pipeline.stages import tracked_objects
 from vidseg.results.replay import replay
@@ -62,14 +64,32 @@ def found_on_clips(request: EvaluationRequest, kind: str, search: Search | None)
     clips = CLIP_READERS[kind].read_truth(request.data)
     if not clips:
         raise InputError(f"{request.data} holds no annotated clip of the format {kind}.")
-    counter = FrameCounter(request.run, sum(clip.frames for clip in clips))
     evaluated: list[EvaluatedClip] = []
     unknown: dict[str, None] = {}
-    for clip in clips:
-        classes, tracks = _tracks(request, clip, search, counter, alone=len(clips) == 1)
-        evaluated.append(EvaluatedClip(_only(clip, classes), tracks))
-        unknown |= dict.fromkeys(classes.unknown if classes else ())
+    with closing(_all_tracks(request, clips, search)) as found:
+        for clip, (classes, tracks) in zip(clips, found, strict=True):
+            evaluated.append(EvaluatedClip(_only(clip, classes), tracks))
+            unknown |= dict.fromkeys(classes.unknown if classes else ())
     return FoundOnClips(evaluated, [*unknown])
+
+
+Tracks = tuple[ClassMatch | None, list[MaskTrack]]
+"""The classes that are evaluated (None if the clip has none) and the tracks found."""
+
+
+def _all_tracks(
+    request: EvaluationRequest, clips: Sequence[Clip], search: Search | None
+) -> Generator[Tracks, None, None]:
+    """What is found in each clip, by workers where there are some."""
+    total = sum(clip.frames for clip in clips)
+    if request.workers is not None and search is not None:
+        bare = [replace(clip, tracks=[]) for clip in clips]  # no worker needs the annotations
+        calls = [partial(find_tracks, clip, request.classes) for clip in bare]
+        yield from request.workers.results(calls, search, request.counting(total))
+        return
+    counter = FrameCounter(request.run, total)
+    for clip in clips:
+        yield _tracks(request, clip, search, counter, alone=len(clips) == 1)
 
 
 def _tracks(
@@ -79,8 +99,7 @@ def _tracks(
     counter: FrameCounter,
     *,
     alone: bool,
-) -> tuple[ClassMatch | None, list[MaskTrack]]:
-    """The classes that are evaluated (None if the clip has none) and the tracks found."""
+) -> Tracks:
     if search is None:
         assert request.detections is not None
         file = result_of(request.detections, clip, alone=alone)
@@ -89,12 +108,25 @@ def _tracks(
             classes = match_classes(known, known, request.classes) if known else None
             return classes, read_tracks(file, clip, alone=alone)
         search, _ = request.search(detections=file)
-    classes = match_classes(clip.classes, search.names, request.classes) if clip.classes else None
-    with closing(counter.counted(_found(request, clip, search))) as found:
+    return _searched(clip, request.classes, search, counter, request.run)
+
+
+def find_tracks(
+    clip: Clip, names: Sequence[str], *, search: Search, options: RunOptions
+) -> Tracks:
+    """What one worker finds in one clip."""
+    return _searched(clip, names, search, FrameCounter(options, clip.frames), options)
+
+
+def _searched(
+    clip: Clip, names: Sequence[str], search: Search, counter: FrameCounter, run: RunOptions
+) -> Tracks:
+    classes = match_classes(clip.classes, search.names, names) if clip.classes else None
+    with closing(counter.counted(_found(clip, search, run))) as found:
         return classes, collect_tracks(found, classes.numbers if classes else None)
 
 
-def _found(request: EvaluationRequest, clip: Clip, search: Search) -> Generator[Found, None, None]:
+def _found(clip: Clip, search: Search, run: RunOptions) -> Generator[Found, None, None]:
     """The frames of a clip with the objects to show, tracked as those of a video."""
     if not clip.pictures:
         raise InputError(
@@ -105,7 +137,7 @@ def _found(request: EvaluationRequest, clip: Clip, search: Search) -> Generator[
     if search.saved is not None:
         found = replay(frames, search.saved)
     else:
-        model = search.predictor(request.run.on_download)
+        model = search.predictor(run.on_download)
         found = detect(frames, model, batch_size=search.model_options.batch_size)
     return tracked_objects(search, found, "video")
 

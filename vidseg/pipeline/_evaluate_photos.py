@@ -22,6 +22,7 @@ from vidseg.evaluation.text_tables import photo_lines
 from vidseg.inspection.photos_page import photos_page
 from vidseg.pipeline._evaluation_pages import PAGE_NAME, evaluation_words, save_page
 from vidseg.pipeline._photos_of_run import without_learned_photos
+from vidseg.pipeline._shared_evaluation import evaluate_shared_photos
 from vidseg.pipeline.evaluation_request import Evaluation, EvaluationRequest
 from vidseg.structures.frame import Image
 
@@ -66,6 +67,9 @@ def _result(request: EvaluationRequest, content: Content) -> tuple[Result, list[
     if request.detections is None:
         search, notes = request.search(score=MIN_SCORE)
         match_classes(content.classes, search.names, request.classes)  # before weights load
+        if request.workers is not None:
+            workers = request.workers
+            return evaluate_shared_photos(request, content, ids, search, workers), notes
         result = evaluate(
             content,
             search.predictor(request.run.on_download),

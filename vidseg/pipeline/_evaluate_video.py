@@ -24,6 +24,7 @@ def evaluate_video(request: EvaluationRequest) -> Evaluation:
     if request.out is not None:
         check_output(request.out, [request.data], force=request.run.force, folder=True)
     search, notes = request.search(detections=request.detections)
+    search.share(request.workers)
     info = probe(request.data)
     if info.kind not in MOVING_KINDS:
         raise OptionError(

@@ -12,6 +12,7 @@ from vidseg.pipeline._evaluate_clips import evaluate_clips
 from vidseg.pipeline._evaluate_photos import evaluate_photos
 from vidseg.pipeline._evaluate_video import evaluate_video
 from vidseg.pipeline.evaluation_request import Evaluation, EvaluationOptions, EvaluationRequest
+from vidseg.pipeline.finder import Finder
 from vidseg.pipeline.run_options import RunOptions
 from vidseg.remote.fetch import local
 from vidseg.remote.paths import as_path
@@ -29,6 +30,7 @@ def evaluate(
     model_options: ModelOptions | None = None,
     span: Span | None = None,
     run: RunOptions | None = None,
+    workers: Finder | None = None,
 ) -> Evaluation:
     """Evaluate a model, or saved results, as `vidseg evaluate` does.
 
@@ -47,6 +49,7 @@ def evaluate(
         out: a folder for a page about the result; of photos also for pictures of the worst ones,
             precision over recall, and COCO files.
         span: the part of a video without annotations.
+        workers: other processes that look at photos, clips or frames, see `vidseg.cluster`.
 
     Raises:
         OptionError: neither a model nor results, or options that do not go together.
@@ -65,7 +68,10 @@ def evaluate(
         model_options or ModelOptions(),
         span or Span(),
         run or RunOptions(),
+        workers,
     )
+    if detections is not None and workers is not None:
+        raise OptionError("Results leave workers nothing to find; leave workers out.")
     if detections is not None and model is not None:
         raise OptionError("Results take the place of a model; leave `model` or `detections` out.")
     if not request.data.exists():

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -12,6 +12,7 @@ from vidseg.errors import OptionError
 from vidseg.evaluation.coco_ap import MAX_OBJECTS
 from vidseg.evaluation.temporal_stability import MAX_GAP_FRAMES
 from vidseg.models.options import ModelOptions
+from vidseg.pipeline.finder import Finder
 from vidseg.pipeline.run_options import RunOptions
 from vidseg.pipeline.search import Search, check_fraction, check_positive
 from vidseg.structures.span import Span
@@ -72,6 +73,7 @@ class EvaluationRequest:
     model_options: ModelOptions
     span: Span
     run: RunOptions
+    workers: Finder | None = None
 
     def check_fits(self, kind: Literal["photos", "clips", "videos"]) -> None:
         """Raises OptionError: an option that has no meaning for such data."""
@@ -101,6 +103,13 @@ class EvaluationRequest:
             track=self.options.track,
         )
         return search, [search.choice.message] if search.choice.message else []
+
+    def counting(self, total: int) -> RunOptions:
+        """The options of the run, told of `total` photos or frames where a worker does not know."""
+        tell = self.run.on_frame
+        if tell is None:
+            return self.run
+        return replace(self.run, on_frame=lambda done, _: tell(done, total))
 
     @property
     def subject(self) -> dict[str, str]:

@@ -8,9 +8,11 @@ from vidseg.cli.console import say
 from vidseg.cli.option import as_options
 from vidseg.cli.options import (
     SCORE_OPTION,
+    ClusterFlags,
     ModelFlags,
     RunFlags,
     Span,
+    cluster_options,
     examples,
     model_flags,
     option,
@@ -77,6 +79,7 @@ CLIP_FORMATS = ("ytvis", "davis", "mots")
 @model_flags
 @span_options
 @run_options
+@cluster_options
 def evaluate(
     *,
     path: str,
@@ -95,6 +98,7 @@ def evaluate(
     model: ModelFlags,
     span: Span,
     run: RunFlags,
+    cluster: ClusterFlags,
 ) -> None:
     """Evaluate a model, or results, on annotated photos or clips, or on a video.
 
@@ -130,7 +134,8 @@ def evaluate(
             options=options,
             model_options=model.options(),
             span=span,
-            run=RunOptions(run.force, progress.on_frame, download),
+            run=RunOptions(run.force, progress.on_frame, download, on_found=progress.on_found),
+            workers=cluster.finder() if cluster else None,
         )
     for note in evaluation.notes if not run.quiet else ():
         say(as_options(note))
