@@ -30,7 +30,7 @@ PARTS = {
     ],
     "cluster": [
         *("options", "worker", "_ray", "_arrivals", "_pool", "_spans", "_start", "_finding"),
-        *("shared", ""),
+        *("shared", "drawing", ""),
     ],
     "cli": [
         *("option", "config_file", "param_types", "threads", "console", "exit_codes", "progress"),

@@ -1,8 +1,8 @@
 """What workers gain, what they cost, and what limits them.
 
-    python -m tests.benchmarks.cluster scaling 4 960      4 workers, a predictor that sleeps 1 s a frame
+    python -m tests.benchmarks.cluster scaling 4 960      4 workers, a model that sleeps 1 s a frame
     python -m tests.benchmarks.cluster cost VIDEO         processor time of spans beside one run
-    python -m tests.benchmarks.cluster eight VIDEO        8 copies of VIDEO by 2 workers, processor time
+    python -m tests.benchmarks.cluster eight VIDEO        8 copies of VIDEO by 2 workers
     python -m tests.benchmarks.cluster simulate           the table for 1 to 64 workers
 
 `scaling` needs Ray. It sleeps, so that other work on the machine delays little but the start. The
@@ -101,7 +101,7 @@ def scaling(workers: int, frames: int) -> None:
 
 
 def cost(video: Path) -> None:
-    """Processor seconds of one run without tracking, and of the spans of 2 workers, in one process."""
+    """Processor seconds of one run without tracking, and of the spans of 2 workers."""
     from vidseg import Search, detect_part, detect_to_file, probe
 
     search, frames = Search(model="balloon", keep_score=0.05), probe(video).frames

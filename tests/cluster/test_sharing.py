@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from PIL import Image as Picture
 
@@ -20,6 +22,8 @@ from vidseg.errors import OptionError, VidsegError
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances
 from vidseg.tracking.mask_tracker import MaskTracker
+from vidseg.video.decoding.reader import read_frames
+from vidseg.video.probe import probe
 
 FRAMES = 48
 
@@ -272,3 +276,88 @@ def test_evaluation_by_workers_gives_the_same_figures(
     assert len(ray.started) == 3
     with pytest.raises(OptionError, match="nothing to find"):
         evaluate(clip, detections=tmp_path / "a.vidseg", workers=Workers(2))
+
+
+def barcodes(path: Path) -> list[tuple[Fraction, int]]:
+    """The time and the index of every frame of a scene."""
+    return [(frame.time, read_barcode(frame.image)) for frame in read_frames(probe(path))]
+
+
+def sound(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+
+
+LONG = 120
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "rate"),
+    [
+        (("splash",), "out.mp4", "constant"),
+        (("splash", "--codec", "hevc"), "out.mkv", "variable"),
+        (("splash", "--codec", "av1"), "out.mp4", "constant"),
+        (("splash", "--codec", "prores"), "out.mov", "variable"),
+    ],
+    ids=["h264", "hevc", "av1", "prores"],
+)
+def test_segments_encoded_by_workers_show_the_same_frames_at_the_same_times(
+    words: Sequence[str],
+    name: str,
+    rate: str,
+    model: str,
+    oracle: OraclePredictor,
+    tmp_path: Path,
+    ray: ThreadRay,
+) -> None:
+    steps = [
+        1001 * index + (337 * (index % 3) if rate == "variable" else 0) for index in range(LONG)
+    ]
+    times = [Fraction(step, 30000) for step in steps]
+    clip = write_scene(
+        tmp_path / "in.mp4", frames=LONG, rate=Fraction(30000, 1001), times=times, sound=1
+    )
+    command = (*words, "--model", model, clip)
+    assert run(*command, tmp_path / name).exit_code == 0
+    (tmp_path / "joined").mkdir()
+    result = run(*command, tmp_path / "joined" / name, "--workers", 2, "--parallel-encode")
+    assert result.exit_code == 0, result.stderr
+    one, joined = tmp_path / name, tmp_path / "joined" / name
+    assert barcodes(joined) == barcodes(one)
+    assert [index for _, index in barcodes(joined)] == list(range(LONG))
+    assert sound(joined) == sound(one)
+    assert [path.name for path in joined.parent.iterdir()] == [name]
+    assert len(ray.started) == 1
+
+
+def test_what_cannot_be_drawn_in_segments_is_refused(
+    clip: Path, model: str, oracle: OraclePredictor, tmp_path: Path
+) -> None:
+    words = ("--model", model, "--workers", 2, "--parallel-encode", clip)
+    assert "earlier" in fails("draw", "--effect", "trace", *words, tmp_path / "a.mp4", code=2)
+    assert "none" in fails("overlay", *words, tmp_path / "a.gif", code=2)
+    assert "--start" in fails("overlay", "--end", "1", *words, tmp_path / "a.mp4", code=2)
+    alone = ("--model", model, "--parallel-encode", clip, tmp_path / "a.mp4")
+    assert "--workers" in fails("overlay", *alone, code=2)
+    assert [path.name for path in tmp_path.iterdir()] == [clip.name]
+
+
+def test_a_worker_that_dies_while_it_encodes_is_replaced(
+    clip: Path, dying: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vidseg.pipeline import draw_segments
+
+    left = [2]
+    opened = draw_segments.replay
+
+    def dies(*words: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise KeyboardInterrupt
+        return opened(*words)
+
+    monkeypatch.setattr(draw_segments, "replay", dies)
+    words = ("overlay", "--model", dying, "--workers", 2, "--parallel-encode", clip)
+    assert run(*words, tmp_path / "a.mp4").exit_code == 0
+    assert [index for _, index in barcodes(tmp_path / "a.mp4")] == list(range(FRAMES))
+    assert left == [0]

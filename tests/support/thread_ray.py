@@ -2,7 +2,14 @@
 
 import pickle
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    ALL_COMPLETED,
+    FIRST_COMPLETED,
+    CancelledError,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,17 +24,23 @@ class ThreadRay:
     exceptions = SimpleNamespace(RayError=RayError)
 
     def __init__(self) -> None:
-        self.alive = 0
+        self.alive, self.running = 0, False
         self.started: list[dict[str, Any]] = []
 
     def is_initialized(self) -> bool:
-        return False
+        return self.running
 
     def init(self, **options: Any) -> None:
+        assert not self.running
+        self.running = True
         self.started.append(options)
 
     def shutdown(self) -> None:
         assert self.alive == 0
+        self.running = False
+
+    def get_runtime_context(self) -> Any:
+        return SimpleNamespace(namespace=self.started[-1]["namespace"])
 
     def nodes(self) -> list[dict[str, Any]]:
         return [{"Alive": True, "Resources": {"CPU": 2.0}}]
@@ -35,24 +48,29 @@ class ThreadRay:
     def put(self, value: Any) -> Any:
         return pickle.loads(pickle.dumps(value))
 
-    def remote(self, kind: type) -> Any:
-        def options(**_: Any) -> Any:
-            return SimpleNamespace(remote=lambda *words: self._start(kind, words))
+    def remote(self, **_: Any) -> Any:
+        def of(kind: type) -> Any:
+            started = SimpleNamespace(remote=lambda *words: self._start(kind, words))
+            return SimpleNamespace(options=lambda **_: started)
 
-        return SimpleNamespace(options=options)
+        return of
 
     def wait(
         self, calls: Sequence["Future[Any]"], *, num_returns: int, timeout: float
     ) -> tuple[list["Future[Any]"], list["Future[Any]"]]:
-        done, left = wait(calls, timeout, FIRST_COMPLETED)
-        return list(done), list(left)
+        wait(calls, timeout, FIRST_COMPLETED if num_returns == 1 else ALL_COMPLETED)
+        return [call for call in calls if call.done()], [call for call in calls if not call.done()]
 
     def get(self, call: "Future[Any]") -> Any:
-        return pickle.loads(pickle.dumps(call.result()))
+        try:
+            return pickle.loads(pickle.dumps(call.result()))
+        except CancelledError:
+            raise RayError("killed") from None
 
     def kill(self, actor: "Actor") -> None:
         self.alive -= 1
-        actor.threads.shutdown()
+        for thread in (actor.working, actor.telling):
+            thread.shutdown(cancel_futures=True)
 
     def _start(self, kind: type, words: Sequence[Any]) -> "Actor":
         self.alive += 1
@@ -60,17 +78,21 @@ class ThreadRay:
 
 
 class Actor:
-    """A worker; one of its two threads tells how far the other one is."""
+    """A worker: one thread does its tasks, the other one tells how far they are."""
 
     def __init__(self, worker: Any) -> None:
-        self.threads = ThreadPoolExecutor(2)
+        self.working, self.telling = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._worker = worker
 
     def __getattr__(self, name: str) -> Any:
         do: Callable[..., Any] = getattr(self._worker, name)
 
-        def remote(*words: Any, **named: Any) -> "Future[Any]":
-            sent = pickle.loads(pickle.dumps((words, named)))
-            return self.threads.submit(do, *sent[0], **sent[1])
+        def on(thread: ThreadPoolExecutor) -> Any:
+            def remote(*words: Any, **named: Any) -> "Future[Any]":
+                sent = pickle.loads(pickle.dumps((words, named)))
+                return thread.submit(do, *sent[0], **sent[1])
 
-        return SimpleNamespace(remote=remote)
+            return remote
+
+        telling = SimpleNamespace(remote=on(self.telling))
+        return SimpleNamespace(remote=on(self.working), options=lambda **_: telling)

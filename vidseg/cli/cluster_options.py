@@ -11,7 +11,7 @@ from vidseg.cli.option import Command, option
 
 if TYPE_CHECKING:
     from vidseg.cluster.options import ClusterOptions
-    from vidseg.pipeline.finder import Finder
+    from vidseg.cluster.shared import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class ClusterFlags:
 
         return ClusterOptions(self.workers, self.address)
 
-    def finder(self, target: Path | None = None) -> "Finder":
+    def finder(self, target: Path | None = None) -> "Workers":
         """Workers that find objects for this process. On a cluster, what they find in a video lies
         beside `target` until it is used, or where that is a URL, in the current folder."""
         from vidseg.cluster.shared import Workers

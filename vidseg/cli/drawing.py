@@ -19,6 +19,7 @@ from vidseg.cli.batch import (
     run_jobs,
     several_frames,
 )
+from vidseg.cli.option import option
 from vidseg.cli.options import (
     ClusterFlags,
     Command,
@@ -67,6 +68,7 @@ class Request:
     run: RunFlags
     trial: Trial
     cluster: ClusterFlags
+    parallel_encode: bool
 
 
 def drawing_options(command: Command) -> Command:
@@ -81,6 +83,12 @@ def drawing_options(command: Command) -> Command:
     @skip_existing_option
     @watch_option
     @cluster_options
+    @option(
+        "--parallel-encode",
+        is_flag=True,
+        help="Let --workers draw and encode one video too, in segments that are joined. The frames "
+        "are the same, the bytes of the file are not.",
+    )
     @wraps(command)
     def wrapper(
         *,
@@ -92,9 +100,14 @@ def drawing_options(command: Command) -> Command:
         run: RunFlags,
         trial: Trial,
         cluster: ClusterFlags,
+        parallel_encode: bool,
         **others: Any,
     ) -> Any:
-        request = Request(sources, target, search, span, quality, run, trial, cluster)
+        if parallel_encode and not cluster:
+            raise OptionError("--parallel-encode is for --workers and --cluster; give one of them.")
+        request = Request(
+            sources, target, search, span, quality, run, trial, cluster, parallel_encode
+        )
         return command(request=request, **others)
 
     return wrapper
@@ -155,7 +168,27 @@ def make_or_tell(request: Request, todo: Todo, output: "Callable[[Job, Path], Ou
         tell_estimates(todo, output, search=search, span=span, run=run)
         return
     outputs = {job: [output(job, job.target)] for job in todo.jobs}
+    if request.parallel_encode and todo.single:
+        _draw_in_segments(request, todo, outputs)
+        return
     make(outputs, todo, search=search, span=span, run=run, cluster=request.cluster)
+
+
+def _draw_in_segments(
+    request: Request, todo: Todo, outputs: "Mapping[Job, Sequence[Output]]"
+) -> None:
+    from vidseg.cluster.drawing import draw as draw_by_workers
+
+    search, span = request.search, request.span
+
+    def do(job: Job, options: "RunOptions") -> "RunResult":
+        workers = request.cluster.finder(job.target)
+        return draw_by_workers(
+            job.source, outputs[job], search=search, workers=workers, span=span, options=options
+        )
+
+    introduce(search, request.run)
+    run_jobs(todo, do, request.run)
 
 
 def make(

@@ -7,6 +7,7 @@ Paths and spans of frames travel between them, frames never do. A worker that di
 its task is the next one to be handed out. README.md in this folder says what that gains.
 
 - `shared`: `Workers`, who find the objects of one video; `detect`; `run_tasks`, a file each
+- `drawing`: one video drawn and encoded in segments, each by a worker
 - `options`: where the workers are; `worker`: what one does; `_pool`: who does what next
 - `_finding`: one video's parts, found and used in order; `_spans`: how it is cut
 - `_arrivals`: what workers send, as streams; `_ray`, `_start`: Ray, started and ended
@@ -14,6 +15,7 @@ its task is the next one to be handed out. README.md in this folder says what th
 It imports from the rooms up to `pipeline`.
 """
 
+from vidseg.cluster.drawing import draw as draw
 from vidseg.cluster.options import ClusterOptions as ClusterOptions
 from vidseg.cluster.shared import Workers as Workers
 from vidseg.cluster.shared import detect as detect

@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
@@ -17,6 +18,9 @@ MAX_ATTEMPTS = 4
 PROGRESS_SECONDS = 0.5
 """Time between two looks at how far the workers are."""
 
+TELLING = "telling"
+"""The thread of a worker that answers while the other one works."""
+
 OnFrames = Callable[[int], None]
 """Called with the frames done by all workers together."""
 
@@ -26,8 +30,21 @@ def told(tell: OnFrame | None, total: int | None) -> OnFrames | None:
     return None if tell is None else lambda done: tell(done, total)
 
 
+CALLS_PER_WORKER = 2
+"""A worker has its next task before it is done with the one at hand: on a busy machine or network,
+it would wait seconds for it."""
+
+
+@dataclass(slots=True, eq=False)
+class _Hand:
+    """A worker that is ready, and the numbers of its tasks: the one at hand, and the next."""
+
+    worker: Any
+    numbers: deque[int] = field(default_factory=deque)
+
+
 class Pool:
-    """The worker processes: those that start, that wait for a task, and that have one."""
+    """The worker processes: those that start, and those that have or await tasks."""
 
     def __init__(
         self, ray: Ray, start: Callable[[], Any], count: int, ended: Event | None = None
@@ -36,8 +53,10 @@ class Pool:
         self.count = count
         self._ray, self._start, self._end = ray, start, ended or Event()
         self._starting: dict[Any, Any] = {}
-        self._idle: list[Any] = []
-        self._busy: dict[Any, tuple[Any, int]] = {}
+        self._hands: list[_Hand] = []
+        self._calls: dict[Any, tuple[_Hand, int]] = {}
+        self._waiting: deque[int] = deque()
+        self._attempts: Counter[int] = Counter()
         self._facts: dict[str, Any] | None = None
         self._agree = False
         self._failed_starts = 0
@@ -56,42 +75,46 @@ class Pool:
     ) -> Iterator[tuple[int, Outcome]]:
         """Number and outcome of every task, in the order in which they end; `on_frames` gets the
         frames done by all of them."""
-        waiting, attempts, done = deque(range(len(tasks))), Counter[int](), 0
-        self._hand_out(tasks, waiting, attempts)
-        while waiting or self._busy:
+        self._waiting, self._attempts, done = deque(range(len(tasks))), Counter[int](), 0
+        self._hand_out(tasks)
+        while self._waiting or self._calls:
             for number, outcome in self._wait():
                 again = outcome.lost or (outcome.error is not None and tasks[number].retry_errors)
-                if again and attempts[number] < MAX_ATTEMPTS:
-                    waiting.appendleft(number)
+                if again and self._attempts[number] < MAX_ATTEMPTS:
+                    self._waiting.appendleft(number)
                     continue
                 done += outcome.frames
                 yield number, outcome
-            self._hand_out(tasks, waiting, attempts)
+            self._hand_out(tasks)
             if on_frames is not None:
                 on_frames(done + self._frames_in_work())
 
     def stop(self) -> None:
         """Ends every worker."""
-        busy = [worker for worker, _ in self._busy.values()]
-        for worker in (*self._starting.values(), *self._idle, *busy):
+        for worker in (*self._starting.values(), *(hand.worker for hand in self._hands)):
             self._ray.kill(worker)
 
     def _add(self) -> None:
         worker = self._start()
         self._starting[worker.load.remote()] = worker
 
-    def _hand_out(self, tasks: Sequence[Task], waiting: deque[int], attempts: Counter[int]) -> None:
-        while waiting and self._idle:
-            number, worker = waiting.popleft(), self._idle.pop()
-            call = worker.do.remote(tasks[number], again=attempts[number] > 0)
-            attempts[number] += 1
-            self._busy[call] = worker, number
+    def _hand_out(self, tasks: Sequence[Task]) -> None:
+        """Gives tasks to the workers with the fewest, the first ones first."""
+        while self._waiting and self._hands:
+            hand = min(self._hands, key=lambda each: len(each.numbers))
+            if len(hand.numbers) >= CALLS_PER_WORKER:
+                return
+            number = self._waiting.popleft()
+            call = hand.worker.do.remote(tasks[number], again=self._attempts[number] > 0)
+            self._attempts[number] += 1
+            hand.numbers.append(number)
+            self._calls[call] = hand, number
 
     def _wait(self) -> list[tuple[int, Outcome]]:
         """What ended since, after a short time at most; a worker that became ready waits then."""
         if self._end.is_set():
             raise GeneratorExit
-        calls = [*self._starting, *self._busy]
+        calls = [*self._starting, *self._calls]
         ended, _ = self._ray.wait(calls, num_returns=len(calls), timeout=0)
         if not ended:
             ended, _ = self._ray.wait(calls, num_returns=1, timeout=PROGRESS_SECONDS)
@@ -99,7 +122,7 @@ class Pool:
         for call in ended:
             if call in self._starting:
                 self._started(call)
-            else:
+            elif call in self._calls:
                 found.append(self._ended(call))
         return found
 
@@ -114,7 +137,7 @@ class Pool:
                 raise VidsegError(f"Workers die while they start: {first_line(error)}") from error
             self._add()
             return
-        self._idle.append(worker)
+        self._hands.append(_Hand(worker))
         if isinstance(facts, str):
             raise VidsegError(f"A worker could not start: {facts}")
         first = self._facts = self._facts or facts
@@ -125,18 +148,32 @@ class Pool:
             )
 
     def _ended(self, call: Any) -> tuple[int, Outcome]:
-        worker, number = self._busy.pop(call)
+        hand, number = self._calls.pop(call)
         try:
             outcome = self._ray.get(call)
         except self._ray.exceptions.RayError as error:
-            self._ray.kill(worker)
-            self._add()
-            return number, Outcome(error=f"The worker died: {first_line(error)}", lost=True)
-        self._idle.append(worker)
+            self._ray.kill(hand.worker)
+            return self._lost(hand), Outcome(
+                error=f"The worker died: {first_line(error)}", lost=True
+            )
+        hand.numbers.remove(number)
         return number, outcome
 
+    def _lost(self, hand: _Hand) -> int:
+        """Replaces a worker that died; gives the number of the task at which it did. The next one,
+        which it had not begun, waits again."""
+        self._hands.remove(hand)
+        self._calls = {call: mine for call, mine in self._calls.items() if mine[0] is not hand}
+        at, *following = hand.numbers
+        for number in reversed(following):
+            self._waiting.appendleft(number)
+            self._attempts[number] -= 1
+        self._add()
+        return at
+
     def _frames_in_work(self) -> int:
-        calls = [worker.frames.remote() for worker, _ in self._busy.values()]
+        busy = [hand.worker.frames for hand in self._hands if hand.numbers]
+        calls = [frames.options(concurrency_group=TELLING).remote() for frames in busy]
         if not calls:
             return 0
         ended, _ = self._ray.wait(calls, num_returns=len(calls), timeout=PROGRESS_SECONDS)

@@ -60,14 +60,19 @@ def connected(ray: Ray, cluster: ClusterOptions, environment: Mapping[str, str])
     with _logs() as logs:
         try:
             with _signals_kept(), _variables(environment):
-                _start(ray, cluster, logs)
+                _start(ray, cluster, logs, namespace_of(environment))
             yield
         finally:
             ray.shutdown()
 
 
-def _start(ray: Ray, cluster: ClusterOptions, logs: str) -> None:
-    common = {"log_to_driver": False, "logging_level": "ERROR"}
+def namespace_of(environment: Mapping[str, str]) -> str:
+    """Ray's name for programs whose processes were started with these variables."""
+    return " ".join(["vidseg", *(f"{name}={value}" for name, value in environment.items())])
+
+
+def _start(ray: Ray, cluster: ClusterOptions, logs: str, namespace: str) -> None:
+    common = {"log_to_driver": False, "logging_level": "ERROR", "namespace": namespace}
     try:
         if cluster.address is not None:
             _check_reachable(cluster.address)

@@ -8,8 +8,8 @@ from math import ceil
 from threading import Event
 from typing import Any
 
-from vidseg.cluster._pool import Pool
-from vidseg.cluster._ray import Ray, connected, first_line, load_ray
+from vidseg.cluster._pool import TELLING, Pool
+from vidseg.cluster._ray import Ray, connected, first_line, load_ray, namespace_of
 from vidseg.cluster.options import ClusterOptions
 from vidseg.cluster.worker import Weights, Worker
 from vidseg.cpu_budget import CORES_VARIABLE, MAX_FRAMES_AT_ONCE, cores, threads_per_frame
@@ -34,15 +34,16 @@ def workplace(
         raise OptionError("Workers share the GPUs out among themselves; write `device='cuda'`.")
     ray = load_ray()
     weights = _fetched_weights(search, cluster, options)
-    given = _own_environment(cluster) if not ray.is_initialized() else {}
-    with connected(ray, cluster, given):
+    own = own_environment(cluster)
+    with connected(ray, cluster, own):
+        inherited = own and ray.get_runtime_context().namespace == namespace_of(own)
         share = share_out(ray.nodes(), search.model_options.device, cluster.workers, most)
         words = [_sent(ray, search), os.getcwd(), ray.put(weights)]
-        actor = ray.remote(Worker).options(
+        # one more thread tells how far it is; tasks are done one after another
+        actor = ray.remote(concurrency_groups={TELLING: 1})(Worker).options(
             num_cpus=share.cpus,
             num_gpus=share.gpus,
-            max_concurrency=2,  # one more thread tells how far it is
-            runtime_env=None if given else {"env_vars": _environment(share.cpus, cluster)},
+            runtime_env=None if inherited else {"env_vars": _environment(share.cpus, cluster)},
         )
 
         @contextmanager
@@ -56,7 +57,7 @@ def workplace(
         yield start
 
 
-def _own_environment(cluster: ClusterOptions) -> dict[str, str]:
+def own_environment(cluster: ClusterOptions) -> dict[str, str]:
     """Variables for all processes of a Ray of our own, which takes them over from this process;
     `runtime_env`, the way to set them elsewhere, costs four seconds."""
     if cluster.address is not None or cluster.workers is None:

@@ -108,7 +108,7 @@ class Workers:
     ) -> Iterator[JoinedParts]:
         """See `vidseg.pipeline.finder`."""
         with (
-            self._parts_folder() as folder,
+            self.parts_folder() as folder,
             found_parts(
                 info, folder, search=search, cluster=self.where, options=options, stop=stop
             ) as parts,
@@ -128,7 +128,8 @@ class Workers:
                 yield outcome.result
 
     @contextmanager
-    def _parts_folder(self) -> Iterator[Path]:
+    def parts_folder(self) -> Iterator[Path]:
+        """A folder that all workers see, until the block ends."""
         try:
             made = tempfile.TemporaryDirectory(
                 prefix="vidseg-parts-", dir=self._folder, ignore_cleanup_errors=True

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vidseg.effects.effect import Draw, Effect, drawing
+from vidseg.effects.effect import Draw, Effect, Stateful, drawing
 from vidseg.effects.overlay import line_width
 from vidseg.errors import OptionError
 from vidseg.structures.colors import BLACK, WHITE
@@ -120,3 +120,12 @@ def files_of(effect: Effect) -> Iterator[Path]:
         yield from files_of(effect.effect)
     elif isinstance(file := getattr(effect, "file", None), Path):
         yield file
+
+
+def keeps_state(effect: Effect) -> bool:
+    """Whether an effect, or one inside it, needs the time or earlier frames."""
+    if isinstance(effect, Chain):
+        return any(map(keeps_state, effect.effects))
+    if isinstance(effect, Only):
+        return keeps_state(effect.effect)
+    return isinstance(effect, Stateful)

@@ -47,7 +47,7 @@ def detected_frames(
     with ExitStack() as stack:
         parts = None
         if search.workers is not None:
-            _check_shared(span)
+            check_shared(span)
             shared = search.workers.found(info, search, options, stop or Event())
             parts = stack.enter_context(shared)
         if parts is not None and not pictures and search.tracking.tracker is None:
@@ -93,7 +93,7 @@ def _found(
     return detect(frames, predictor, batch_size=size, every=every)
 
 
-def _check_shared(span: Span) -> None:
+def check_shared(span: Span) -> None:
     """Raises OptionError: a part of a video, whose batches would begin elsewhere."""
     if span != Span():
         raise OptionError(

@@ -150,12 +150,10 @@ def _detect_shared(
     cluster: ClusterFlags,
 ) -> None:
     """One video, whose frames the workers share."""
-    if span != Span():
-        raise OptionError(
-            "One video is shared among workers without --start, --end, --keep-going and "
-            "--keep-interlaced."
-        )
     from vidseg.cluster.shared import detect as detect_shared
+    from vidseg.pipeline.detected_frames import check_shared
+
+    check_shared(span)
 
     def do(job: Job, options: "RunOptions") -> "RunResult":
         where = cluster.options()

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
@@ -23,6 +23,7 @@ from vidseg.video.codecs import Encoding, choose_codec
 from vidseg.video.encoding._deep_frames import keeps_source, source_bits
 from vidseg.video.encoding._gif import GifEncoder
 from vidseg.video.encoding._image_writer import PhotoFolderWriter, PhotoWriter
+from vidseg.video.encoding._joined_segments import JoinedSegments
 from vidseg.video.encoding._spherical import reserve_mark, write_mark
 from vidseg.video.encoding._stream_copier import StreamCopier
 from vidseg.video.encoding.encoder import MAX_TIMESCALE, VideoEncoder, timescale
@@ -111,7 +112,11 @@ class VideoWriter:
         start: Fraction | None = None,
         end: Fraction | None = None,
         force: bool = False,
+        segments: Sequence[Path] = (),
     ) -> None:
+        """With `segments`, videos of this very encoding, their packets are taken in place of the
+        pictures that are written."""
+        self._segments = segments
         self._path, self._info, self._encoding = as_path(path), info, encoding
         self._start, self._end, self._force = start, end, force
         self._stack = ExitStack()
@@ -129,8 +134,7 @@ class VideoWriter:
             container = self._encoding.container
             self._output = open_output(str(self._part), container, _container_options(container))
             stack.callback(self._abandon)
-            encoder = GifEncoder if self._encoding.codec == "gif" else VideoEncoder
-            self._encoder = encoder(self._output, self._info, self._encoding)
+            self._encoder = self._new_encoder()
             stack.callback(self._encoder.close)
             self._open_copier(stack)
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="vidseg-write")
@@ -167,6 +171,12 @@ class VideoWriter:
         with self._stack, self._mapped_errors():
             self._finish()
         return None
+
+    def _new_encoder(self) -> VideoEncoder | GifEncoder | JoinedSegments:
+        if self._segments:
+            return JoinedSegments(self._output, self._info, self._segments)
+        encoder = GifEncoder if self._encoding.codec == "gif" else VideoEncoder
+        return encoder(self._output, self._info, self._encoding)
 
     def _open_copier(self, stack: ExitStack) -> None:
         if self._info.kind != "video" or self._encoding.container == "gif":
