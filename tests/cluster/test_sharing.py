@@ -296,8 +296,10 @@ LONG = 120
     [
         (("splash",), "out.mp4", "constant"),
         (("splash", "--codec", "hevc"), "out.mkv", "variable"),
-        (("splash", "--codec", "av1"), "out.mp4", "constant"),
-        (("splash", "--codec", "prores"), "out.mov", "variable"),
+        pytest.param(("splash", "--codec", "av1"), "out.mp4", "constant", marks=pytest.mark.slow),
+        pytest.param(
+            ("splash", "--codec", "prores"), "out.mov", "variable", marks=pytest.mark.slow
+        ),
     ],
     ids=["h264", "hevc", "av1", "prores"],
 )
@@ -357,7 +359,7 @@ def test_a_worker_that_dies_while_it_encodes_is_replaced(
         return opened(*words)
 
     monkeypatch.setattr(draw_segments, "replay", dies)
-    words = ("overlay", "--model", dying, "--workers", 2, "--parallel-encode", clip)
+    words = ("splash", "--model", dying, "--workers", 2, "--parallel-encode", clip)
     assert run(*words, tmp_path / "a.mp4").exit_code == 0
     assert [index for _, index in barcodes(tmp_path / "a.mp4")] == list(range(FRAMES))
     assert left == [0]
