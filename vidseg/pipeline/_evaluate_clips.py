@@ -111,9 +111,7 @@ def _tracks(
     return _searched(clip, request.classes, search, counter, request.run)
 
 
-def find_tracks(
-    clip: Clip, names: Sequence[str], *, search: Search, options: RunOptions
-) -> Tracks:
+def find_tracks(clip: Clip, names: Sequence[str], *, search: Search, options: RunOptions) -> Tracks:
     """What one worker finds in one clip."""
     return _searched(clip, names, search, FrameCounter(options, clip.frames), options)
 
