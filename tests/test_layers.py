@@ -36,7 +36,7 @@ PARTS = {
         *("option", "config_file", "param_types", "threads", "console", "exit_codes", "progress"),
         *("standard_output", "tracking_options", "encoding_options", "model_options"),
         *("run_flags", "cluster_options", "live_options", "training_display"),
-        *("options", "report", "batch", "sharing", "trial", "drawing", "output_specs"),
+        *("options", "json_or_table", "batch", "sharing", "trial", "drawing", "output_specs"),
         *("commands", ""),
     ],
 }

@@ -47,7 +47,7 @@ def test_a_person_sees_the_table_and_a_program_json(
     dataset(tmp_path)
     assert "format:" not in run("data", "check", tmp_path, "-q").stdout
     assert json.loads(run("data", "check", tmp_path, "--json").stdout)["photos"] == 2
-    monkeypatch.setattr("vidseg.cli.report.is_terminal", lambda: True)
+    monkeypatch.setattr("vidseg.cli.json_or_table.is_terminal", lambda: True)
     table = run("data", "check", tmp_path)
     assert table.stdout.startswith("format: via\n")
     assert table.stderr == ""

@@ -48,7 +48,7 @@ def test_a_slip_gets_a_suggestion(words: list[str], meant: str) -> None:
 def test_the_demo_draws_the_bundled_clip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, oracle: OraclePredictor
 ) -> None:
-    monkeypatch.setattr(demo, "MODEL", model)
+    monkeypatch.setattr(demo, "DEMO_MODEL", model)
     folder = tmp_path / "new"
     result = run("demo", folder)
     assert result.exit_code == 0, result.output
@@ -68,7 +68,7 @@ def test_the_demo_draws_the_bundled_clip(
 def test_a_demo_that_fails_leaves_no_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "MODEL", str(tmp_path / "none.pt"))
+    monkeypatch.setattr(demo, "DEMO_MODEL", str(tmp_path / "none.pt"))
     assert "none.pt" in fails("demo", tmp_path / "new")
     assert not list(tmp_path.iterdir())
     assert "does not exist" in fails("demo", tmp_path / "no" / "new")

@@ -13,10 +13,10 @@ import click
 
 from vidseg.cli.batch import Job, Plan, Todo, introduce, run_jobs, sort_jobs
 from vidseg.cli.console import warnings_muted
+from vidseg.cli.json_or_table import print_report
 from vidseg.cli.option import Command, option
 from vidseg.cli.options import RunFlags, Span
 from vidseg.cli.progress import Download, bytes_text, duration
-from vidseg.cli.report import print_report
 from vidseg.cli.threads import limit_threads
 from vidseg.errors import OptionError
 from vidseg.remote.paths import as_path

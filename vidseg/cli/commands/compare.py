@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidseg.cli.json_or_table import JSON_OPTION, print_report
 from vidseg.cli.options import (
     CLASS_OPTION,
     SCORE_OPTION,
@@ -20,7 +21,6 @@ from vidseg.cli.options import (
 )
 from vidseg.cli.param_types import Device, FilePath, ModelName, OutputPath, split_names
 from vidseg.cli.progress import Progress
-from vidseg.cli.report import JSON_OPTION, print_report
 from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:

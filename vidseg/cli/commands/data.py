@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidseg.cli.console import say
+from vidseg.cli.json_or_table import JSON_OPTION, is_quiet, print_report
 from vidseg.cli.options import Command, examples, option, verbosity_options
 from vidseg.cli.param_types import FilePath, OutputPath
-from vidseg.cli.report import JSON_OPTION, is_quiet, print_report
 from vidseg.datasets.format_names import FORMATS, Format
 from vidseg.errors import OptionError
 from vidseg.remote.paths import url_of

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from vidseg.cli.exit_codes import sentence_for
+from vidseg.cli.json_or_table import JSON_OPTION, print_report
 from vidseg.cli.options import examples, verbosity_options
-from vidseg.cli.report import JSON_OPTION, print_report
 from vidseg.cpu_budget import cores
 from vidseg.version import __version__
 

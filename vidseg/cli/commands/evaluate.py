@@ -5,6 +5,7 @@ import click
 from vidseg.cli.commands.data import CLASS_ATTRIBUTE, CLASS_NAME, CROWDS
 from vidseg.cli.commands.data import FORMATS as PHOTO_FORMATS
 from vidseg.cli.console import say
+from vidseg.cli.json_or_table import JSON_OPTION, print_report
 from vidseg.cli.option import as_options
 from vidseg.cli.options import (
     SCORE_OPTION,
@@ -21,7 +22,6 @@ from vidseg.cli.options import (
 )
 from vidseg.cli.param_types import FilePath
 from vidseg.cli.progress import Download, Progress
-from vidseg.cli.report import JSON_OPTION, print_report
 from vidseg.cli.threads import limit_threads
 
 CLIP_FORMATS = ("ytvis", "davis", "mots")

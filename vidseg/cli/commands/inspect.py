@@ -6,9 +6,9 @@ import click
 
 from vidseg.cli.commands.data import Read, dataset_options
 from vidseg.cli.console import say
+from vidseg.cli.json_or_table import is_quiet
 from vidseg.cli.options import SCORE_OPTION, examples, option, verbosity_options
 from vidseg.cli.param_types import FilePath, ModelName, OutputPath
-from vidseg.cli.report import is_quiet
 from vidseg.cli.threads import limit_threads
 
 if TYPE_CHECKING:
