@@ -33,7 +33,8 @@ class TrainingDisplay:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
-        if self._lines is not None and error is None:
+        done = error is None and self._step == self._steps
+        if self._lines is not None and done:
             self._lines.end()
 
     def on_step(self, step: int, steps: int, losses: dict[str, float]) -> None:
