@@ -1,12 +1,12 @@
 """`everyday` on ONNX Runtime beside torch: time of the heads, and AP with int8.
 
     vidseg export --onnx everyday everyday_onnx
-    python -m tests.benchmarks.onnx_runtime everyday_onnx [--rounds 8] [--coco DATA]
+    python -m tests.benchmarks.onnx_runtime everyday_onnx [--rounds 8] [--coco DATA --photos 100]
 
 Times are processor time of one frame of 16:9 (480 x 272) on one thread, in turns; torch in float32
 and in bfloat16. ATEN_CPU_CAPABILITY=avx2 and ONEDNN_MAX_CPU_ISA=AVX2 limit torch; nothing limits
 ONNX Runtime, which takes what the CPU has. With a COCO folder of photos, the heads are also
-quantised to int8, calibrated on its first 24 photos, and AP of masks is measured on the others.
+quantised to int8, calibrated on its first 24 photos, and AP of masks is measured on the next ones.
 """
 
 import argparse
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--coco", type=Path)
+    parser.add_argument("--photos", type=int, default=100, help="photos that judge")
     options = parser.parse_args()
     torch.set_num_threads(1)
     figures: dict[str, Any] = {}
@@ -48,7 +49,8 @@ def main() -> None:
     if options.coco:
         files["onnx int8"] = quantised(options.folder, options.coco)
         figures["AP"] = {
-            name: ap(options.folder, path, options.coco) for name, path in files.items()
+            name: ap(options.folder, path, options.coco, options.photos)
+            for name, path in files.items()
         }
     figures["milliseconds"] = times(files, options.rounds)
     cpu = torch.backends.cpu.get_cpu_capability()
@@ -123,12 +125,12 @@ def quantised(folder: Path, coco: Path) -> Path:
     return target
 
 
-def ap(folder: Path, heads: Path, coco: Path) -> list[float]:
+def ap(folder: Path, heads: Path, coco: Path, photos: int) -> list[float]:
     """AP and AP50 of masks, in per cent, on the photos that did not calibrate."""
     predictor = OnnxEveryday(folder, keep_score=0.05, threads=1)
     predictor._heads = onnxruntime.InferenceSession(heads)
     content = read_dataset(coco)
-    samples = sorted(content.samples, key=lambda each: each.path)[CALIBRATION_PHOTOS:]
+    samples = sorted(content.samples, key=lambda each: each.path)[CALIBRATION_PHOTOS:][:photos]
     masks = evaluate(replace(content, samples=tuple(samples)), predictor).masks
     assert masks.ap is not None
     assert masks.ap50 is not None
