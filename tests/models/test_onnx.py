@@ -31,6 +31,11 @@ def test_a_command_needs_detections_and_a_format_or_a_model_and_onnx(tmp_path: P
         assert "--format for detections, or --onnx for a model" in sentence
 
 
+def test_an_unknown_model_and_standard_output_are_refused(tmp_path: Path) -> None:
+    assert "evryday" in fails("export", "--onnx", "evryday", tmp_path / "out", code=2)
+    assert "a folder" in fails("export", "--onnx", "everyday", "-", code=2)
+
+
 def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_export, "NEEDED_MODULES", ("no_such_module",))
     sentence = fails("export", "--onnx", "everyday", tmp_path / "out")

@@ -74,6 +74,7 @@ def export_onnx(
         OutputExistsError, OutputError: the folder cannot be written.
         VidsegError: torch's exporter needs packages that are not installed.
     """
+    classes = class_names(model)
     check_output(target, [], force=force, folder=True)
     missing = [name for name in NEEDED_MODULES if find_spec(name) is None]
     if missing:
@@ -82,7 +83,7 @@ def export_onnx(
         )
     network = load_network(model, on_download=on_download).eval().requires_grad_(False)
     parts = _everyday(network) if isinstance(network, Everyday) else _mask_rcnn(network)
-    facts = {"classes": class_names(model), **_input_facts(network)}
+    facts = {"classes": classes, **_input_facts(network)}
     with atomic_output(target, force=force, folder=True) as folder:
         for part in parts:
             _write(part, folder / f"{part.name}.onnx")

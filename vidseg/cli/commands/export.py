@@ -90,6 +90,8 @@ def export(
 def _export_model(model: str, target: str, run: RunFlags) -> None:
     from vidseg.models.onnx_export import export_onnx
 
+    if target == "-":
+        raise click.UsageError("A model is written into a folder; name one.")
     limit_threads()
     on_download = Download().on_bytes if run.progress else None
     files = export_onnx(model, target, force=run.force, on_download=on_download)
