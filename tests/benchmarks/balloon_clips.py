@@ -1,9 +1,11 @@
-"""Short clips with exact truth: cut-out balloons float over real photos under a moving camera.
+"""Short clips with exact truth: cut-out objects float over real photos under a moving camera.
 
     clips = render(Path("data"), count=3)
 
 `data` holds Matterport's balloon set as `balloon/`, and photos without balloons in
-`coco_mini/images`, named by `backgrounds.json`. Nothing of them is kept.
+`coco_mini/images`, named by `backgrounds.json`. For the model `everyday`, people, animals and
+vehicles of `coco_mini` float over photos without people, in `openimages_bg`; what else these show
+is no part of the truth. Nothing of them is kept.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidseg.datasets import Sample, read_dataset
+from vidseg.datasets.records import Annotation
 from vidseg.evaluation.clips import ANY_CLASS, Clip, MaskTrack
 from vidseg.structures.frame import Frame, Image
 from vidseg.structures.masks import RLE, from_rle, to_rle
@@ -32,6 +35,11 @@ SMALLEST, LARGEST = 60, 150
 """Heights of the balloons, in pixels."""
 ROUND = 0.7
 """Least share of its box that a balloon covers (an ellipse 0.79): nothing stands before it."""
+EVERYDAY_CLASSES = ("person", "car", "bus", "truck", "dog", "cat", "horse", "motorcycle")
+EVERYDAY_FILL = 0.45
+"""Least share of its box that an everyday object covers."""
+EVERYDAY_HEIGHTS = (120, 240)
+"""Least and largest heights of everyday objects, in pixels."""
 VISIBLE = 0.15
 """Least share of a balloon that is to be seen for it to count as there."""
 
@@ -111,11 +119,15 @@ class Rendered:
         return image, shown
 
 
-def render(data: Path, *, count: int = 3, frames: int = 48, balloons: int = 4) -> list[Rendered]:
-    """`count` clips, the same every time; the balloons come from the `val` photos."""
-    cutouts = list(_cutouts(data / "balloon"))
-    free = sorted(json.loads((data / "backgrounds.json").read_text())["balloon_free"])
-    grounds = [path for name in free if (path := data / "coco_mini" / "images" / name).exists()]
+def render(
+    data: Path, *, count: int = 3, frames: int = 48, balloons: int = 4, model: str = "balloon"
+) -> list[Rendered]:
+    """`count` clips, the same every time, of what the model knows; balloons are of `val` photos."""
+    heights = EVERYDAY_HEIGHTS if model == "everyday" else (SMALLEST, LARGEST)
+    if model == "everyday":
+        cutouts, grounds = list(_everyday_cutouts(data / "coco_mini")), _without_people(data)
+    else:
+        cutouts, grounds = list(_cutouts(data / "balloon")), _without_balloons(data)
     clips = []
     for seed in range(count):
         random = np.random.default_rng(seed)
@@ -127,12 +139,33 @@ def render(data: Path, *, count: int = 3, frames: int = 48, balloons: int = 4) -
                 drift=tuple(random.uniform(-0.12, 0.12, 2)),
                 swing=random.uniform(0.01, 0.05),
                 phase=random.uniform(0, 6),
-                height=random.uniform(SMALLEST, LARGEST),
+                height=random.uniform(*heights),
             )
             for _ in range(balloons)
         )
-        clips.append(Rendered(f"balloons {seed}", ground, floating, frames, seed))
+        clips.append(Rendered(f"{model} {seed}", ground, floating, frames, seed))
     return clips
+
+
+def _without_balloons(data: Path) -> list[Path]:
+    free = sorted(json.loads((data / "backgrounds.json").read_text())["balloon_free"])
+    return [path for name in free if (path := data / "coco_mini" / "images" / name).exists()]
+
+
+def _without_people(data: Path) -> list[Path]:
+    rows = json.loads((data / "openimages_bg/manifest.json").read_text())
+    names = sorted(row["file"] for row in rows if row["person_free_by_eye"])
+    return [data / "openimages_bg/images" / name for name in names]
+
+
+def _everyday_cutouts(folder: Path) -> Iterator[Cutout]:
+    """Objects of some size and of common classes, whole, with little that hides them."""
+    for sample in read_dataset(folder).samples:
+        for one in sample.objects:
+            box = tuple(round(value) for value in one.box)
+            filled = one.area > EVERYDAY_FILL * (box[2] - box[0]) * (box[3] - box[1])
+            if one.label in EVERYDAY_CLASSES and filled and _is_inside(box, sample):
+                yield _cut(read_photo(sample.path), one, box)
 
 
 def _cutouts(folder: Path) -> Iterator[Cutout]:
@@ -140,20 +173,27 @@ def _cutouts(folder: Path) -> Iterator[Cutout]:
     for sample in read_dataset(folder, split="val").samples:
         image = None
         for one in sample.objects:
-            x0, y0, x1, y1 = (round(value) for value in one.box)
+            x0, y0, x1, y1 = box = tuple(round(value) for value in one.box)
             round_one = one.area > ROUND * (x1 - x0) * (y1 - y0)
-            if round_one and _is_whole((x0, y0, x1, y1), sample):
+            shape = 0.6 < (x1 - x0) / max(y1 - y0, 1) < 1.3
+            if round_one and shape and _is_inside(box, sample):
                 image = read_photo(sample.path) if image is None else image
-                mask = from_rle(one.rle)[y0:y1, x0:x1].astype(np.float32)
-                soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), 1.0), np.float32)
-                yield Cutout(image[y0:y1, x0:x1].astype(np.float32), soft)
+                yield _cut(image, one, box)
 
 
-def _is_whole(box: tuple[int, int, int, int], sample: Sample) -> bool:
+def _cut(image: Image, one: Annotation, box: tuple[int, ...]) -> Cutout:
+    x0, y0, x1, y1 = box
+    mask = from_rle(one.rle)[y0:y1, x0:x1].astype(np.float32)
+    soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), 1.0), np.float32)
+    return Cutout(image[y0:y1, x0:x1].astype(np.float32), soft)
+
+
+def _is_inside(box: tuple[int, ...], sample: Sample) -> bool:
+    """Whether it is of some size, and the photo's edge does not cut it."""
     x0, y0, x1, y1 = box
     height, width = sample.size
     inside = x0 > 4 and y0 > 4 and x1 < width - 4 and y1 < height - 4
-    return inside and min(x1 - x0, y1 - y0) > SMALLEST and 0.6 < (x1 - x0) / (y1 - y0) < 1.3
+    return inside and min(x1 - x0, y1 - y0) > SMALLEST
 
 
 def _camera(ground: Image, time: float, seed: int) -> NDArray[np.float32]:

@@ -3,12 +3,11 @@
     python -m tests.benchmarks.steady [DATA] [--clips 3] [--frames 48] [--no-oracle]
 
 The same detections are shown frame by frame (no tracking) and through `vidseg.tracking.stages`:
-those
-of the oracle with known faults on the synthetic scenes, and with DATA (see `balloon_clips`) those
-of the model on rendered clips. Flicker and the agreement of moved masks are those of `vidseg
-evaluate`. J&F is TrackEval's, with each object named after the true one that it overlaps most in
-its frame, so that ids make no difference; false area is the share of the frame that is shown and is
-no object.
+those of the oracle with known faults on the synthetic scenes, and with DATA (see `balloon_clips`)
+those of the model, `balloon` or `everyday`, on rendered clips of what it knows. Flicker and the
+agreement of moved masks are those of `vidseg evaluate`. J&F is TrackEval's, with each object named
+after the true one that it overlaps most in its frame, so that ids make no difference; false area is
+the share of the frame that is shown and is no object.
 
 JSON on stdout, a table on stderr. Ends with 1 where tracking flickers more than a fifth as much,
 has a lower J&F or a larger false area.
@@ -68,7 +67,7 @@ def main() -> None:
         for name, faults in eyes.items()
     }
     if options.data:
-        cases = balloons(options.data, options.model, options.clips, options.frames)
+        cases = rendered(options.data, options.model, options.clips, options.frames)
         groups[f"{options.model}, {options.clips} rendered clips"] = cases
     results = {name: compared(cases) for name, cases in groups.items()}
     for name, ways in results.items():
@@ -88,12 +87,12 @@ def oracle(scene: Scene, faults) -> Case:
     return Case(clip, pairs)
 
 
-def balloons(data: Path, model: str, count: int, frames: int) -> list[Case]:
+def rendered(data: Path, model: str, count: int, frames: int) -> list[Case]:
     from vidseg.detection.batched import detect
     from vidseg.models.predictor import load_predictor
 
     predictor = load_predictor(model)
-    clips = render(data, count=count, frames=frames)
+    clips = render(data, count=count, frames=frames, model=model)
     return [Case(clip.truth(), list(detect(clip.pictures(), predictor))) for clip in clips]
 
 
