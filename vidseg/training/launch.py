@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException, Std
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from vidseg.errors import ExitCode, VidsegError
@@ -26,7 +26,9 @@ def launch(words: Sequence[str], processes: int) -> int:
 
     Raises VidsegError: one of the others failed, or was killed.
     """
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    for name in [*logging.root.manager.loggerDict]:
+        if name.startswith("torch.distributed.elastic"):  # the processes speak for themselves
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", SHUTDOWN_SECONDS)
     with TemporaryDirectory() as logs:
         silent = {rank: Std.ALL for rank in range(1, processes)}
@@ -47,14 +49,15 @@ def launch(words: Sequence[str], processes: int) -> int:
         except SignalException as stop:
             return ExitCode.STOPPED + stop.sigval
         except ChildFailedError as error:
-            return _exit_code(*error.get_first_failure(), Path(logs))
+            return _exit_code(error, Path(logs))
     return ExitCode.DONE
 
 
-def _exit_code(rank: int, failure: ProcessFailure, logs: Path) -> int:
-    """That of the first process, which has said why; else raises what the other one said."""
-    if rank == 0 and failure.exitcode > 0:
-        return failure.exitcode
+def _exit_code(error: ChildFailedError, logs: Path) -> int:
+    """That of process 0 if it has said why; else raises what the one said that failed first."""
+    leading, (rank, _) = error.failures.get(0), error.get_first_failure()
+    if leading is not None and leading.exitcode > 0:
+        return leading.exitcode
     said = [line for file in logs.rglob(f"{rank}/stderr.log") for line in _lines(file)]
     why = said[-1].removeprefix("Error: ") if said else "It was killed."
     raise VidsegError(f"Process {rank} of those that train together ended: {why}")

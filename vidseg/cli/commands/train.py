@@ -266,7 +266,7 @@ def _augmentations(text: str | None) -> tuple[str, ...] | None:
 def _stopped(step: int, steps: int, path: str, folder: Path) -> str:
     context = click.get_current_context()
     words = ["vidseg", "train", path, "--out", str(folder), "--weights", "last"]
-    for name in ("format", "class_attribute", "class_name", "val"):
+    for name in ("format", "class_attribute", "class_name", "val", "devices"):
         source = context.get_parameter_source(name)
         if source in (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP):
             words += [f"--{name.replace('_', '-')}", str(context.params[name])]
