@@ -2,10 +2,10 @@
 
     python examples/train_balloon.py DATA OUT
 
-DATA is the folder that `balloon_data` describes. One run of `vidseg.train` from the bundled model
-`everyday`, with pictures of our own; now and then it looks for what it takes for balloons in photos
-without any, and learns from these places too. OUT/balloon.pt is what vidseg ships: averaged weights
-in half precision. The same command goes on where a run was interrupted.
+DATA is the folder that `balloon_data` describes. Two runs of `vidseg.train` with pictures of our
+own, the first from the bundled model `everyday`; now and then each looks for what it takes for
+balloons in photos without any, and learns from these places too. OUT/balloon.pt is what vidseg
+ships: averaged weights in half precision. The same command goes on where a run was interrupted.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,13 +31,23 @@ from vidseg.training.training_sample import Picture, to_sample
 
 CROP = (384, 448)
 IMAGE_SIZE = 448
-"""Shorter side of frames in pixels."""
+"""Shorter side of photos in pixels, where training measures."""
+FRAME_SIZE = (512, 768)
+"""Shorter and longest side of frames in pixels, in use."""
+RATES = (8e-4, 4e-4)
+"""Highest learning rates of the two runs."""
 EVERY = 400
 """Steps between two looks at the photos without balloons."""
 LEAST = 16
 """Pixels of a mask; slivers below are no objects."""
 MINED = 0.15
 """Score from which on something in a photo without balloons is worth training on."""
+
+
+class Plan(NamedTuple):
+    steps: int
+    lr: float
+    seed: int
 
 
 class Pictures:
@@ -88,28 +98,28 @@ def photos(data: Path, *, choosing: bool) -> Dataset:
     return Dataset(replace(whole, samples=kept))
 
 
-def run(data: Path, out: Path, library: Library, steps: int) -> Path:
-    """From `everyday`, now and then with what it takes for balloons where there are none."""
-    folder, pictures = out / "run", Pictures(library, 1)
-    miner = Miner(pictures, photos(data, choosing=True), out / "alarms.json")
+def run(data: Path, folder: Path, library: Library, start: Path | str, plan: Plan) -> Path:
+    """Train on from `start`, now and then with what it takes for balloons where there are none."""
+    pictures = Pictures(library, plan.seed)
+    miner = Miner(pictures, photos(data, choosing=True), folder.with_suffix(".json"))
     begun = (folder / "last.pt").exists()
     if begun and miner.file.exists():
         miner.take([Alarm(*alarm) for alarm in json.loads(miner.file.read_text())])
     options = TrainOptions(
         layers="all",
-        steps=steps,
+        steps=plan.steps,
         batch_size=4,
+        lr=plan.lr,
         image_size=IMAGE_SIZE,
         precision="float32",
-        lr=8e-4,
-        every=min(EVERY, steps),
-        seed=1,
+        every=min(EVERY, plan.steps),
+        seed=plan.seed,
     )
     vidseg.train(
         photos(data, choosing=False),
         folder,
         options,
-        weights="last" if begun else "everyday",
+        weights="last" if begun else start,
         val=0.0,
         samples=pictures,
         measure=miner,
@@ -125,8 +135,9 @@ def ship(run: Path, target: Path, calm: tuple[float, float]) -> None:
         if isinstance(layer, OutputConv):
             calm_scores(layer, *calm)
     half = {name: value.half() for name, value in model.state_dict().items()}
-    names = ("architecture", "classes", "image_size", "provenance")
-    save_checkpoint(target, {"model": half}, {n: header[n] for n in names if n in header})
+    names = ("architecture", "classes", "provenance")
+    facts = {name: header[name] for name in names}
+    save_checkpoint(target, {"model": half}, {**facts, "image_size": FRAME_SIZE})
 
 
 @torch.no_grad()
@@ -147,7 +158,7 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=3000, metavar="N")
+    parser.add_argument("--steps", type=int, nargs=2, default=(1800, 700), metavar="N")
     parser.add_argument(
         "--calm", type=float, nargs=2, default=(1.0, 0.0), help="factor and shift of scores' logits"
     )
@@ -156,8 +167,10 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
     library = load_library(args.data)
-    last = run(args.data, args.out, library, args.steps)
-    ship(last, args.out / "balloon.pt", tuple(args.calm))
+    start = "everyday"
+    for seed, (steps, rate) in enumerate(zip(args.steps, RATES, strict=True), start=1):
+        start = run(args.data, args.out / f"run{seed}", library, start, Plan(steps, rate, seed))
+    ship(Path(start), args.out / "balloon.pt", tuple(args.calm))
 
 
 if __name__ == "__main__":

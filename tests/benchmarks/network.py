@@ -1,6 +1,6 @@
 """How fast the network alone is, beside torchvision's `model([image])` with the same weights.
 
-    python -m tests.benchmarks.network [--model balloon maskrcnn_resnet50_fpn ...] [--objects 5]
+    python -m tests.benchmarks.network [--model balloon_maskrcnn ...] [--objects 5]
                                        [--precision auto] [--device cpu] [--rounds 3] [--batch 1]
 
 ResNet-50 models have random weights with planted objects (`tests.support.planted_objects`); the
@@ -38,7 +38,7 @@ from vidseg.structures.frame import Image
 from vidseg.video.decoding.reader import read_frames
 from vidseg.video.probe import probe
 
-MODELS = ("maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2", "balloon")
+MODELS = ("maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2", "balloon_maskrcnn")
 PARTS = ("pre-process", "backbone", "rpn", "box head", "mask head")
 SCORE = 0.5
 

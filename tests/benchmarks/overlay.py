@@ -1,6 +1,6 @@
 """How fast `vidseg overlay` is, beside the plain way of moviepy and torchvision.
 
-    python -m tests.benchmarks.overlay [--model balloon] [--objects 5] [--precision auto]
+    python -m tests.benchmarks.overlay [--model balloon_maskrcnn] [--objects 5] [--precision auto]
                                        [--device cpu] [--height 720 1080] [--frames 48] [--rounds 3]
 
 The plain way is moviepy's `image_transform` over a function that runs torchvision's model on one
@@ -210,7 +210,7 @@ def run_way(name: str, source: Path, target: Path, options: argparse.Namespace) 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--model", default="balloon")
+    parser.add_argument("--model", default="balloon_maskrcnn")
     parser.add_argument("--objects", type=int, default=5)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--device", default="cpu")

@@ -1,8 +1,8 @@
 """How fast vidseg is, all of it: beside the plain way, by stage, and where it might break.
 
     python -m tests.benchmarks.speed [--part ways stages network sizes length gpu] [--device cpu]
-                                     [--model balloon ...] [--precision auto ...] [--batch 1 2]
-                                     [--height 720 1080 2160] [--objects 1 5 20 50]
+                                     [--model balloon_maskrcnn ...] [--precision auto ...]
+                                     [--batch 1 2] [--height 720 1080 2160] [--objects 1 5 20 50]
                                      [--frames 8] [--rounds 1]
 
 | part | what it measures |

@@ -1,6 +1,6 @@
 """What each stage of `vidseg overlay` takes by itself, one after the other, on the same frames.
 
-    python -m tests.benchmarks.stages [--model balloon] [--objects 5] [--precision auto]
+    python -m tests.benchmarks.stages [--model balloon_maskrcnn] [--objects 5] [--precision auto]
                                       [--device cpu] [--height 720] [--frames 12]
 
 Milliseconds a frame, by the clock and of processor time, each with the threads that the program
@@ -39,7 +39,7 @@ Times = dict[str, dict[str, float]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--model", default="balloon")
+    parser.add_argument("--model", default="balloon_maskrcnn")
     parser.add_argument("--objects", type=int, default=5)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--device", default="cpu")

@@ -1,13 +1,14 @@
 """What a short training makes of `everyday` and of the bundled Mask R-CNN: same photos, same steps.
 
-    python -m tests.benchmarks.train DATA OUT [--steps 80] [--size 480] [--seeds 3]
+    python -m tests.benchmarks.train DATA OUT [--task balloon car cup] [--steps 60] [--size 416]
+                                     [--seeds 3]
 
 DATA holds `balloon/` (48 and 13 photos) and `coco_mini/`. Tasks: balloons; a car; a cup, each from
 the photos that show one. Cars and cups are judged on the photos of val2017 under CC BY-SA, whether
-or not they show one: neither model has learned from those. `everyday` knows both by name, so it
-learns each of them once more as a `thing`, a name that it does not know. The bundled Mask R-CNN has
-long learned the very balloons of the first task. OUT keeps what is done, and the same command goes
-on from there. On stdout, JSON of mask AP before and after training, seed by seed.
+or not they show one: neither model has learned from those. `everyday` knows both by name, so both
+models learn them as a `thing`, a name that neither knows. The bundled Mask R-CNN has long learned
+the very balloons of the first task. OUT keeps what is done, and the same command goes on from
+there. On stdout, JSON of mask AP before and after training, seed by seed.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import csv
 import json
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +32,7 @@ LONGEST = 1024
 """Photos are scaled down to this side once: neither model sees more."""
 
 COCO_CLASSES = ("car", "cup")
+STARTS = ("everyday", "bundled")
 
 
 class Photos:
@@ -65,21 +68,19 @@ def small(image: torch.Tensor, target: Any) -> tuple[torch.Tensor, torch.Tensor]
 class Task(NamedTuple):
     train: Content
     val: Content
-    starts: tuple[tuple[str, str], ...]
-    """Initial weights, and the name of the class."""
+    name: str
+    """Of the class, in training."""
 
 
-def tasks(data: Path) -> dict[str, Task]:
-    balloons = read_dataset(data / "balloon", class_name="balloon")
+def task_of(kind: str, data: Path) -> Task:
+    if kind in COCO_CLASSES:
+        return Task(*coco_parts(data / "coco_mini", kind), "thing")
+    content = read_dataset(data / "balloon", class_name="balloon")
     train, val = (
-        replace(balloons, samples=tuple(s for s in balloons.samples if s.split == split))
+        replace(content, samples=tuple(s for s in content.samples if s.split == split))
         for split in ("train", "val")
     )
-    found = {"balloon": Task(train, val, (("everyday", "balloon"), ("bundled", "balloon")))}
-    for name in COCO_CLASSES:
-        starts = (("everyday", name), ("everyday", "thing"), ("bundled", name))
-        found[name] = Task(*coco_parts(data / "coco_mini", name), starts)
-    return found
+    return Task(train, val, "balloon")
 
 
 def coco_parts(folder: Path, name: str) -> tuple[Content, Content]:
@@ -100,10 +101,9 @@ def coco_parts(folder: Path, name: str) -> tuple[Content, Content]:
     return replace(content, samples=train), replace(content, samples=val)
 
 
-def learn(task: Task, start: tuple[str, str], out: Path, options: TrainOptions) -> list[float]:
+def learn(task: Task, weights: str, out: Path, options: TrainOptions) -> list[float]:
     """Mask AP before and after the training."""
-    weights, name = start
-    train, val = Photos(task.train, name), Photos(task.val, name)
+    train, val = Photos(task.train, task.name), Photos(task.val, task.name)
     vidseg.train(train, out, options, val=val, weights=weights, device="cpu", force=True)
     rows = map(json.loads, (out / "metrics.jsonl").read_text().splitlines())
     return [round(row["mask_AP"] or 0, 4) for row in rows if "mask_AP" in row]
@@ -113,30 +113,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=80)
-    parser.add_argument("--size", type=int, default=480)
+    parser.add_argument("--task", nargs="+", default=["balloon", *COCO_CLASSES])
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--size", type=int, default=416)
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     file = args.out / "figures.json"
     figures = json.loads(file.read_text()) if file.exists() else {}
-    every = tasks(args.data)
-    for seed in range(args.seeds):
-        for kind, task in every.items():
-            for start in task.starts:
-                key = f"{kind}: {start[0]} as {start[1]}, seed {seed}"
-                if key in figures:
-                    continue
-                options = TrainOptions(
-                    steps=args.steps, every=args.steps, image_size=args.size, seed=seed
-                )
-                figures[key] = learn(task, start, args.out / "run", options)
-                file.write_text(json.dumps(figures, indent=1))
-                print(key, figures[key], file=sys.stderr, flush=True)
-    counts = {
-        kind: [len(task.train.samples), len(task.val.samples)] for kind, task in every.items()
-    }
+    tasks = {kind: task_of(kind, args.data) for kind in args.task}
+    for seed, kind, start in product(range(args.seeds), tasks, STARTS):
+        key = f"{kind}, {args.steps} steps, seed {seed}: {start}"
+        if key in figures:
+            continue
+        options = TrainOptions(steps=args.steps, every=args.steps, image_size=args.size, seed=seed)
+        figures[key] = learn(tasks[kind], start, args.out / "run", options)
+        file.write_text(json.dumps(figures, indent=1))
+        print(key, figures[key], file=sys.stderr, flush=True)
+    counts = {kind: (len(one.train.samples), len(one.val.samples)) for kind, one in tasks.items()}
     print(json.dumps({"photos": counts, "mask_AP": figures}, indent=1))
 
 

@@ -310,7 +310,7 @@ def test_the_bundled_model_and_files(tmp_path: Path) -> None:
     assert given.architecture == "maskrcnn_shufflenet_v2_x0_5_fpn"
     assert given.pretrained
     assert all(v.dtype == torch.float32 for v in given.state.values() if v.is_floating_point())
-    file = MODELS["balloon"].file
+    file = MODELS["balloon_maskrcnn"].file
     assert file is not None
     assert load_initial_weights(file).classes == given.classes
     odd = {"architecture": "later", "classes": {1: "x"}, "image_size": [64, 64]}

@@ -58,6 +58,11 @@ MODELS = {
             general=True,
         ),
         Model("balloon", "small and fast; bundled", Path(__file__).with_name("balloon.pt")),
+        Model(
+            "balloon_maskrcnn",
+            "a small Mask R-CNN; bundled",
+            Path(__file__).with_name("balloon_maskrcnn.pt"),
+        ),
     )
 }
 

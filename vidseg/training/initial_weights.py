@@ -31,11 +31,11 @@ from vidseg.remote.fetch import local
 
 log = logging.getLogger("vidseg")
 
-BUNDLED_MODEL = "balloon"
-"""The model of the package to start from."""
+BUNDLED_MODEL = "balloon_maskrcnn"
+"""The Mask R-CNN of the package."""
 
 SMALL_ARCHITECTURE = "maskrcnn_shufflenet_v2_x0_5_fpn"
-"""The bundled model's architecture."""
+"""The architecture of `BUNDLED_MODEL`."""
 
 SMALL_IMAGE_SIZE = (384, 640)
 """Shorter and longest side of images for a small model without initial weights, in pixels."""

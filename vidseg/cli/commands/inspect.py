@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.group(
     epilog=examples(
         "vidseg inspect data photos/ photos.html",
-        "vidseg inspect model --model balloon party.jpg party.html",
+        "vidseg inspect model --model balloon_maskrcnn party.jpg party.html",
     )
 )
 def inspect() -> None:
@@ -42,7 +42,7 @@ PAGE = click.argument("target", type=OutputPath(), metavar="OUT.html")
 @option(
     "--model",
     type=ModelName(),
-    default="balloon",
+    default="balloon_maskrcnn",
     help="Whose anchors to lay over the objects: a name (see `vidseg models`) or a model file.",
 )
 @option("--photos", type=click.IntRange(min=0), default=12, help="How many photos to show.")
@@ -69,7 +69,7 @@ def data(
 
 @inspect.command(
     epilog=examples(
-        "vidseg inspect model --model balloon party.jpg party.html",
+        "vidseg inspect model --model balloon_maskrcnn party.jpg party.html",
         "vidseg inspect model --model runs/mine/best.pt --score 0.3 party.jpg party.html",
     )
 )
@@ -78,7 +78,7 @@ def data(
 @option(
     "--model",
     type=ModelName(),
-    default="balloon",
+    default="balloon_maskrcnn",
     help="Name of a model (see `vidseg models`) or a model file.",
 )
 @SCORE_OPTION
@@ -123,7 +123,7 @@ def _network_for_anchors(model: str) -> "MaskRCNN":
     found = find_model(model)
     network = load_network(model) if found.file else build(found.name, 2).eval()
     if isinstance(network, Everyday):
-        raise OptionError(f"The model {model} has no anchors; use --model balloon.")
+        raise OptionError(f"The model {model} has no anchors; use --model balloon_maskrcnn.")
     return network
 
 

@@ -58,7 +58,7 @@ MAX_DEFAULT_WORKERS = 4
     "--arch",
     type=click.Choice(ARCHITECTURES),
     show_default="that of the weights",
-    help="Architecture; the first is that of the bundled model.",
+    help="Architecture; the first is that of --weights bundled.",
 )
 @option("--epochs", type=float, show_default="by --steps", help="Number of epochs.")
 @option("--steps", type=int, show_default="1000", help="Number of training steps (batches).")
