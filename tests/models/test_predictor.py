@@ -445,7 +445,7 @@ def test_other_errors_pass_through():
         ({"labels": [0]}, "no class with the label 0"),
         ({"batch_size": 0}, "batch size 0"),
         ({"precision": "int8"}, "no precision 'int8'"),
-        ({"precision": "float16"}, "float16 is for GPUs, .*; use --precision auto"),
+        ({"precision": "float16"}, "float16 is for GPUs, .*; use `precision='auto'`"),
         ({"size": 8}, "size 8 is too small"),
     ],
 )

@@ -122,7 +122,9 @@ def _own_device(device: str) -> torch.device:
     """The GPU of this process, by its number on its machine; or the CPU."""
     place = resolve_device(device)
     if place.type == "mps" or (place.type == "cuda" and device not in ("auto", "cuda")):
-        raise OptionError(f"Several processes cannot share {device}; use --device cuda or cpu.")
+        raise OptionError(
+            f"Several processes cannot share {device}; use `device='cuda'` or `device='cpu'`."
+        )
     if place.type == "cuda":
         place = resolve_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
         torch.cuda.set_device(place)  # what is exchanged as an object goes by the present device
