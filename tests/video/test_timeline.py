@@ -11,6 +11,7 @@ from tests.support import corpus
 from tests.support.field_pictures import write_fields
 from tests.support.reading import codes, read
 from tests.support.scenes import write_scene
+from vidseg.video.demuxing._mp4_index import with_shown_end
 from vidseg.video.demuxing.container import choose_stream, open_container, read_only
 from vidseg.video.demuxing.timeline import Timeline, TimelineScan, indexed_timeline
 from vidseg.video.environment import default_variable
@@ -182,3 +183,12 @@ def test_a_rate_of_a_frame_in_days_is_not_zero(tmp_path: Path) -> None:
     info = probe(write_scene(tmp_path / "days.mkv", times=times))
     assert info.frames == 4
     assert 0 < info.rate < Fraction(1, 10**5)
+
+
+def test_the_end_of_a_variable_rate_with_reordered_frames() -> None:
+    """An MP4 holds steps in decoding order: that after the last frame shown is another's."""
+    pts, steps = np.array([0, 100, 300, 200]), np.array([100, 100, 150, 50])
+    shown = np.array([True] * 4)
+    assert with_shown_end(pts, steps.copy(), shown).tolist() == [100, 100, 100, 50]
+    assert with_shown_end(pts, np.full(4, 100), shown).tolist() == [100] * 4
+    assert with_shown_end(pts, steps.copy(), ~shown).tolist() == steps.tolist()

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from vidseg.video.demuxing._frame_index import FrameIndex, Ticks
 from vidseg.video.demuxing.mp4_boxes import Box, boxes
@@ -42,12 +43,28 @@ def read_mp4_index(
     if place >= len(dts) or dts[place] != first.dts:
         return None
     pts = dts + offsets
+    shown = (flags & DISCARDED) == 0
     return FrameIndex(
         pts=pts + (first.pts - pts[place]),
-        durations=durations,
+        durations=with_shown_end(pts, durations, shown),
         keys=(flags & KEYFRAME) != 0,
-        shown=(flags & DISCARDED) == 0,
+        shown=shown,
     )
+
+
+def with_shown_end(pts: Ticks, durations: Ticks, shown: NDArray[np.bool_]) -> Ticks:
+    """The durations, with that of the frame shown last in the order of display.
+
+    They are steps in decoding order. At a variable rate, the step after a frame that is decoded
+    early is not the time it is shown; but the sum of all is the time of all.
+    """
+    if not shown.any():
+        return durations
+    last = int(np.flatnonzero(shown)[pts[shown].argmax()])
+    left = int(pts[shown].min() + durations[shown].sum() - pts[last])
+    if 0 < left < durations[last]:
+        durations[last] = left
+    return durations
 
 
 def _time_tables(path: Path, track: int, count: int) -> tuple[Ticks, Ticks] | None:
