@@ -205,16 +205,16 @@ def test_labelmes_own_code_reads_and_writes_our_files(
         target,
     )
     for path in target.glob("*.json"):
-        read = label_file.LabelFile(str(path))
-        label_file.LabelFile().save(
+        read = label_file.read_label_file(str(path))
+        label_file.write_label_file(
             filename=str(path),
             shapes=read.shapes,
-            imagePath=read.imagePath,
-            imageHeight=SIZE[0],
-            imageWidth=SIZE[1],
-            imageData=read.imageData,
-            otherData={},
-            flags={},
+            image_path=read.image_path,
+            image_height=SIZE[0],
+            image_width=SIZE[1],
+            image_data=read.image_data,
+            other_data=read.other_data,
+            flags=read.flags,
         )
     for sample in read_dataset(target).samples:
         wanted = expected[sample.path.name]
