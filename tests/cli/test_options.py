@@ -178,7 +178,7 @@ def test_completion_knows_classes_and_models(model_file: Path) -> None:
     assert complete(["overlay", "--class"], "traf") == ["traffic light"]
     asked = ["overlay", "--model", str(model_file), "--class"]
     assert complete(asked, "disc,re") == ["disc,rectangle"]
-    assert complete(["overlay", "--model"], "ball") == ["balloon"]
+    assert complete(["overlay", "--model"], "ball") == ["balloon", "balloon_maskrcnn"]
     assert complete(["overlay", "--device"], "cu") == ["cuda", "cuda:0"]
 
 
