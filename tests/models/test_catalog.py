@@ -313,3 +313,14 @@ def test_every_model_says_what_it_is():
         assert model.name == name
         assert model.about
         assert model.file is not None or name in COCO_WEIGHTS
+
+
+def test_every_model_finds_at_most_100_objects() -> None:
+    """As the help of --max-objects says."""
+    from vidseg.models.architectures import ARCHITECTURES, build
+    from vidseg.models.everyday.forward import MAX_OBJECTS
+
+    assert MAX_OBJECTS == 100
+    for name in ARCHITECTURES:
+        with torch.device("meta"):
+            assert build(name, 3).roi_heads.detections_per_img == 100

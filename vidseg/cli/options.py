@@ -43,7 +43,7 @@ SCORE_OPTION = option(
 MAX_OBJECTS = option(
     "--max-objects",
     type=int,
-    show_default="no limit",
+    show_default="all that the model finds, 100 at most",
     help="Show at most N objects in a frame, those with the best scores.",
 )
 
