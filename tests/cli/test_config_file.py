@@ -79,6 +79,7 @@ def test_no_file_is_read_that_was_not_named(tmp_path: Path, monkeypatch, model: 
         ("[overlay]\nalhpa = 1", "'alhpa', which is not known for overlay; did you mean alpha?"),
         ("[overlya]\nalpha = 1", "'overlya', which is not known as a command; did you mean over"),
         ("[data.spilt]\nval = 1", "did you mean split?"),
+        ("overlay = 3", "gives the command overlay a value; write a table, [overlay]"),
         ("[splash]\nno-track = true", "write track = false"),
         ("[overlay]\nconfig = 'x'", "'config'"),
         ("[overlay]\ntrack = 1", "track in "),

@@ -51,8 +51,11 @@ def read_config(path: Path, program: click.Group, names: tuple[str, ...]) -> dic
     tables = {key: value for key, value in config.items() if isinstance(value, dict)}
     everywhere = {key for _, command in _leaves(program) for key in _options(command)}
     for key in common:
-        if key.replace("_", "-") not in everywhere:
-            raise OptionError(_unknown(path, key, "for any command", everywhere))
+        if key.replace("_", "-") in everywhere:
+            continue
+        if key in program.commands:
+            raise OptionError(f"{path} gives the command {key} a value; write a table, [{key}].")
+        raise OptionError(_unknown(path, key, "for any command", everywhere))
     found = _tables(path, program, tables)
     command = _command(program, names)
     known = _options(command)
