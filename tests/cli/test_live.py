@@ -73,6 +73,8 @@ def test_a_pipe_ends_at_its_end(tmp_path: Path) -> None:
         (("0", "--raw", "4x4"), 2, "--raw describes what comes in a pipe"),
         (("97", "--port", "0"), 1, "There is no camera 97"),
         (("0", "--raw", "big"), 2, "write WIDTHxHEIGHT"),
+        (("-", "--raw-rate", "30"), 2, "--raw-rate needs the size of the frames"),
+        (("http://[::1/x",), 2, "The URL of the source is not valid"),
         (("-", "--raw", "4x4", "--raw-rate", "fast"), 2, "is not a rate"),
         (("-", "--raw", "3x3", "--raw-format", "nv12"), 2, "needs even sides"),
         (("0", "--port", "99999"), 2, "A port is between"),

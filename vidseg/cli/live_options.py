@@ -76,6 +76,8 @@ def raw_options(command: Command) -> Command:
         **others: Any,
     ) -> Any:
         if raw_size is None:
+            if raw_rate is not None:
+                raise click.UsageError("--raw-rate needs the size of the frames: --raw WxH.")
             return command(raw=None, **others)
         from vidseg.video.live.connections import RawFrames
 

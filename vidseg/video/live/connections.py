@@ -94,12 +94,16 @@ class RawFrames:
 
 def is_stream(name: str) -> bool:
     """Whether `name` is the URL of a network stream."""
-    return urlsplit(name).scheme.lower() in STREAM_PROTOCOLS if "://" in name else False
+    scheme, separator, _ = name.partition("://")
+    return bool(separator) and scheme.lower() in STREAM_PROTOCOLS
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown."""
-    parts = urlsplit(url)
+    """The URL as it may be shown. Raises OptionError: it is not valid."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise OptionError(f"The URL of the source is not valid: {error}.") from error
     if parts.password is None:
         return url
     host = parts.netloc.rpartition("@")[2]

@@ -78,7 +78,7 @@ class LivePage:
         except OSError as error:
             raise OutputError(
                 f"No page can be served on {self._host}:{self._port}: {error.strerror}; choose "
-                "another `port`."
+                "another `port` or `host`."
             ) from error
 
 
