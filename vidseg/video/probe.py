@@ -9,7 +9,7 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
-from vidseg.errors import InputError, is_out_of_memory, is_out_of_threads
+from vidseg.errors import InputError, is_out_of_threads
 from vidseg.remote.fetch import local
 from vidseg.video.color import HDR_TRANSFERS, frame_color
 from vidseg.video.damage import find_damage
@@ -98,7 +98,7 @@ def _scan(
                 if timeline is not None:
                     return timeline, frame
     except READ_ERRORS as error:
-        if is_out_of_memory(error) or is_out_of_threads(error):
+        if is_out_of_threads(error):
             raise
         scan.broken = True
     if frame is None:
@@ -111,7 +111,7 @@ def _attempt(packet: VideoPacket) -> list[VideoFrame]:
     try:
         return packet.decode()
     except READ_ERRORS as error:
-        if is_out_of_memory(error) or is_out_of_threads(error):
+        if is_out_of_threads(error):
             raise
         return []
 
