@@ -159,6 +159,7 @@ def test_hls_keeps_the_last_segments_only(tmp_path: Path) -> None:
 
 def test_hls_overwrites_its_own_files_alone_and_only_when_asked(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("mine")
+    (tmp_path / "live2026.ts").write_text("mine")
     (tmp_path / "live000099.ts").write_text("old")
     with pytest.raises(OutputExistsError):
         HlsFolder(tmp_path).check()
@@ -167,7 +168,7 @@ def test_hls_overwrites_its_own_files_alone_and_only_when_asked(tmp_path: Path) 
     with output.open(Event()) as show:
         show(scene(0))
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["index.html", "live.m3u8", "live000000.ts"]
+    assert names == ["index.html", "live.m3u8", "live000000.ts", "live2026.ts"]
     assert (tmp_path / "index.html").read_text() == "mine"
 
 

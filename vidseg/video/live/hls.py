@@ -1,5 +1,6 @@
 """An HLS stream in a folder, for any web server: a playlist and the last few segments."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -21,7 +22,7 @@ from vidseg.video.pyav_versions import open_output
 
 PLAYLIST_NAME = "live.m3u8"
 SEGMENT_NAME = "live%06d.ts"
-SEGMENT_PATTERN = "live[0-9]*.ts"
+SEGMENT_PATTERN = re.compile(r"live\d{6,}\.ts")
 SEGMENT_SECONDS = 2
 KEPT_SEGMENTS = 6
 """Segments in the playlist; older ones are deleted."""
@@ -61,8 +62,9 @@ class HlsFolder:
     def _prepare(self) -> None:
         """Makes the folder; what an earlier stream left in it goes, other files stay."""
         self.folder.mkdir(exist_ok=True)
-        for old in (self.folder / PLAYLIST_NAME, *self.folder.glob(SEGMENT_PATTERN)):
-            old.unlink(missing_ok=True)
+        for path in list(self.folder.iterdir()):
+            if path.name == PLAYLIST_NAME or SEGMENT_PATTERN.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
     @contextmanager
     def _errors_named(self) -> Iterator[None]:
