@@ -1,6 +1,7 @@
 """What ONNX Runtime finds with exported networks is what torch finds."""
 
 import json
+import logging
 import threading
 import urllib.error
 import urllib.request
@@ -41,6 +42,16 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     sentence = fails("export", "--onnx", "everyday", tmp_path / "out")
     assert "needs no_such_module; pip install 'vidseg[onnx]'" in sentence
     assert not (tmp_path / "out").exists()
+
+
+def test_the_programs_own_choice_of_logs_is_kept() -> None:
+    logging.disable(logging.ERROR)
+    try:
+        with onnx_export._quiet():
+            assert logging.root.manager.disable == logging.ERROR
+        assert logging.root.manager.disable == logging.ERROR
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def writes(test: Any) -> Any:
