@@ -313,6 +313,17 @@ def test_a_url_survives_pathlib():
     assert url_of(signed) == "https://host/a.mp4?X-Amz-Signature=00ff"
     with pytest.raises(OptionError, match="two slashes"):
         as_path("s3://bucket//a.mp4")
+    for climbing in ("s3://bucket/..", "https://host/a/../b.mp4?at=1"):
+        with pytest.raises(OptionError, match=r"has \.\. in its path"):
+            as_path(climbing)
+    assert as_path("https://host/a.mp4?from=../b").name == "a.mp4"
+
+
+def test_a_bracket_in_a_url_is_a_character(clip: Path):
+    sentence = fails("report", "memory://clips[/a.mp4", "out.html")
+    assert sentence == "memory://clips[/a.mp4 does not exist; check the URL."
+    assert not putting.exists("memory://clips[/out.mp4")
+    putting.check_url("memory://clips[/out.mp4", force=False, folder=False)
 
 
 def test_a_short_answer_is_an_error(clip: Path, monkeypatch: pytest.MonkeyPatch, cache: Path):

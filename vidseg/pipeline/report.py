@@ -21,6 +21,7 @@ from vidseg.pipeline.detected_frames import expected_frames, no_frames
 from vidseg.pipeline.find import Wanted, as_search, check_saving
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.pipeline.search import Search
+from vidseg.remote.paths import as_path
 from vidseg.structures.span import Span
 from vidseg.video.decoding.moments import read_chosen
 from vidseg.video.info import VideoInfo
@@ -67,7 +68,7 @@ def report(
         OutputError, OutputExistsError: `target` cannot be written.
         ModelError, WeightsUnavailableError: the model cannot be loaded.
     """
-    source, span, options = Path(source), span or Span(), options or RunOptions()
+    source, span, options = as_path(source), span or Span(), options or RunOptions()
     _check_page(target)
     if (kind := clip_format(source)) is not None:
         html, result = report_on_clips(source, kind, target, as_search(search), span, options)

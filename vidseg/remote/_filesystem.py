@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from vidseg.errors import InputError, OutputError, VidsegError
 
@@ -32,7 +31,7 @@ class Remote(NamedTuple):
 
 
 def open_url(url: str) -> Remote:
-    scheme = urlsplit(url).scheme
+    scheme = url.partition("://")[0]
     # What another machine wrote a moment ago must be seen.
     options = {"use_listings_cache": False} if scheme != "memory" else {}
     try:

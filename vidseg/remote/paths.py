@@ -30,8 +30,8 @@ class UrlPath(_Path):
 
     @property
     def name(self) -> str:
-        """Without the query, as that of a signed URL."""
-        return super().name.partition("?")[0]
+        """Without the query, as that of a signed URL, which may hold slashes."""
+        return str(self).partition("?")[0].rpartition("/")[2]
 
 
 def as_path(path: str | Path) -> Path:
@@ -50,6 +50,8 @@ def as_path(path: str | Path) -> Path:
         raise OptionError(f"{text} cannot be opened; use a path, or a URL with {known}.")
     if "//" in match["rest"]:
         raise OptionError(f"{text} has two slashes in its path; such names cannot be used.")
+    if ".." in match["rest"].partition("?")[0].split("/"):
+        raise OptionError(f"{text} has .. in its path; write the URL without.")
     return UrlPath(text)
 
 

@@ -4,7 +4,6 @@ import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from vidseg.errors import OutputError, OutputExistsError
 from vidseg.remote._filesystem import cache_folder, digest, open_url, reason, writing
@@ -36,15 +35,16 @@ def check_url(target: str | Path, *, force: bool, folder: bool) -> None:
     """
     url = url_of(target)
     assert url is not None
-    parts = urlsplit(url)
-    if parts.scheme in READ_ONLY_SCHEMES:
-        raise OutputError(f"{url} cannot be written: {parts.scheme} is for inputs only.")
+    scheme, _, rest = url.partition("://")
+    bucket = rest.partition("/")[0]
+    if scheme in READ_ONLY_SCHEMES:
+        raise OutputError(f"{url} cannot be written: {scheme} is for inputs only.")
     remote = open_url(url)
     with writing(url):
         taken = remote.fs.exists(remote.key)
         is_folder = taken and remote.is_folder()
-        if not taken and parts.scheme in BUCKET_SCHEMES and not remote.fs.exists(parts.netloc):
-            raise OutputError(f"The bucket {parts.netloc} of {url} is missing, or not open to you.")
+        if not taken and scheme in BUCKET_SCHEMES and not remote.fs.exists(bucket):
+            raise OutputError(f"The bucket {bucket} of {url} is missing, or not open to you.")
     if taken and folder and not is_folder:
         raise OutputError(f"{url} is a file, but the output is a folder; choose another name.")
     if is_folder and not folder:

@@ -20,6 +20,7 @@ from vidseg.cli.options import (
 )
 from vidseg.cli.param_types import FilePath, InputPath, OutputPath
 from vidseg.cli.threads import limit_threads
+from vidseg.remote.paths import as_path
 
 if TYPE_CHECKING:
     from vidseg.pipeline.run_options import RunOptions, RunResult
@@ -84,7 +85,7 @@ def report(
     def do(job: Job, options: "RunOptions") -> "RunResult":
         return write(job.source, job.target, search=search, video=video, span=span, options=options)
 
-    todo = sort_jobs(Plan([Job(Path(source), Path(target))]), run, check)
+    todo = sort_jobs(Plan([Job(as_path(source), as_path(target))]), run, check)
     limit_threads()
     from vidseg.pipeline.report import report as write
 
