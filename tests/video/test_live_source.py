@@ -5,6 +5,8 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from fractions import Fraction
+from functools import partial
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from threading import Event
 
@@ -66,6 +68,22 @@ def test_an_http_stream_gives_its_frames_at_its_own_times() -> None:
     assert [read_barcode(frame.image) for frame in frames] == list(range(12))
     assert [frame.index for frame in frames] == list(range(12))
     assert [frame.time for frame in frames] == [index / RATE for index in range(12)]
+
+
+def test_a_file_on_a_server_is_shown_once(tmp_path: Path) -> None:
+    (tmp_path / "clip.ts").write_bytes(b"".join(transport_stream(10)))
+    files = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with HTTPServer(("127.0.0.1", 0), files) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/clip.ts"
+            source = LiveSource("it", stream(url, timeout=5), retries=3)
+            assert indexes(source) == list(range(10))
+            assert source.reconnects == 0
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_an_rtsp_stream_is_read(no_pauses: None) -> None:

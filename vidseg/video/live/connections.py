@@ -136,7 +136,8 @@ def camera(name: str | int) -> Connect:
 def stream(url: str, *, timeout: float) -> Connect:
     """A network stream; silence of `timeout` seconds breaks the connection.
 
-    A stream whose length is known ends at its end; any other that ends raises StreamEndedError.
+    A stream whose length is known, in seconds or bytes, ends at its end; any other that ends raises
+    StreamEndedError.
     """
     shown = without_password(url)
 
@@ -151,7 +152,7 @@ def stream(url: str, *, timeout: float) -> Connect:
         try:
             with open_input(url, options, timeout=timeout) as container:
                 yield from _decoded(container, shown, stop)
-                endless = container.duration is None
+                endless = not _has_known_end(container)
         except (FFmpegError, OSError) as error:
             if isinstance(error, InputError):
                 raise
@@ -174,8 +175,8 @@ def video_pipe(descriptor: int) -> Connect:
             if stop.is_set():
                 return
             raise InputError(
-                f"What is piped in cannot be read as a video ({error.strerror}); frames without a "
-                "container need their size: --raw WIDTHxHEIGHT."
+                f"What is piped in cannot be read as a video ({error.strerror}); pipe MPEG-TS, "
+                "Matroska or fragmented MP4, or give the size of bare frames: --raw WIDTHxHEIGHT."
             ) from error
 
     return connect
@@ -263,6 +264,12 @@ class _ToImage:
         )
         size = frame.height, round(frame.width * self._aspect)
         return to_rgb(frame, info, size, self._scaler)
+
+
+def _has_known_end(container: InputContainer) -> bool:
+    """Whether it is a file on a server, rather than a stream that may go on."""
+    playlist = container.format.name == "hls"  # whose own bytes say nothing about the stream
+    return container.duration is not None or (container.size > 0 and not playlist)
 
 
 def _reason(error: FFmpegError | OSError, timeout: float) -> str:
