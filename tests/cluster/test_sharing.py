@@ -16,9 +16,9 @@ from tests.support.commands import fails, run
 from tests.support.doubles import OraclePredictor
 from tests.support.scenes import read_barcode, scene_image, write_scene
 from tests.support.thread_ray import RayError, ThreadRay
-from vidseg import RunOptions, Search, detect_to_file, evaluate, find, frames
-from vidseg.cluster import Workers
-from vidseg.errors import OptionError, VidsegError
+from vidseg import RunOptions, Search, Splash, VideoOutput, detect_to_file, evaluate, find, frames
+from vidseg.cluster import Workers, draw
+from vidseg.errors import OptionError, OutputError, VidsegError
 from vidseg.structures.frame import Image
 from vidseg.structures.instances import Instances
 from vidseg.tracking.mask_tracker import MaskTracker
@@ -341,6 +341,18 @@ def test_what_cannot_be_drawn_in_segments_is_refused(
     assert "--start" in fails("overlay", "--end", "1", *words, tmp_path / "a.mp4", code=2)
     alone = ("--model", model, "--parallel-encode", clip, tmp_path / "a.mp4")
     assert "--workers" in fails("overlay", *alone, code=2)
+    watch = ("--watch", tmp_path / "w.png", tmp_path / "a.mp4")
+    assert "here workers draw" in fails("overlay", *words, *watch, code=2)
+    before = clip.read_bytes()
+    with pytest.raises(OutputError, match="is the input itself"):
+        draw(
+            clip,
+            [VideoOutput(clip, Splash())],
+            search=Search(model=OraclePredictor()),
+            workers=Workers(2),
+            options=RunOptions(force=True),
+        )
+    assert clip.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == [clip.name]
 
 

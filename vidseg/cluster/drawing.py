@@ -10,7 +10,7 @@ from vidseg.cluster._start import own_environment
 from vidseg.cluster.shared import Workers, run_tasks
 from vidseg.cluster.worker import Task
 from vidseg.concurrency import closing_input
-from vidseg.errors import VidsegError
+from vidseg.errors import OptionError, VidsegError
 from vidseg.pipeline.detected_frames import check_shared
 from vidseg.pipeline.draw_segments import (
     check_segments,
@@ -20,6 +20,7 @@ from vidseg.pipeline.draw_segments import (
     without_model,
 )
 from vidseg.pipeline.outputs import Output
+from vidseg.pipeline.run import check_outputs
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.pipeline.search import Search
 from vidseg.results.parts import keep_input
@@ -46,11 +47,14 @@ def draw(
 
     Raises:
         OptionError: more than one output, or one that is no video, an effect that needs earlier
-            frames, or a span, which is not shared.
+            frames, a span, which is not shared, or a picture to watch.
         VidsegError: as `vidseg.run`; or Ray is missing, or a segment failed.
     """
     options = options or RunOptions()
     check_shared(span or Span())
+    if options.watch is not None:
+        raise OptionError("`watch` shows what this process draws, and here workers draw.")
+    check_outputs(outputs, source, search, options)
     info = probe(source)
     output = check_segments(outputs, info)
     for each in outputs:

@@ -68,7 +68,7 @@ def run(
     span, options = span or Span(), options or RunOptions()
     outputs = list(outputs)
     watch = None if options.watch is None else Watch(options.watch)
-    _check_outputs(outputs, source, search, options)
+    check_outputs(outputs, source, search, options)
     info = probe(source)
     search.check_kind(info.kind)
     for output in outputs:
@@ -109,9 +109,10 @@ def frames_alive(
     return found + 2 + frames_ahead(fill, radius) + 2 * drawn
 
 
-def _check_outputs(
+def check_outputs(
     outputs: Sequence[Output], source: str | Path, search: Search, options: RunOptions
 ) -> None:
+    """Raises OptionError, OutputError, OutputExistsError: as `run`, of the places to write to."""
     targets = [output.target for output in outputs] + ([search.save] if search.save else [])
     if not targets:
         raise OptionError("There is nothing to write; name an output.")
