@@ -189,6 +189,30 @@ def test_what_cannot_be_put_is_kept(
     assert vidseg.probe(kept).frames == 12
 
 
+@pytest.mark.parametrize("ending", [OSError("the server is away"), KeyboardInterrupt()])
+def test_of_a_folder_that_is_put_in_part_nothing_stays(
+    ending: BaseException, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+):
+    url, folder, memory = "memory://half/out", tmp_path / "out", fsspec.filesystem("memory")
+    folder.mkdir()
+    for name in "ab":
+        (folder / name).write_text(name)
+    (putting.outgoing_folder(url) / "out").write_text("a file of that name was kept before")
+    put_file = memory.put_file
+
+    def end_at_b(path: str, key: str, **options: Any) -> None:
+        if key.endswith("b"):
+            raise ending
+        put_file(path, key, **options)
+
+    monkeypatch.setattr(memory, "put_file", end_at_b)
+    with pytest.raises((OutputError, KeyboardInterrupt)):
+        putting.put(folder, url, force=False)
+    assert not memory.find("/half")
+    kept = folder if isinstance(ending, KeyboardInterrupt) else next(cache.rglob("out"))
+    assert sorted(path.name for path in kept.iterdir()) == ["a", "b"]
+
+
 def test_an_output_that_appears_meanwhile_is_not_overwritten(store: Path, clip: Path):
     def appear(done: int, total: int | None) -> None:
         if done == 3:

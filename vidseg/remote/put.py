@@ -84,10 +84,12 @@ def put(path: Path, target: str | Path, *, force: bool, keep: bool = False) -> N
                 # An object store refuses what exists, whoever put it there in the meantime.
                 remote.fs.put_file(str(file), key, mode="overwrite" if force else "create")
                 done.append(key)
-    except Exception as error:
-        if not force:
+    except BaseException as error:
+        if done and not force:
             with suppress(Exception):
-                remote.fs.rm(done) if done else None
+                remote.fs.rm(done)
+        if not isinstance(error, Exception):  # Ctrl-C, which keeps no output
+            raise
         kept = path if keep else _kept(path, url)
         if isinstance(error, FileExistsError) or "PreconditionFailed" in str(error):
             raise OutputExistsError(
@@ -104,5 +106,7 @@ def _kept(path: Path, url: str) -> Path:
     place = outgoing_folder(url) / (UrlPath(url).name or "output")
     if place.is_dir():
         shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
     os.replace(path, place)
     return place
