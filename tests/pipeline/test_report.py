@@ -165,7 +165,7 @@ def test_a_part_of_saved_detections(lanes: Path, tmp_path: Path) -> None:
     vidseg.report(lanes / "in.vidseg", tmp_path / "out.html", span=span)
     (video,) = facts_of(tmp_path / "out.html")["videos"]
     assert (video["frames"], video["start"], video["end"]) == (15, 0.5, 1.0)
-    with pytest.raises(InputError, match="no frame between the start and the end"):
+    with pytest.raises(InputError, match=r"in\.vidseg has no frame between the start and the end"):
         vidseg.report(lanes / "in.vidseg", tmp_path / "b.html", span=vidseg.Span(50))
     assert not (tmp_path / "b.html").exists()
 

@@ -87,7 +87,7 @@ def report(
             _collect(shown, found, counter, options, total)
         part = part_about(found, wanted, info, span)
     if not part.facts["frames"]:
-        raise InputError(no_frames(info, span) if info else f"{source} holds no frame there.")
+        raise InputError(_no_frames(wanted, info, span))
     _write_page(
         video_page(f"{part.facts['name']}: report", [part], program_name()), target, options
     )
@@ -107,6 +107,15 @@ def _write_page(html: str, target: str | Path, options: RunOptions) -> None:
 
 def _reader_of(info: VideoInfo, span: Span) -> ReadFrames:
     return lambda indexes: read_chosen(info, indexes, span)
+
+
+def _no_frames(search: Search, info: VideoInfo | None, span: Span) -> str:
+    """Which of the two lacks frames: the saved detections, or the video."""
+    if search.saved is None:
+        assert info is not None
+        return no_frames(info, span)
+    where = "" if span.is_whole else " between the start and the end asked for"
+    return f"{search.saved.path} has no frame{where}."
 
 
 def _probed(path: Path, search: Search) -> VideoInfo:
