@@ -88,6 +88,13 @@ def test_run_shows_its_first_drawn_output(oracle: OraclePredictor, model: str, t
     assert np.ptp(left, axis=2).max() == 0, "splash is grey there"
 
 
+def test_a_run_that_draws_nothing_is_refused(model: str, tmp_path: Path) -> None:
+    clip = write_scene(tmp_path / "in.mp4", frames=2)
+    words = ("run", clip, "--to", f"coco={tmp_path}/a.json", "--model", model)
+    assert "nothing to watch" in fails(*words, "--watch", tmp_path / "watch.png", code=2)
+    assert sorted(tmp_path.iterdir()) == [clip]
+
+
 def test_what_exists_is_kept_and_other_names_are_refused(model: str, tmp_path: Path) -> None:
     clip, target = write_scene(tmp_path / "in.mp4", frames=2), tmp_path / "watch.jpg"
     target.write_text("mine")

@@ -28,7 +28,7 @@ from vidseg.pipeline._saved_frames import check_saving
 from vidseg.pipeline._watch import Watch
 from vidseg.pipeline.detected_frames import expected_frames
 from vidseg.pipeline.find import shown_frames
-from vidseg.pipeline.outputs import Output, RunContext, Write
+from vidseg.pipeline.outputs import ExportOutput, MaskFolderOutput, Output, RunContext, Write
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.pipeline.search import Search
 from vidseg.structures.frame import Frame
@@ -127,6 +127,8 @@ def check_outputs(
             output.target, [*inputs, *output.reads], force=options.force, folder=output.folder
         )
     if options.watch is not None:
+        if all(isinstance(output, ExportOutput | MaskFolderOutput) for output in outputs):
+            raise OptionError("No output is drawn, so there is nothing to watch; leave `watch`.")
         check_output(options.watch, inputs, force=True)
     check_saving(search, source, options)
 
