@@ -356,6 +356,21 @@ def test_what_cannot_be_drawn_in_segments_is_refused(
     assert [path.name for path in tmp_path.iterdir()] == [clip.name]
 
 
+def test_frames_drawn_in_segments_are_told_of_all(
+    clip: Path, model: str, oracle: OraclePredictor, tmp_path: Path
+) -> None:
+    told: list[tuple[int, int | None]] = []
+    draw(
+        clip,
+        [VideoOutput(tmp_path / "a.mp4", Splash())],
+        search=Search(model=model),
+        workers=Workers(2),
+        options=RunOptions(on_frame=lambda done, total: told.append((done, total))),
+    )
+    assert told[-1] == (FRAMES, FRAMES)
+    assert {total for _, total in told} == {FRAMES}
+
+
 def test_a_worker_that_dies_while_it_encodes_is_replaced(
     clip: Path, dying: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,7 +77,9 @@ def draw(
             for first, end in spans
         ]
         drawer = without_model(search)
-        outcomes = run_tasks(tasks, search=drawer, cluster=where, options=options)
+        outcomes = run_tasks(
+            tasks, search=drawer, cluster=where, options=options, total=info.frames
+        )
         with closing_input(outcomes) as ended:
             for number, outcome in ended:
                 if outcome.error is not None:

@@ -147,13 +147,15 @@ def run_tasks(
     search: Search,
     cluster: ClusterOptions,
     options: RunOptions | None = None,
+    total: int | None = None,
 ) -> Iterator[tuple[int, Outcome]]:
     """Do the tasks, each on one worker; gives number and outcome of each as soon as it ends.
 
         tasks = [Task(a, partial(vidseg.detect_to_file, a, f"{a}.vidseg")) for a in names]
         for number, outcome in run_tasks(tasks, search=search, cluster=ClusterOptions(workers=4)):
 
-    A task that fails leaves the others alone. Of `options`, the calls for progress count.
+    A task that fails leaves the others alone. Of `options`, the calls for progress count; they are
+    told of `total` frames in all tasks.
 
     Raises VidsegError: Ray is missing or cannot be reached, or no worker starts.
     """
@@ -161,7 +163,7 @@ def run_tasks(
 
     def outcomes(start: StartPool) -> Iterator[tuple[int, Outcome]]:
         with start(ended) as pool:
-            yield from pool.outcomes(tasks, told(options.on_frame, None))
+            yield from pool.outcomes(tasks, told(options.on_frame, total))
 
     with (
         workplace(search, cluster, options, most=len(tasks)) as start,
