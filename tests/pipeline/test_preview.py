@@ -108,8 +108,8 @@ def test_what_a_preview_cannot_show_is_told_first(clip: Path, tmp_path: Path) ->
             vidseg.preview(clip, target, vidseg.Splash(), search=search)
 
     refused(OptionError, "is a picture", tmp_path / "look.mp4")
-    refused(OptionError, "leave --id, --follow", tmp_path / "look.png", ids=[1])
-    refused(OptionError, "leave --id, --follow", tmp_path / "look.png", follow="largest")
+    refused(OptionError, "leave `ids`, `follow` and `at`", tmp_path / "look.png", ids=[1])
+    refused(OptionError, "leave `ids`, `follow` and `at`", tmp_path / "look.png", follow="largest")
     refused(OutputError, "does not exist", tmp_path / "no" / "look.png")
     (tmp_path / "look.png").write_bytes(b"mine")
     refused(OutputExistsError, "exists", tmp_path / "look.png")

@@ -231,7 +231,7 @@ def test_parts_of_unlike_machines_are_joined_on_demand(
     predictor = OraclePredictor()
     setattr(predictor, "batch_size", 16)  # noqa: B010
     detect_part(clips["constant.mp4"], parts, (16, 32), search=search_with(predictor))
-    refused(parts, "batch_size is 4 and 16; --mixed takes them")
+    refused(parts, "batch_size is 4 and 16; `mixed=True` takes them")
     assert merge(parts, tmp_path / "mixed.vidseg", mixed=True).frames == FRAMES
 
 
