@@ -295,9 +295,9 @@ def test_items_that_are_none_are_named(
         ),
         ({"weights": "bundled"}, "are those of maskrcnn_shufflenet_v2_x0_5_fpn, not of tiny"),
         ({"classes": {0: "x"}}, "start at 1; 0 is background"),
-        ({"classes": {}}, "has no attribute `classes`"),
+        ({"classes": {}}, "has no attribute classes"),
         ({"val": 0.5}, "Give another dataset as val"),
-        ({"dataset": []}, "has no attribute `classes`|empty"),
+        ({"dataset": []}, "has no attribute classes|empty"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_made(

@@ -182,8 +182,8 @@ def test_ten_bits_and_hdr_stay(
 @pytest.mark.parametrize(
     ("kind", "codec", "depth", "warning"),
     [
-        ("sdr", None, None, "is in 10 bits per channel, of which 8 stay; --codec hevc, av1 or"),
-        ("pq", None, None, "is HDR, which is tone-mapped; --codec hevc, av1 or prores"),
+        ("sdr", None, None, "is in 10 bits per channel, of which 8 stay; `codec='hevc'` (or av1,"),
+        ("pq", None, None, "is HDR, which is tone-mapped; `codec='hevc'` (or av1, prores)"),
         ("sdr", "hevc", 8, None),
         ("pq", "hevc", 8, None),
     ],

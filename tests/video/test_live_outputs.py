@@ -202,7 +202,7 @@ def test_a_key_and_the_close_button_of_the_window_end_the_run(how: str, monkeypa
     }
     for name, double in doubles.items():
         monkeypatch.setattr(cv2, name, double)
-    stop = Event()
+    stop, threads = Event(), threading.active_count()
     with Window().open(stop) as show:
         for index in range(4):
             assert not stop.is_set()
@@ -210,4 +210,4 @@ def test_a_key_and_the_close_button_of_the_window_end_the_run(how: str, monkeypa
         assert stop.is_set()
         assert np.array_equal(shown[0], scene_image(0)[..., ::-1])
     assert shown == []
-    assert threading.active_count() == 1
+    assert threading.active_count() == threads
