@@ -137,7 +137,10 @@ def test_torchrun_starts_again_after_a_process_is_killed(photos: Path, tmp_path:
         torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node=2")
         words = ("vidseg", "train", photos, "--out", out, *SHORT, "--steps", "12", "--every", "4")
         running = training(*torchrun, "--max-restarts=2", "-m", *words)
-        while out.name == "killed" and not (out / "last.pt").exists():
+        metrics = out / "metrics.jsonl"
+        while out.name == "killed" and not (
+            metrics.exists() and '"step": 4' in metrics.read_text()
+        ):
             assert running.poll() is None, running.communicate()
             time.sleep(0.05)
         if out.name == "killed":
