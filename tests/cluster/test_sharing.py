@@ -204,6 +204,7 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> str:
             raise RayError("killed") from None
 
     monkeypatch.setattr(Worker, "do", or_die)
+    monkeypatch.setattr(Dying, "left", 0)
     monkeypatch.setattr(plugged, "predictor", Dying())
     return "tests.support.plugged:predictor"
 
