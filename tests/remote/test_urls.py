@@ -27,7 +27,7 @@ from vidseg.pipeline.merge import merge
 from vidseg.pipeline.run_options import RunOptions
 from vidseg.remote import put as putting
 from vidseg.remote._filesystem import open_url
-from vidseg.remote.fetch import local
+from vidseg.remote.fetch import local, origin
 from vidseg.remote.paths import UrlPath, as_path, url_of
 
 
@@ -48,6 +48,12 @@ def test_a_video_by_url_is_drawn_to_a_url(store: Path, clip: Path, tmp_path: Pat
     assert done.exit_code == 0, done.output
     assert f"{store}/drawn/out.mp4: 12 frames" in done.stderr
     assert content(store / "drawn" / "out.mp4") == (tmp_path / "out.mp4").read_bytes()
+
+
+def test_what_was_fetched_knows_its_url(store: Path, clip: Path):
+    url = place(clip, store / "clip.mp4")
+    assert origin(local(url)) == url
+    assert origin(clip) == clip
 
 
 @pytest.mark.usefixtures("oracle")

@@ -19,6 +19,7 @@ from vidseg.pipeline.detect_part import alignment, check_frames, detect_part
 from vidseg.pipeline.detected_frames import header_of
 from vidseg.pipeline.run_options import OnFrame, RunOptions
 from vidseg.pipeline.search import Search
+from vidseg.remote.fetch import origin
 from vidseg.results.parts import Frames, JoinedParts, alike_parts, keep_input, part_path
 from vidseg.results.vidseg_file import read_detections
 from vidseg.structures.span import Span
@@ -81,7 +82,7 @@ class _Finding:
 
     def _task(self, frames: Frames) -> Task:
         first, end = frames
-        source = self.info.path
+        source = origin(self.info.path)
         name = f"frames {first} to {'the end' if end is None else end - 1} of {source}"
         do = partial(detect_part, source, self.folder, frames, compact=self.compact)
         return Task(name, do, RunOptions(resume=True), RunOptions(resume=True), retry_errors=True)

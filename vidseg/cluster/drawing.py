@@ -23,6 +23,7 @@ from vidseg.pipeline.outputs import Output
 from vidseg.pipeline.run import check_outputs
 from vidseg.pipeline.run_options import RunOptions, RunResult
 from vidseg.pipeline.search import Search
+from vidseg.remote.fetch import origin
 from vidseg.results.parts import keep_input
 from vidseg.structures.span import Span
 from vidseg.video.probe import probe
@@ -71,7 +72,7 @@ def draw(
         tasks = [
             Task(
                 f"frames from {first}",
-                partial(draw_segment, info.path, folder, output, (first, end)),
+                partial(draw_segment, origin(info.path), folder, output, (first, end)),
                 retry_errors=True,
             )
             for first, end in spans

@@ -22,6 +22,9 @@ log = logging.getLogger("vidseg")
 VERSION_FACTS = ("size", "ETag", "etag", "LastModified", "Last-Modified", "created", "generation")
 """What servers say about a file that changes when the file does."""
 
+URL_NOTE_SUFFIX = ".url"
+"""Of the file beside the folder of a fetched one that tells where it is from."""
+
 OnBytes = Callable[[int, int | None], None]
 """Called with the bytes that have arrived, and those of the whole file if that is known."""
 
@@ -49,7 +52,19 @@ def local(path: str | Path, on_bytes: OnBytes | None = None) -> Path:
         with _locked(place):
             if not target.exists():  # another process was faster
                 _fetch(remote, files, target, on_bytes)
+                place.with_suffix(URL_NOTE_SUFFIX).write_text(url, encoding="utf-8")
     return target
+
+
+def origin(path: Path) -> Path:
+    """The URL that this path of the cache was fetched from; any other path as it is.
+
+    Another machine has another cache, so what is sent there names the URL.
+    """
+    note = path.parent.with_suffix(URL_NOTE_SUFFIX)
+    if note.parent == cache_folder() / "files" and note.is_file():
+        return as_path(note.read_text(encoding="utf-8"))
+    return path
 
 
 def listing(path: str | Path) -> list[Path] | None:
