@@ -50,6 +50,7 @@ def test_sigterm_while_the_program_is_imported() -> None:
 
 def test_ctrl_c_while_torch_is_imported(tmp_path: Path) -> None:
     """Torch aborts the process where an exception passes through its first imports."""
+    pytest.importorskip("torch")
     clip = write_scene(tmp_path / "clip.mp4", frames=2)
     words = ("splash", "--model", "balloon", str(clip), str(tmp_path / "out.mp4"))
     ended = interrupted("torch.nn.functional", "default_int_handler", words=words)

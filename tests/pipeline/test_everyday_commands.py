@@ -14,6 +14,7 @@ from vidseg import ModelOptions, Search, Span
 from vidseg.structures.instances import Instances
 from vidseg.structures.masks import to_rle
 
+pytest.importorskip("torch")
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FILM = EXAMPLES / "everyday.mp4"
 START = 40

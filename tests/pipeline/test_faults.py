@@ -200,6 +200,7 @@ def test_little_memory_is_one_sentence(error: Exception) -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="limits of Linux")
 @pytest.mark.parametrize("megabytes", [200, 700])
 def test_a_limit_of_memory(megabytes: int, clip: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
     limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({megabytes << 20},) * 2)"
     words = ("splash", "--model", "balloon", clip, tmp_path / "out.mp4")
     running = process(*words, code=limit)

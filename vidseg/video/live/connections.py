@@ -269,7 +269,8 @@ class _ToImage:
 def _has_known_end(container: InputContainer) -> bool:
     """Whether it is a file on a server, rather than a stream that may go on."""
     playlist = container.format.name == "hls"  # whose own bytes say nothing about the stream
-    return container.duration is not None or (container.size > 0 and not playlist)
+    known_size = (container.size or 0) > 0  # PyAV 18 says a negative number, PyAV 19 None
+    return container.duration is not None or (known_size and not playlist)
 
 
 def _reason(error: FFmpegError | OSError, timeout: float) -> str:
