@@ -267,6 +267,37 @@ def test_mots_holds_999_tracks_of_a_class(tmp_path: Path) -> None:
         write("mots", stream, tmp_path / "out.txt")
 
 
+def test_mots_png_holds_class_and_number_of_what_is_visible(tmp_path: Path) -> None:
+    many = blobs(6, (60, 80), share=0.4, classes=2).with_ids(np.arange(11, 17))
+    frames = [(Moment(index, Fraction(index)), many) for index in (4, 5)]
+    folder = write("mots-png", frames, tmp_path / "out") / "train" / "instances"
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "00004.png",
+        "00005.png",
+        "labels.txt",
+    ]
+    ids = np.asarray(Picture.open(folder / "00004.png"))
+    assert np.array_equal(ids > 0, label_map(many) > 0)
+    classes = (folder / "labels.txt").read_text().splitlines()
+    visible = label_map(many, np.arange(1, len(many) + 1))
+    for row, label in enumerate(many.labels):
+        values = np.unique(ids[visible == row + 1])
+        if len(values):
+            (value,) = values
+            assert classes[value // 1000 - 1] == CONTEXT.class_name(int(label))
+    assert len(np.unique(ids)) == len(np.unique(visible))
+    assert (folder / "00004.png").read_bytes() == (folder / "00005.png").read_bytes()
+
+
+def test_mots_png_holds_64_classes(tmp_path: Path) -> None:
+    objects = blobs(70, (200, 200), share=0.02, classes=70)
+    each = replace(objects, labels=np.arange(1, len(objects) + 1))
+    context = ExportContext({label: f"class {label}" for label in range(1, 71)})
+    stream = [(Moment(i, Fraction(i)), each[np.array([i])]) for i in range(len(each))]
+    with pytest.raises(OutputError, match="MOTS PNG holds 64 classes"):
+        write_as("mots-png", stream, tmp_path / "out", context)
+
+
 def test_trackeval_scores_our_mots_as_perfect(tmp_path: Path) -> None:
     """TrackEval reads the file both as truth and as result."""
     trackeval = pytest.importorskip("trackeval")

@@ -19,7 +19,7 @@ from vidseg.results.formats.cvat import open_cvat
 from vidseg.results.formats.label_studio import open_label_studio
 from vidseg.results.formats.labelme import open_labelme
 from vidseg.results.formats.mask_png import open_davis, open_object_masks, open_png16
-from vidseg.results.formats.mots import open_mots
+from vidseg.results.formats.mots import open_mots, open_mots_png
 from vidseg.results.formats.names import FORMATS
 from vidseg.results.formats.npz import open_npz
 from vidseg.results.formats.via import open_via
@@ -37,6 +37,7 @@ _OPEN: dict[str, Callable[[Path, ExportContext], AbstractContextManager[WriteIns
     "ytvis": open_ytvis,
     "ytvis-dataset": open_ytvis_dataset,
     "mots": open_mots,
+    "mots-png": open_mots_png,
     "yolo": open_yolo,
     "labelme": open_labelme,
     "via": open_via,

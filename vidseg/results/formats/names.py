@@ -27,6 +27,7 @@ FORMATS = {
     "ytvis": Format(text=True),
     "ytvis-dataset": Format(text=True),
     "mots": Format(text=True),
+    "mots-png": Format(folder=True, images="train/images", stems=True),
     "yolo": Format(folder=True, images="images", stems=True, outlines=True),
     "labelme": Format(folder=True, stems=True, outlines=True),
     "via": Format(text=True, outlines=True),
