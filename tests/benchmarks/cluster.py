@@ -47,7 +47,7 @@ class Counting:
     def __init__(self):
         self._model = load_predictor("balloon", keep_score=0.05)
         self.classes = self._model.classes
-        self.threads = self._model.threads
+        self.batches_at_once = self._model.batches_at_once
     def predict(self, images):
         found = self._model.predict(images)
         Path(__file__).with_name(f"{os.getpid()}.seconds").write_text(str(time.process_time()))
