@@ -72,6 +72,16 @@ def test_saved_detections_give_the_same_output(
         assert_alike(plain, again)
 
 
+@pytest.mark.parametrize("words", [("--model", "balloon"), ("--every", 5), ("--tiles", "2x2")])
+def test_what_saved_detections_cannot_follow_is_refused(
+    words: tuple[object, ...], clip: Path, saved: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "out.mp4"
+    said = fails("overlay", "--detections", saved, *words, clip, target, code=2)
+    assert f"leave {words[0]} out" in said
+    assert not target.exists()
+
+
 def test_neither_model_nor_torch_is_loaded(clip: Path, saved: Path, tmp_path: Path) -> None:
     code = "import sys; sys.modules['torch'] = None"
     words = ["overlay", "--detections", saved, clip, tmp_path / "out.mp4"]

@@ -205,6 +205,8 @@ class Search:
             raise OptionError("Saved detections take the place of a model; leave `model` out.")
         if self.every != 1:
             raise OptionError("Saved detections need no model to skip frames; leave `every` out.")
+        if self.model_options.tiles is not None:
+            raise OptionError("Saved detections are not looked for again; leave `tiles` out.")
         if self.save:
             raise OptionError("What comes from saved detections is not saved again; copy the file.")
 
